@@ -1,0 +1,61 @@
+"""What every script shares: its log, its settings as JSON, and errors that a person understands."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from triage.errors import UserError
+
+log = logging.getLogger("triage")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the options that every step has."""
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--log", type=Path, help="also write messages to this file")
+    options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    return options
+
+
+def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
+    """Parse the command line and call ``main``.
+
+    A UserError is printed without a traceback, and the exit status is 1. SIGTERM, which a
+    scheduler sends ahead of its time limit, ends the program as an interrupt would: every
+    ``finally`` runs.
+    """
+    arguments = options.parse_args()
+    _open_log(arguments.log)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        main(arguments)
+    except UserError as error:
+        log.error("error: %s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("stopped")
+        sys.exit(130)
+    except Exception:
+        log.exception("this is a mistake of the program, not yours:")
+        sys.exit(70)
+
+
+def _open_log(path: Path | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(143)

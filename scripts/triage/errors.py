@@ -1,0 +1,15 @@
+"""Errors that are meant for the person who runs the workflow, not for its developer."""
+
+
+class UserError(Exception):
+    """A mistake that a person can mend: in the data, in a setting, in a command.
+
+    The message says what is wrong; ``where`` names the file, row or key; ``remedy`` says what is
+    allowed or what to do. It is printed as it is, without a traceback.
+    """
+
+    def __init__(self, what: str, *, where: object = "", remedy: str = "") -> None:
+        lines = [f"{where}: {what}" if where else what]
+        if remedy:
+            lines.append(f"  -> {remedy}")
+        super().__init__("\n".join(lines))

@@ -1,0 +1,134 @@
+"""Reading and writing of files: whole or not at all.
+
+A file is written beside its target, flushed to disk and moved into place, so that no reader sees
+half of it and a link into a cache is replaced rather than written through.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triage.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@contextmanager
+def atomic(target: Path) -> Iterator[Path]:
+    """A path beside ``target`` to write to; moved onto ``target`` if the block ends well.
+
+    Raises UserError when the disk is full or the folder can't be written.
+    """
+    target = Path(target)
+    # The suffix stays last: some writers choose their format by it.
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        _flush(partial)
+        os.replace(partial, target)
+    except OSError as error:
+        raise UserError(
+            f"can't be written ({error.strerror or error})",
+            where=target,
+            remedy="free some space or make the folder writable, then start again",
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(text: str, target: Path) -> None:
+    with atomic(target) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(content: Any, target: Path) -> None:
+    """Write ``content`` as indented JSON; NaN is refused, since JSON has none."""
+    write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", target)
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"is not valid JSON ({error})", where=path, remedy="remake it") from error
+
+
+def write_array(array: np.ndarray, target: Path) -> None:
+    """Write ``array`` as a ``.npy`` file."""
+    import numpy as np
+
+    with atomic(target) as partial, open(partial, "wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def write_table(table: pd.DataFrame, target: Path, **options: Any) -> None:
+    """Write ``table`` as CSV with a header, without the index, lines ended by a newline."""
+    with atomic(target) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n", **options)
+
+
+def read_table(path: Path, columns: Iterable[str] = (), **options: Any) -> pd.DataFrame:
+    """Read a CSV that a step of this project wrote: text as text, empty cells as empty text.
+
+    Raises UserError when the file is missing, damaged or lacks one of ``columns``.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(
+            path, **{"dtype": str, "keep_default_na": False, "encoding": "utf-8"} | options
+        )
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=path, remedy="make it first") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"can't be read as a table ({error})", where=path) from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise UserError(f"lacks the column(s) {', '.join(missing)}", where=path)
+    return table
+
+
+def write_rows(rows: Iterable[Mapping[str, object]], columns: list[str], target: Path) -> None:
+    """Write a small CSV without pandas, for steps that must start fast."""
+    with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a small CSV, without pandas."""
+    return list(csv.DictReader(_read_text(path).splitlines(keepends=True)))
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=path, remedy="make it first") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't be read ({error})", where=path) from error
