@@ -1,0 +1,129 @@
+rule phantom:
+    output:
+        inventory="data/{study}/inventory.csv",
+    params:
+        raw="data/{study}/phantom",
+        settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
+    wildcard_constraints:
+        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
+    log:
+        "logs/{study}/phantom.log",
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python scripts/phantom.py --study {wildcards.study} --settings {params.settings:q}"
+        " --raw {params.raw} --inventory {output.inventory}"
+        " --threads {threads} --log {log}"
+
+
+rule index:
+    input:
+        inventory="data/{study}/inventory.csv",
+        withdrawn=branch(
+            lambda wildcards: Path(f"data/{wildcards.study}/withdrawn.csv").exists(),
+            then="data/{study}/withdrawn.csv",
+            otherwise=[],
+        ),
+    output:
+        manifest="data/{study}/manifest.csv",
+        quarantine="data/{study}/quarantine.csv",
+    params:
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.index(wildcards.study)["code"],
+    log:
+        "logs/{study}/index.log",
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    shell:
+        "python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
+        " --withdrawn {input.withdrawn} --settings {params.settings:q}"
+        " --manifest {output.manifest} --quarantine {output.quarantine}"
+        " --threads {threads} --log {log}"
+
+
+rule images:
+    input:
+        manifest="data/{study}/manifest.csv",
+    output:
+        array="data/{study}/images/shard-{shard}.npy",
+        table="data/{study}/images/shard-{shard}.csv",
+    params:
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.images(wildcards.study)["code"],
+    log:
+        "logs/{study}/images-{shard}.log",
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "python scripts/images.py --raw {params.raw:q} --manifest {input.manifest}"
+        " --shard {wildcards.shard} --settings {params.settings:q}"
+        " --array {output.array} --table {output.table}"
+        " --threads {threads} --log {log}"
+
+
+rule split:
+    input:
+        manifest="data/{study}/manifest.csv",
+        tables=tables,
+    output:
+        split="data/{study}/split/fold{fold}.csv",
+    params:
+        settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.split(wildcards.study)["code"],
+    log:
+        "logs/{study}/split-fold{fold}.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python scripts/split.py --manifest {input.manifest} --tables {input.tables}"
+        " --fold {wildcards.fold} --settings {params.settings:q}"
+        " --output {output.split} --log {log}"
+
+
+rule statistics:
+    input:
+        split="data/{study}/split/fold{fold}.csv",
+        arrays=arrays,
+        tables=tables,
+    output:
+        statistics="data/{study}/statistics/fold{fold}.json",
+    params:
+        code=STEPS.plain("compute_statistics.py")["code"],
+    log:
+        "logs/{study}/statistics-fold{fold}.log",
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python scripts/compute_statistics.py --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --output {output.statistics} --threads {threads} --log {log}"
+
+
+rule slices:
+    input:
+        manifest="data/{study}/manifest.csv",
+        arrays=arrays,
+        tables=tables,
+    output:
+        labels="data/{study}/slices/labels_slices.csv",
+    params:
+        code=STEPS.plain("slices.py")["code"],
+    log:
+        "logs/{study}/slices.log",
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    shell:
+        "python scripts/slices.py --manifest {input.manifest}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --output {output.labels} --log {log}"

@@ -1,0 +1,147 @@
+def training_params(script, key):
+    """A params function of a training rule: its settings or its code digest."""
+    return lambda wildcards: STEPS.training(script, run_of(wildcards))[key]
+
+
+def parent_checkpoint(wildcards):
+    return PARAMS.parent(run_of(wildcards)).checkpoint
+
+
+def parent_features(wildcards):
+    """The cached features of a frozen network; with drifting batch norm there are none."""
+    run = run_of(wildcards)
+    if not PARAMS.arms(run.study)[run.arm].sequence["frozen"]:
+        return []
+    return PARAMS.parent(run).result("features", ".npy")
+
+
+rule train:
+    input:
+        manifest="data/{study}/manifest.csv",
+        split="data/{study}/split/fold{fold}.csv",
+        statistics="data/{study}/statistics/fold{fold}.json",
+        arrays=arrays,
+        tables=tables,
+    output:
+        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
+        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+    params:
+        settings=training_params("train.py", "settings"),
+        code=training_params("train.py", "code"),
+    wildcard_constraints:
+        arm=arms_of("training"),
+    log:
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
+    benchmark:
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    shell:
+        "python scripts/train.py --settings {params.settings:q} --code {params.code}"
+        " --manifest {input.manifest} --split {input.split}"
+        " --statistics {input.statistics}"
+        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
+        " --checkpoint {output.checkpoint} --history {output.history}"
+        " --record {output.record} --threads {threads} --log {log}"
+
+
+rule features:
+    input:
+        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        split="data/{study}/split/fold{fold}.csv",
+        arrays=arrays,
+        tables=tables,
+    output:
+        features="results/{study}/features/{arm}/fold{fold}-seed{seed}.npy",
+        cases="results/{study}/features/{arm}/fold{fold}-seed{seed}.csv",
+    params:
+        settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
+        code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
+    wildcard_constraints:
+        arm=arms_of("training"),
+    log:
+        "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    shell:
+        "python scripts/features.py --settings {params.settings:q}"
+        " --checkpoint {input.checkpoint} --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --features {output.features} --cases {output.cases}"
+        " --threads {threads} --log {log}"
+
+
+rule train_sequence:
+    input:
+        checkpoint=parent_checkpoint,
+        features=parent_features,
+        manifest="data/{study}/manifest.csv",
+        split="data/{study}/split/fold{fold}.csv",
+        arrays=arrays,
+        tables=tables,
+    output:
+        checkpoint="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        history="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/history.csv",
+        record="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/record.json",
+    params:
+        settings=training_params("train_sequence.py", "settings"),
+        code=training_params("train_sequence.py", "code"),
+    wildcard_constraints:
+        arm=arms_of("sequence"),
+    log:
+        "logs/{study}/sequence/{arm}/fold{fold}-seed{seed}.log",
+    benchmark:
+        "logs/{study}/sequence/{arm}/fold{fold}-seed{seed}.tsv"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    shell:
+        "python scripts/train_sequence.py --settings {params.settings:q} --code {params.code}"
+        " --from-checkpoint {input.checkpoint} --features {input.features}"
+        " --manifest {input.manifest} --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
+        " --checkpoint {output.checkpoint} --history {output.history}"
+        " --record {output.record} --threads {threads} --log {log}"
+
+
+rule finetune:
+    input:
+        checkpoint=parent_checkpoint,
+        manifest="data/{study}/manifest.csv",
+        split="data/{study}/split/fold{fold}.csv",
+        arrays=arrays,
+        tables=tables,
+    output:
+        checkpoint="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        history="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/history.csv",
+        record="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/record.json",
+    params:
+        settings=training_params("finetune.py", "settings"),
+        code=training_params("finetune.py", "code"),
+    wildcard_constraints:
+        arm=arms_of("finetuning"),
+    log:
+        "logs/{study}/finetuning/{arm}/fold{fold}-seed{seed}.log",
+    benchmark:
+        "logs/{study}/finetuning/{arm}/fold{fold}-seed{seed}.tsv"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=lambda wildcards, attempt: 720 * attempt,
+    shell:
+        "python scripts/finetune.py --settings {params.settings:q} --code {params.code}"
+        " --from-checkpoint {input.checkpoint}"
+        " --manifest {input.manifest} --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
+        " --checkpoint {output.checkpoint} --history {output.history}"
+        " --record {output.record} --threads {threads} --log {log}"

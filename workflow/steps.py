@@ -1,0 +1,88 @@
+"""What each step reads: its settings as canonical JSON, and the digest of its code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engines.digest import code_digest
+from params import Params, Run, canonical
+from triage.data.readers import READERS
+from triage.models import ARCHITECTURES
+
+
+class Steps:
+    """The settings and code of every step, each as narrow as what the step reads."""
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+
+    def phantom(self, study: str) -> dict[str, str]:
+        return _params(
+            self.params.content["phantoms"][study],
+            code_digest("phantom.py", f"triage.data.phantoms.{study}"),
+        )
+
+    def index(self, study: str) -> dict[str, str]:
+        block = self.params.study(study)
+        settings = block["index"] | {"classes": block["classes"]}
+        return _params(settings, code_digest("index.py", _reader(block)))
+
+    def images(self, study: str) -> dict[str, str]:
+        block = self.params.study(study)
+        reader = {"reader": block["index"]["reader"]}
+        return _params(block["images"] | reader, code_digest("images.py", _reader(block)))
+
+    def split(self, study: str) -> dict[str, str]:
+        return _params(self.params.study(study)["split"], code_digest("split.py"))
+
+    def training(self, script: str, run: Run) -> dict[str, str]:
+        """Settings of ``train.py``, ``train_sequence.py`` or ``finetune.py`` for a run."""
+        block, arm = self.params.study(run.study), self.params.arms(run.study)[run.arm]
+        settings = {
+            "study": run.study,
+            "stage": run.stage,
+            "arm": run.arm,
+            "fold": run.fold,
+            "seed": run.seed,
+            "classes": block["classes"],
+            "multilabel": block["multilabel"],
+            "recipe": arm.recipe,
+            "sequence": arm.sequence,
+        }
+        return _params(settings, code_digest(script, self._architecture(run)))
+
+    def features(self, run: Run) -> dict[str, str]:
+        """Settings of the cached features of a slice classifier."""
+        arm = self.params.arms(run.study)[run.arm]
+        draws = self.params.study(run.study)["features"]["draws"]
+        # Without augmented draws nothing is augmented, so augmentation settings are not read.
+        augment = arm.recipe["augment"] if draws else None
+        settings = {"draws": draws, "augment": augment, "seed": run.seed if draws else 0}
+        return _params(settings, code_digest("features.py", self._architecture(run)))
+
+    def predict(self, run: Run) -> dict[str, str]:
+        return {"code": code_digest("predict.py", self._architecture(run))}
+
+    def evaluate(self, study: str) -> dict[str, str]:
+        return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
+
+    def submission(self, study: str) -> dict[str, str]:
+        block = self.params.study(study)
+        settings = {"threshold": block["submission"]["threshold"], "classes": block["classes"]}
+        return _params(settings, code_digest("submission.py"))
+
+    def plain(self, script: str, settings: Any = None) -> dict[str, str]:
+        """A step that reads no settings but those given."""
+        return _params(settings or {}, code_digest(script))
+
+    def _architecture(self, run: Run) -> str:
+        architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
+        return ARCHITECTURES[architecture]
+
+
+def _params(settings: Any, code: str) -> dict[str, str]:
+    return {"settings": canonical(settings), "code": code}
+
+
+def _reader(block: dict[str, Any]) -> str:
+    return READERS[block["index"]["reader"]]
