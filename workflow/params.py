@@ -44,7 +44,7 @@ class Run:
 
     @property
     def checkpoint(self) -> str:
-        return self.result(self.stage, "/checkpoint.pt")
+        return self.result("training", "/checkpoint.pt")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Params:
         self.source = source
         for study in self.studies:
             for arm in self.arms(study).values():
-                where = f"studies.{study}.{arm.stage}.arms.{arm.name}"
+                where = f"studies.{study}.{_location(arm.stage)}.arms.{arm.name}"
                 _check(arm.recipe, _complete(schema, "recipe"), source, where)
                 self._check_arm(study, arm, where)
             self._check_study(study)
@@ -308,8 +308,8 @@ def _resolve_arms(content: Json, study: str, source: str) -> dict[str, Arm]:
     block = content["studies"][study]
     arms: dict[str, Arm] = {}
     for stage in STAGES:
-        for name in block.get(stage, {}).get("arms", {}):
-            where = f"{source}: studies.{study}.{stage}.arms.{name}"
+        for name in _stage(block, stage).get("arms", {}):
+            where = f"{source}: studies.{study}.{_location(stage)}.arms.{name}"
             if name in arms or name == "best":
                 raise UserError("this name is taken", where=where, remedy="name the arm otherwise")
             arms[name] = _resolve_arm(content, study, stage, name, arms, where)
@@ -318,11 +318,20 @@ def _resolve_arms(content: Json, study: str, source: str) -> dict[str, Arm]:
     return arms
 
 
+def _stage(block: Json, stage: str) -> Json:
+    training: Json = block["training"]
+    return training if stage == "training" else training.get(stage, {})
+
+
+def _location(stage: str) -> str:
+    return stage if stage == "training" else f"training.{stage}"
+
+
 def _resolve_arm(
     content: Json, study: str, stage: str, name: str, earlier: Mapping[str, Arm], where: str
 ) -> Arm:
     block = content["studies"][study]
-    overrides = _extended(block[stage]["arms"], name, where)
+    overrides = _extended(_stage(block, stage)["arms"], name, where)
     seeds = overrides.pop("seeds", block["seeds"])
     parent = overrides.pop("from", None)
     sequence = overrides.pop("sequence", None)
@@ -339,7 +348,7 @@ def _resolve_arm(
                 where=f"{where}.seeds",
                 remedy=f"add them there, or choose from {list(earlier[parent].seeds)}",
             )
-    recipe = _merge(recipe, block[stage]["recipe"], overrides)
+    recipe = _merge(recipe, _stage(block, stage)["recipe"], overrides)
     return Arm(name, stage, parent, tuple(seeds), recipe, sequence)
 
 
@@ -368,7 +377,9 @@ def _check_origin(
         raise UserError("starts from nothing", where=f"{where}.from", remedy="take it out")
     if before is not None and parent not in fitting:
         raise UserError(
-            f"from is {parent!r}", where=where, remedy=f"must be one of {', '.join(fitting)}"
+            f"{parent!r} is not allowed",
+            where=f"{where}.from",
+            remedy=f"must be one of {', '.join(fitting)}",
         )
     if (stage == "sequence") != (sequence is not None):
         word = "missing" if stage == "sequence" else "of no use here"

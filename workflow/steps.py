@@ -54,7 +54,7 @@ class Steps:
     def features(self, run: Run) -> dict[str, str]:
         """Settings of the cached features of a slice classifier."""
         arm = self.params.arms(run.study)[run.arm]
-        draws = self.params.study(run.study)["features"]["draws"]
+        draws = self.params.study(run.study)["training"]["sequence"]["draws"]
         # Without augmented draws nothing is augmented, so augmentation settings are not read.
         augment = arm.recipe["augment"] if draws else None
         settings = {"draws": draws, "augment": augment, "seed": run.seed if draws else 0}
@@ -67,9 +67,7 @@ class Steps:
         return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
 
     def submission(self, study: str) -> dict[str, str]:
-        block = self.params.study(study)
-        settings = {"threshold": block["submission"]["threshold"], "classes": block["classes"]}
-        return _params(settings, code_digest("submission.py"))
+        return _params(self.params.study(study)["submission"], code_digest("submission.py"))
 
     def plain(self, script: str, settings: Any = None) -> dict[str, str]:
         """A step that reads no settings but those given."""

@@ -15,20 +15,21 @@ STEPS = Steps(PARAMS)
 
 wildcard_constraints:
     study="|".join(PARAMS.studies + PARAMS.phantoms),
+    arm="[a-z][a-z0-9_]*",
     fold=r"\d+",
     seed=r"\d+",
     shard=r"\d+",
 
 
 def arms_of(stage):
-    """A pattern that matches the arms of one stage, of whichever study."""
-    names = {
-        arm.name
+    """A pattern of the arms of one stage; the same name may be of another stage elsewhere."""
+    patterns = [
+        f"(?<={study}/training/){arm.name}"
         for study in PARAMS.studies
         for arm in PARAMS.arms(study).values()
         if arm.stage == stage
-    }
-    return "|".join(sorted(names)) or "no_such_arm"
+    ]
+    return "|".join(patterns) or "no_such_arm"
 
 
 def run_of(wildcards):
@@ -42,14 +43,15 @@ def results_of(kind, suffix):
     ]
 
 
-def shards(wildcards, suffix):
-    count = PARAMS.study(wildcards.study)["images"]["shards"]
-    return [f"data/{wildcards.study}/images/shard-{i}{suffix}" for i in range(count)]
+def shards(study, suffix):
+    count = PARAMS.study(study)["images"]["shards"]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(count)]
 
 
 def arrays(wildcards):
-    return shards(wildcards, ".npy")
+    # The tables hold a checksum of every image, so the large arrays need not be compared.
+    return ancient(shards(wildcards.study, ".npy"))
 
 
 def tables(wildcards):
-    return shards(wildcards, ".csv")
+    return shards(wildcards.study, ".csv")

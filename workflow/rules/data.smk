@@ -1,12 +1,11 @@
 rule phantom:
     output:
-        inventory="data/{study}/inventory.csv",
+        listing="data/{study}/phantom.csv",
     params:
-        raw="data/{study}/phantom",
         settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
     wildcard_constraints:
-        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
+        study="|".join(PARAMS.phantoms) or "no_phantom",
     log:
         "logs/{study}/phantom.log",
     threads: 2
@@ -15,18 +14,29 @@ rule phantom:
         runtime=60,
     shell:
         "python scripts/phantom.py --study {wildcards.study} --settings {params.settings:q}"
-        " --raw {params.raw} --inventory {output.inventory}"
+        " --raw data/{wildcards.study}/phantom --inventory {output.listing}"
         " --threads {threads} --log {log}"
+
+
+# Real data is listed by a scan before the graph is built; there this rule makes nothing.
+rule inventory:
+    input:
+        listing="data/{study}/phantom.csv",
+    output:
+        inventory="data/{study}/inventory.csv",
+    wildcard_constraints:
+        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
+    log:
+        "logs/{study}/inventory.log",
+    localrule: True
+    shell:
+        "cp {input.listing} {output.inventory} 2> {log}"
 
 
 rule index:
     input:
         inventory="data/{study}/inventory.csv",
-        withdrawn=branch(
-            lambda wildcards: Path(f"data/{wildcards.study}/withdrawn.csv").exists(),
-            then="data/{study}/withdrawn.csv",
-            otherwise=[],
-        ),
+        withdrawn="data/{study}/withdrawn.csv",
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",

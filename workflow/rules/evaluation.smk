@@ -1,3 +1,9 @@
+def submitted_runs(study):
+    """The runs whose predictions a submission may need."""
+    arm = PARAMS.study(study)["submission"]["arm"]
+    return list(PARAMS.runs(study, None if arm == "best" else arm))
+
+
 PARTITIONS = ["val", "test", "unlabelled"]
 
 
@@ -49,3 +55,56 @@ rule evaluate:
         "python scripts/evaluate.py --val {input.val} --test {input.test}"
         " --split {input.split} --settings {params.settings:q}"
         " --output {output.metrics} --log {log}"
+
+
+rule table:
+    input:
+        metrics=results_of("metrics", ".json"),
+        published="workflow/published.csv",
+    output:
+        table="results/{study}/table.csv",
+        metrics="results/{study}/metrics.json",
+        winner="results/{study}/winner.json",
+    params:
+        code=STEPS.plain("table.py")["code"],
+    log:
+        "logs/{study}/table.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
+        " --published {input.published} --table {output.table}"
+        " --summary {output.metrics} --winner {output.winner} --log {log}"
+
+
+rule submission:
+    input:
+        winner="results/{study}/winner.json",
+        predictions=lambda wildcards: [
+            run.result("predictions", f"/{partition}.csv")
+            for run in submitted_runs(wildcards.study)
+            for partition in ("test", "unlabelled")
+        ],
+        splits=lambda wildcards: [
+            f"data/{wildcards.study}/split/fold{fold}.csv"
+            for fold in PARAMS.study(wildcards.study)["folds"]
+        ],
+    output:
+        submission="results/{study}/submission.csv",
+    params:
+        folders=lambda wildcards: [
+            str(Path(run.result("predictions", "/test.csv")).parent)
+            for run in submitted_runs(wildcards.study)
+        ],
+        settings=lambda wildcards: STEPS.submission(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.submission(wildcards.study)["code"],
+    log:
+        "logs/{study}/submission.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python scripts/submission.py --settings {params.settings:q} --winner {input.winner}"
+        " --predictions {params.folders} --splits {input.splits}"
+        " --output {output.submission} --log {log}"

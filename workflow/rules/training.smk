@@ -12,7 +12,7 @@ def parent_features(wildcards):
     run = run_of(wildcards)
     if not PARAMS.arms(run.study)[run.arm].sequence["frozen"]:
         return []
-    return PARAMS.parent(run).result("features", ".npy")
+    return PARAMS.parent(run).result("training", "/features.npy")
 
 
 rule train:
@@ -56,8 +56,8 @@ rule features:
         arrays=arrays,
         tables=tables,
     output:
-        features="results/{study}/features/{arm}/fold{fold}-seed{seed}.npy",
-        cases="results/{study}/features/{arm}/fold{fold}-seed{seed}.csv",
+        features="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.npy",
+        cases="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.csv",
     params:
         settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
         code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
@@ -87,18 +87,18 @@ rule train_sequence:
         arrays=arrays,
         tables=tables,
     output:
-        checkpoint="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/sequence/{arm}/fold{fold}-seed{seed}/record.json",
+        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
+        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
     params:
         settings=training_params("train_sequence.py", "settings"),
         code=training_params("train_sequence.py", "code"),
     wildcard_constraints:
         arm=arms_of("sequence"),
     log:
-        "logs/{study}/sequence/{arm}/fold{fold}-seed{seed}.log",
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     benchmark:
-        "logs/{study}/sequence/{arm}/fold{fold}-seed{seed}.tsv"
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     threads: 2
     resources:
         gpu=1,
@@ -121,18 +121,18 @@ rule finetune:
         arrays=arrays,
         tables=tables,
     output:
-        checkpoint="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/finetuning/{arm}/fold{fold}-seed{seed}/record.json",
+        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
+        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
+        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
     params:
         settings=training_params("finetune.py", "settings"),
         code=training_params("finetune.py", "code"),
     wildcard_constraints:
         arm=arms_of("finetuning"),
     log:
-        "logs/{study}/finetuning/{arm}/fold{fold}-seed{seed}.log",
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     benchmark:
-        "logs/{study}/finetuning/{arm}/fold{fold}-seed{seed}.tsv"
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     threads: 2
     resources:
         gpu=1,

@@ -1,0 +1,31 @@
+"""Check a submission file before it is sent.
+
+Every unlabelled case of the split once, ascending, probabilities with five decimals between 0 and
+1, and classes that agree with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from triage import command
+from triage.evaluation import submission
+from triage.files import read_rows
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Say that the file is right, or what is wrong with it."""
+    rows = read_rows(arguments.split)
+    unlabelled = [row["case"] for row in rows if row["partition"] == "unlabelled"]
+    expected = unlabelled or [row["case"] for row in rows if row["partition"] == "test"]
+    count = submission.check(arguments.submission, expected, arguments.threshold)
+    command.log.info("%s is valid: %d cases", arguments.submission, count)
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("submission", type=Path)
+    options.add_argument("--split", type=Path, required=True, help="for example data/braintriage/split/fold0.csv")
+    options.add_argument("--threshold", type=float, default=0.5)
+    command.run(main, options)

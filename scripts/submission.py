@@ -1,0 +1,70 @@
+"""Write a study's submission: the mean probability of the chosen arm's runs for each case.
+
+The cases are the unlabelled ones; a study that has none submits its labelled test part.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from triage import command
+from triage.errors import UserError
+from triage.evaluation import submission
+from triage.files import read_json, read_rows
+from triage.settings import parse
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``threshold``: a probability above it is the positive class."""
+
+    arm: str
+    threshold: float
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Average the runs of the chosen arm and write the checked file."""
+    settings = parse(Settings, arguments.settings)
+    arm = settings.arm if settings.arm != "best" else read_json(arguments.winner)["arm"]
+    folders = [path for path in arguments.predictions if path.parent.name == arm]
+    partition = _partition(folders)
+    probabilities = _means([folder / f"{partition}.csv" for folder in folders])
+    rows = submission.rows_of(probabilities, settings.threshold)
+    expected = {
+        row["case"]
+        for split in arguments.splits
+        for row in read_rows(split)
+        if row["partition"] == partition
+    }
+    submission.write(rows, expected, settings.threshold, arguments.output)
+    command.log.info("%d cases predicted by arm %s", len(rows), arm)
+
+
+def _partition(folders: list[Path]) -> str:
+    if any(read_rows(folder / "unlabelled.csv") for folder in folders):
+        return "unlabelled"
+    return "test"
+
+
+def _means(files: list[Path]) -> dict[str, float]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for file in files:
+        for row in read_rows(file):
+            found[row["case"]].append(float(row["probability"]))
+    if not found:
+        raise UserError("no case to submit", where=", ".join(map(str, files)))
+    return {case: fmean(values) for case, values in found.items()}
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("--settings", required=True, help="arm and threshold as JSON")
+    options.add_argument("--winner", type=Path, required=True)
+    options.add_argument("--predictions", type=Path, nargs="+", required=True, help="run folders")
+    options.add_argument("--splits", type=Path, nargs="+", required=True, help="one a fold")
+    options.add_argument("--output", type=Path, required=True)
+    command.run(main, options)

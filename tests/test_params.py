@@ -1,0 +1,138 @@
+"""params.yaml: what is accepted, how arms inherit, and how mistakes are explained."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from params import Params, canonical
+from triage.errors import UserError
+
+COMMITTED = yaml.safe_load(Path("params.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    """The committed settings with one key set."""
+    content = copy.deepcopy(COMMITTED)
+    *blocks, key = path.split(".")
+    block = content
+    for name in blocks:
+        block = block[name]
+    block[key] = value
+    return content
+
+
+def test_the_presets_are_valid():
+    for path in Path("presets").glob("*.yaml"):
+        assert Params.read(path).studies
+
+
+def test_the_demo_preset_is_the_committed_file():
+    assert Path("presets/demo.yaml").read_text() == Path("params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("recipe.epoks", 3, ["recipe: unknown key epoks", "did you mean epochs?"]),
+        ("recipe.epochs", 0, ["recipe.epochs: 0 is not allowed", "at least 1"]),
+        ("recipe.epochs", 2.5, ["recipe.epochs: 2.5", "a whole number"]),
+        ("recipe.optimizer.rate", "fast", ["recipe.optimizer.rate: 'fast'", "a number above 0"]),
+        ("recipe.optimizer.name", "adamn", ["'adamn'", "one of adam, adamw, sgd"]),
+        ("studies.braintriage.folds", [9], ["folds: fold 9", "folds are 0 to 3"]),
+        ("studies.braintriage.index.group", "(", ["index.group: '('", "regex"]),
+        ("studies.braintriage.split.k", 2, ["split.k", "use at least 3"]),
+        ("studies.braintriage.submission.arm", "lsmt", ["submission.arm: 'lsmt'", "lstm"]),
+        (
+            "studies.braintriage.training.arms.resnet18.model.options",
+            {"hiden": [3]},
+            ["training.arms.resnet18.model.options: unknown key hiden", "did you mean hidden?"],
+        ),
+        (
+            "studies.braintriage.training.sequence.arms.lstm.from",
+            "resnet",
+            ["training.sequence.arms.lstm.from: 'resnet'", "one of resnet18"],
+        ),
+        (
+            "studies.braintriage.training.arms.resnet18.input",
+            {"slices": [4, 99]},
+            ["arms.resnet18.input.slices", "at least 16 slices"],
+        ),
+        ("studies.braintriage.raw", "data/braintriage/phantom/", None),
+        ("recipe.optimizer.rate", "1e-4", None),
+    ],
+)
+def test_values_are_checked(path, value, expected):
+    content = changed(path, value)
+    if expected is None:
+        assert Params(content)
+        return
+    with pytest.raises(UserError) as caught:
+        Params(content)
+    for text in expected:
+        assert text in str(caught.value)
+
+
+def leaves(block: object, path: tuple = ()) -> list[tuple]:
+    if isinstance(block, dict):
+        return [leaf for key, each in block.items() for leaf in leaves(each, (*path, key))]
+    return [path]
+
+
+@pytest.mark.parametrize("path", leaves(COMMITTED["recipe"], ("recipe",)), ids=".".join)
+def test_no_key_of_the_recipe_may_be_missing(path):
+    content = copy.deepcopy(COMMITTED)
+    block = content
+    for name in path[:-1]:
+        block = block[name]
+    del block[path[-1]]
+    with pytest.raises(UserError, match=f"missing key {path[-1]}"):
+        Params(content)
+
+
+def test_an_arm_extends_another_and_overrides_single_keys():
+    content = changed(
+        "studies.braintriage.training.arms.longer", {"extends": "resnet18", "epochs": 99}
+    )
+    arms = Params(content).arms("braintriage")
+    assert arms["longer"].recipe["epochs"] == 99
+    assert arms["longer"].recipe | {"epochs": 0} == arms["resnet18"].recipe | {"epochs": 0}
+
+
+def test_a_sequence_arm_sees_what_its_network_saw():
+    content = changed("studies.braintriage.training.arms.resnet18.input", {"slices": [5, 9]})
+    arms = Params(content).arms("braintriage")
+    assert arms["lstm"].recipe["input"]["slices"] == [5, 9]
+    assert arms["finetuned"].recipe["model"] == arms["resnet18"].recipe["model"]
+
+
+def test_arms_do_not_extend_in_circles():
+    content = changed("studies.braintriage.training.arms.resnet18.extends", "resnet18")
+    with pytest.raises(UserError, match="extends 'resnet18'"):
+        Params(content)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_canonical_json_ignores_the_order_of_keys(value):
+    def reversed_keys(each):
+        if isinstance(each, dict):
+            return {key: reversed_keys(each[key]) for key in reversed(list(each))}
+        return [reversed_keys(item) for item in each] if isinstance(each, list) else each
+
+    assert canonical(value) == canonical(reversed_keys(value))
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_nonsense_is_explained_not_crashed_on(value):
+    for path in ("recipe", "studies", "studies.braintriage", "phantoms.braintriage"):
+        try:
+            Params(changed(path, value))
+        except UserError as error:
+            assert "params.yaml" in str(error)

@@ -1,0 +1,25 @@
+# What `snakemake <study>_<step>` makes: all files of one step of a study, as dvc.yaml names them.
+STEP_FILES = {
+    "images": lambda study: shards(study, ".npy"),
+    "split": lambda study: [
+        f"data/{study}/split/fold{fold}.csv" for fold in PARAMS.study(study)["folds"]
+    ],
+    "statistics": lambda study: [
+        f"data/{study}/statistics/fold{fold}.json" for fold in PARAMS.study(study)["folds"]
+    ],
+    "training": lambda study: [run.checkpoint for run in PARAMS.runs(study)],
+    "predictions": lambda study: [
+        run.result("predictions", "/test.csv") for run in PARAMS.runs(study)
+    ],
+    "metrics": lambda study: [run.result("metrics", ".json") for run in PARAMS.runs(study)],
+}
+
+
+for study in PARAMS.studies:
+    for step, files_of in STEP_FILES.items():
+
+        rule:
+            name:
+                f"{study}_{step}"
+            input:
+                files_of(study),
