@@ -1,0 +1,1 @@
+"""From raw files to checked images, tables and splits."""

@@ -1,0 +1,204 @@
+"""The inventory of raw data: every file with its size and checksum, in one small table.
+
+A folder of raw files is no file; its inventory is, and stands for it in the workflow. A refresh
+looks at every file's size and time, and reads only those that changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.errors import UserError
+from triage.files import sha256, write_text
+
+COLUMNS = ["path", "size", "sha256"]
+# A file may change twice within one tick of its clock; so young a time is not trusted.
+_YOUNG = 2_000_000_000
+_MAX_DEPTH = 32
+_THREADS = 8
+_PART = 64  # files that a thread takes at once
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A raw file: path relative to the raw folder, bytes, checksum (empty: can't be read)."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+# What a look at a file without opening it shows: size, time of change in ns, inode.
+_Look = list[int]
+_UNREADABLE = [0, 0, 0]
+
+
+def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
+    """Bring the table ``inventory`` up to date with the files below ``raw``.
+
+    ``cache`` is a scratch file with the checksums of the last time; it may be deleted. Returns
+    whether the table changed; a table that is right already is not written. Raises UserError when
+    there is no such folder.
+    """
+    if not raw.is_dir():
+        raise UserError(
+            "is no folder", where=raw, remedy="set the study's raw folder to where its files are"
+        )
+    started = time.time_ns()
+    table_sum, known = _read_cache(cache)
+    seen = dict(_walk(raw))
+    changed = [path for path, look in seen.items() if known.get(path, [])[:3] != look]
+    if not changed and len(known) == len(seen) and _sum(_old_bytes(inventory)) == table_sum:
+        return False
+    sums = {path: str(known[path][3]) for path in seen.keys() & known.keys()}
+    sums.update(_hash(raw, changed))
+    table = _table(seen, sums)
+    _write_cache(_sum(table), _settled(seen, sums, started), cache)
+    if table == _old_bytes(inventory):
+        return False
+    write_text(table.decode("utf-8"), inventory)
+    return True
+
+
+def write(raw: Path, inventory: Path) -> None:
+    """Write the inventory of ``raw``, reading every file."""
+    seen = dict(_walk(raw))
+    write_text(_table(seen, _hash(raw, list(seen))).decode("utf-8"), inventory)
+
+
+def read(inventory: Path) -> list[Entry]:
+    """The entries of an inventory."""
+    try:
+        # Names may hold any character, so that lines can't be told apart before they are parsed.
+        text = inventory.read_bytes().decode("utf-8")
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        return [Entry(row["path"], int(row["size"]), row["sha256"]) for row in rows]
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=inventory, remedy="make it first") from error
+    except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
+        remedy = "delete it; it is made again from the raw files"
+        raise UserError("is damaged", where=inventory, remedy=remedy) from error
+
+
+def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
+    """All files below ``raw``, through links to folders too, but never round in a circle."""
+    waiting: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(os.fspath(raw), "", ())]
+    while waiting:
+        folder, prefix, above = waiting.pop()
+        try:
+            status = Path(folder).stat()
+            own = (status.st_dev, status.st_ino)
+            if own in above or len(above) > _MAX_DEPTH:
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _is_hidden(entry.name):
+                        continue
+                    path = prefix + entry.name
+                    if _is_folder(entry):
+                        waiting.append((entry.path, path + "/", (*above, own)))
+                    else:
+                        yield _utf8(path), _look(entry)
+        except OSError:
+            yield _utf8(prefix.rstrip("/")), _UNREADABLE
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _look(entry: os.DirEntry[str]) -> _Look:
+    try:
+        status = entry.stat()
+    except OSError:
+        return _UNREADABLE
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _utf8(path: str) -> str:
+    """``path``, spelt out where it is no UTF-8: it is not found then, and counts as unreadable."""
+    if path.isascii():
+        return path
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _hash(raw: Path, paths: list[str]) -> dict[str, str]:
+    """The checksum of each of ``paths``, empty for what can't be read."""
+
+    def some(part: list[str]) -> list[str]:
+        return [_sha256(raw / path) for path in part]
+
+    parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        sums = [digest for part in pool.map(some, parts) for digest in part]
+    return dict(zip(paths, sums, strict=True))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        # Opening a pipe or a device would wait for ever.
+        return sha256(path) if path.is_file() else ""
+    except OSError:
+        return ""
+
+
+def _table(seen: dict[str, _Look], sums: dict[str, str]) -> bytes:
+    """The inventory as it is written. A file that can't be read has neither size nor checksum."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(
+        (path, seen[path][0] if sums[path] else 0, sums[path]) for path in sorted(seen)
+    )
+    return text.getvalue().encode("utf-8")
+
+
+def _old_bytes(inventory: Path) -> bytes:
+    try:
+        return inventory.read_bytes()
+    except OSError:
+        return b""
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _settled(
+    seen: dict[str, _Look], sums: dict[str, str], started: int
+) -> dict[str, list[int | str]]:
+    """What need not be read again the next time, as long as it looks the same."""
+    return {
+        path: [*look, sums[path]]
+        for path, look in seen.items()
+        if sums[path] and look[1] < started - _YOUNG
+    }
+
+
+def _read_cache(cache: Path) -> tuple[str, dict[str, list[int | str]]]:
+    try:
+        content = json.loads(cache.read_text(encoding="utf-8"))
+        files = {path: row for path, row in content["files"].items() if len(row) == 4}
+        return content["table"], files
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "", {}  # a lost or damaged cache only costs time
+
+
+def _write_cache(table_sum: str, files: dict[str, list[int | str]], cache: Path) -> None:
+    write_text(json.dumps({"table": table_sum, "files": files}), cache)

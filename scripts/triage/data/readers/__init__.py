@@ -1,0 +1,120 @@
+"""Readers: each knows one layout of raw data, its label tables and how to decode its files.
+
+A reader is a module with two functions (see ``Reader``). A study names its reader in
+``params.yaml``; only that one is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from triage.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+READERS = {
+    "volumes": "triage.data.readers.volumes",
+}
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """What the index reads of ``params.yaml``.
+
+    classes: in the order of their numbers. group: a regular expression with one group that finds
+    a patient's name in a case's, or None where the case itself is the group. max_quarantined: the
+    largest share of cases that may be bad, 0 to 1. min_slices: cases of fewer slices are bad.
+    """
+
+    reader: str
+    classes: tuple[str, ...]
+    group: str | None
+    max_quarantined: float
+    min_slices: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a label belongs to. ``files``: role -> path (a file or folder) below the raw folder."""
+
+    case: str
+    group: str
+    label: str
+    partition: str
+    files: Mapping[str, str]
+    votes: int | None = None
+    age: float | None = None
+    sex: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something among the raw files that can't be used. ``case`` is empty where none is meant."""
+
+    file: str
+    case: str
+    reason: str
+
+
+class BadFile(Exception):
+    """A file that can't be used: ``file`` (relative to the raw folder) and the ``reason``."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+        self.reason = reason
+
+
+class Reader(Protocol):
+    """What a reader's module offers."""
+
+    def find(
+        self, raw: Path, paths: Sequence[str], settings: IndexSettings
+    ) -> tuple[list[Case], list[Problem]]:
+        """The cases among ``paths`` (all files below ``raw``) and what is wrong with the rest.
+
+        Raises UserError where the layout or the labels can't be trusted.
+        """
+
+    def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
+        """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.
+
+        Raises BadFile.
+        """
+
+
+def reader(name: str) -> Reader:
+    """The reader called ``name``. Raises UserError if there is none."""
+    if name not in READERS:
+        raise UserError(
+            f"there is no reader {name!r}", where="reader", remedy=f"known are {', '.join(READERS)}"
+        )
+    return cast(Reader, importlib.import_module(READERS[name]))
+
+
+class Grouping:
+    """Finds the group (the patient) of a case in the case's name."""
+
+    def __init__(self, pattern: str | None) -> None:
+        try:
+            self._pattern = re.compile(pattern) if pattern else None
+        except re.error as error:
+            raise _bad_pattern(pattern, f"is no regular expression ({error})") from error
+        if self._pattern and self._pattern.groups != 1:
+            raise _bad_pattern(pattern, f"has {self._pattern.groups} groups")
+
+    def __call__(self, case: str) -> str:
+        """The group of ``case``: the case itself where the pattern finds none."""
+        found = self._pattern.search(case) if self._pattern else None
+        return found[1] if found and found[1] else case
+
+
+def _bad_pattern(pattern: str | None, what: str) -> UserError:
+    remedy = r"must have one pair of (), around what names the patient, as in ^(.+)-S\d+$"
+    return UserError(f"{pattern!r} {what}", where="settings.group", remedy=remedy)

@@ -1,0 +1,309 @@
+"""Decoding of one volume: MetaImage, NIfTI or a folder of DICOM files, with SimpleITK.
+
+SimpleITK fills up with zeros or noise where a compressed or NIfTI file is damaged or cut short,
+follows a MetaImage header to any file of the machine, and drops unreadable files of a DICOM
+series, each without a word. So every container is checked before its voxels are trusted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from triage.data.readers import BadFile
+
+EXTENSIONS = (".mha", ".mhd", ".nii.gz", ".nii")
+MAX_VOXELS = 2**28  # 1024 x 1024 x 256: far above clinical scans, and still held in memory
+_DAMAGED = (
+    "can't be decoded: damaged, cut short, of an impossible geometry, "
+    "or not of the format that its name says"
+)
+_CHUNK = 1 << 20
+_HEADER_LIMIT = 1 << 16
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+def read(raw: Path, file: str) -> sitk.Image:
+    """The volume in ``file``, a file or a folder of one DICOM series below ``raw``.
+
+    Its geometry is usable and its voxels are finite numbers. Raises BadFile.
+    """
+    try:
+        image = _decode(raw / file)
+    except (RuntimeError, zlib.error, struct.error, EOFError, gzip.BadGzipFile) as error:
+        raise BadFile(file, _DAMAGED) from error
+    except OSError as error:
+        raise BadFile(file, f"can't be read ({error.strerror or error})") from error
+    except MemoryError as error:
+        raise BadFile(file, "does not fit into memory") from error
+    except _Refusal as refusal:
+        raise BadFile(file, str(refusal)) from refusal
+    return image
+
+
+class _Refusal(Exception):
+    """Why a file is refused, before its name is known."""
+
+
+def _decode(path: Path) -> sitk.Image:
+    image = _read_series(path) if path.is_dir() else _read_file(path)
+    _check_geometry(image)
+    _check_voxels(image)
+    return image
+
+
+def _read_file(path: Path) -> sitk.Image:
+    if path.stat().st_size == 0:
+        raise _Refusal("is empty")
+    is_metaimage = path.name.lower().endswith((".mha", ".mhd"))
+    if is_metaimage:
+        _check_metaimage(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("MetaImageIO" if is_metaimage else "NiftiImageIO")
+    reader.ReadImageInformation()
+    size = _check_header(reader)
+    if not is_metaimage:
+        _check_nifti(path, size)
+    return reader.Execute()
+
+
+def _check_header(reader: sitk.ImageFileReader) -> int:
+    """Refuse what is no volume by its header; the number of bytes of its voxels."""
+    if reader.GetDimension() != 3:
+        raise _Refusal(f"has {reader.GetDimension()} dimensions, must have 3")
+    if reader.GetNumberOfComponents() != 1:
+        raise _Refusal(f"has {reader.GetNumberOfComponents()} values a voxel, must have 1")
+    size = reader.GetSize()
+    voxels = math.prod(size)
+    if not 0 < voxels <= MAX_VOXELS:
+        shape = " x ".join(map(str, size))
+        raise _Refusal(f"says it has {shape} voxels, must be 1 to {MAX_VOXELS}")
+    return voxels * sitk.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+
+
+def _check_geometry(image: sitk.Image) -> None:
+    spacing, origin = np.array(image.GetSpacing()), np.array(image.GetOrigin())
+    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise _Refusal(f"has a voxel spacing of {_numbers(spacing)} mm, must be above 0")
+    if not np.isfinite(origin).all():
+        raise _Refusal("has an origin that is no number")
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
+        raise _Refusal("has axes that are not at right angles to each other")
+
+
+def _check_voxels(image: sitk.Image) -> None:
+    voxels = sitk.GetArrayViewFromImage(image)
+    if voxels.dtype.kind not in "iuf":
+        raise _Refusal("holds complex numbers")
+    low, high = float(voxels.min()), float(voxels.max())  # NaN if any voxel is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        bad = int(np.count_nonzero(~np.isfinite(voxels)))
+        raise _Refusal(f"has {bad} voxel(s) that are NaN or infinite")
+    if max(-low, high) > np.finfo(np.float32).max:
+        raise _Refusal(f"has values up to {max(-low, high):g}, too large for 32 bits")
+    if low == high:
+        raise _Refusal(f"is constant: all voxels are {low:g}")
+
+
+# --- MetaImage
+
+
+def _check_metaimage(path: Path) -> None:
+    with open(path, "rb") as stream:
+        header = _metaimage_header(stream)
+        data = header.get("ElementDataFile", "")
+        if data.upper() == "LOCAL":
+            _check_metaimage_data(header, stream)
+            return
+    if not data or data.upper().startswith("LIST") or Path(data).name != data or "%" in data:
+        raise _Refusal(f"takes its voxels from {data!r}: must be LOCAL or a file beside it")
+    if not (path.parent / data).is_file():
+        raise _Refusal(f"takes its voxels from {data!r}, which is not beside it")
+    with open(path.parent / data, "rb") as stream:
+        stream.seek(max(0, _whole(header, "HeaderSize", "0")[0]))
+        _check_metaimage_data(header, stream)
+
+
+def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
+    """The header's fields; ``stream`` is left where the voxels begin."""
+    fields: dict[str, str] = {}
+    while stream.tell() < _HEADER_LIMIT:
+        line = stream.readline(_HEADER_LIMIT)
+        key, separator, value = line.decode("utf-8", "replace").partition("=")
+        if not separator:
+            break
+        fields[key.strip()] = value.strip()
+        if key.strip() == "ElementDataFile":
+            return fields
+    raise _Refusal("is no MetaImage file, or its header is cut short")
+
+
+def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> None:
+    if header.get("BinaryData", "True").lower() != "true":
+        raise _Refusal("holds its voxels as text, must be binary")
+    for key in ("NDims", "DimSize", "ElementType"):
+        if key not in header:
+            raise _Refusal(f"lacks {key} in its header")
+    sizes = _whole(header, "DimSize")
+    if _whole(header, "NDims") != [3] or len(sizes) != 3:
+        raise _Refusal(f"has {header['NDims']} dimensions, must have 3")
+    if not all(0 < size <= MAX_VOXELS for size in sizes) or math.prod(sizes) > MAX_VOXELS:
+        raise _Refusal(f"says it has {header['DimSize']} voxels, must be 1 to {MAX_VOXELS}")
+    for key in ("ElementSpacing", "ElementSize"):
+        if not all(spacing > 0 for spacing in _fractions(header, key)):
+            raise _Refusal(f"has a voxel spacing of {header[key]} mm, must be above 0")
+    width = _METAIMAGE_BYTES.get(header["ElementType"])
+    if width is None:
+        raise _Refusal(f"holds {header['ElementType']}, which is no type of a grey voxel")
+    wanted = math.prod(sizes) * width
+    if header.get("CompressedData", "False").lower() == "true":
+        found = _inflated_size(stream, _whole(header, "CompressedDataSize"), wanted)
+    else:
+        start = stream.tell()
+        found = stream.seek(0, 2) - start
+    if found < wanted:
+        raise _Refusal(f"is cut short: {found} of {wanted} bytes of voxels")
+
+
+_METAIMAGE_BYTES = {
+    "MET_CHAR": 1,
+    "MET_UCHAR": 1,
+    "MET_SHORT": 2,
+    "MET_USHORT": 2,
+    "MET_INT": 4,
+    "MET_UINT": 4,
+    "MET_LONG": 8 if struct.calcsize("l") == 8 else 4,
+    "MET_ULONG": 8 if struct.calcsize("l") == 8 else 4,
+    "MET_LONG_LONG": 8,
+    "MET_ULONG_LONG": 8,
+    "MET_FLOAT": 4,
+    "MET_DOUBLE": 8,
+}
+
+
+def _inflated_size(stream: BinaryIO, packed_size: list[int], limit: int) -> int:
+    """The bytes that a zlib or gzip stream unpacks to; its end and its checksum are checked.
+
+    ``packed_size``: its length as [n], or [] where it goes to the end of the file.
+    """
+    inflater = zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
+    left = packed_size[0] if packed_size else None
+    found = 0
+    while not inflater.eof:
+        packed = inflater.unconsumed_tail
+        if not packed:
+            packed = stream.read(_CHUNK if left is None else min(_CHUNK, max(0, left)))
+            left = None if left is None else left - len(packed)
+        if not packed:
+            raise _Refusal("is cut short: its compressed voxels have no end")
+        found += len(inflater.decompress(packed, _CHUNK))
+        if found > limit:
+            raise _Refusal(f"holds more than the {limit} bytes of voxels that its header says")
+    return found
+
+
+# --- NIfTI
+
+
+def _check_nifti(path: Path, wanted: int) -> None:
+    """Refuse a file that holds fewer than ``wanted`` bytes of voxels."""
+    with open(path, "rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as stream:
+        head = stream.read(540)
+        offset = _nifti_offset(head)
+        found = len(head) - offset
+        while found < wanted and (piece := stream.read(_CHUNK)):
+            found += len(piece)
+        # The checksum of a gzip file stands at its end.
+        while packed and (piece := stream.read(_CHUNK)):
+            found += len(piece)
+            if found > wanted + _CHUNK:
+                raise _Refusal(f"holds more than the {wanted} bytes of voxels that its header says")
+    if found < wanted:
+        raise _Refusal(f"is cut short: {max(found, 0)} of {wanted} bytes of voxels")
+
+
+def _nifti_offset(head: bytes) -> int:
+    """Where the voxels begin."""
+    for order in "<>":
+        size = struct.unpack_from(order + "i", head)[0]
+        if size == 348:
+            return int(struct.unpack_from(order + "f", head, 108)[0])
+        if size == 540:
+            return int(struct.unpack_from(order + "q", head, 168)[0])
+    raise _Refusal("is no NIfTI file")
+
+
+# --- DICOM
+
+
+def _read_series(folder: Path) -> sitk.Image:
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    reader = sitk.ImageSeriesReader()
+    series = reader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise _Refusal(f"holds {len(series)} readable DICOM series, must hold one")
+    names = reader.GetGDCMSeriesFileNames(str(folder), series[0])
+    unread = sorted({path.name for path in files} - {Path(name).name for name in names})
+    if unread:
+        what = f"{len(unread)} of its {len(files)} files are no readable slices"
+        raise _Refusal(f"{what}: {', '.join(unread[:3])}")
+    _check_slices([_slice_position(name) for name in names])
+    reader.SetFileNames(names)
+    return reader.Execute()
+
+
+def _slice_position(name: str) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Position of one DICOM slice's corner in mm along its normal, and its size in pixels."""
+    header = sitk.ImageFileReader()
+    header.SetFileName(name)
+    header.SetImageIO("GDCMImageIO")
+    header.ReadImageInformation()
+    if header.GetDimension() == 3 and header.GetSize()[2] != 1:
+        raise _Refusal("holds a DICOM file of several frames, must hold one file a slice")
+    if header.GetNumberOfComponents() != 1:
+        raise _Refusal("holds colour slices")
+    normal = np.array(header.GetDirection()).reshape(3, 3)[:, 2]
+    return normal @ np.array(header.GetOrigin()), header.GetSize()[:2]
+
+
+def _check_slices(slices: list[tuple[np.ndarray, tuple[int, ...]]]) -> None:
+    if len({size for _, size in slices}) != 1:
+        raise _Refusal("holds slices of differing size")
+    if math.prod(slices[0][1]) * len(slices) > MAX_VOXELS:
+        raise _Refusal(f"holds more than {MAX_VOXELS} voxels")
+    steps = np.abs(np.diff([position for position, _ in slices]))
+    # Positions are written with few decimals; a missing slice doubles a step.
+    if len(steps) and not (steps.min() > 0 and np.ptp(steps) <= 0.1 * np.median(steps)):
+        range_ = _numbers([steps.min(), steps.max()], " to ")
+        raise _Refusal(f"has slices {range_} mm apart: some are missing or doubled")
+
+
+def _whole(header: dict[str, str], key: str, default: str = "") -> list[int]:
+    try:
+        return [int(text) for text in header.get(key, default).split()]
+    except ValueError as error:
+        raise _Refusal(f"says {key} = {header[key]} in its header") from error
+
+
+def _fractions(header: dict[str, str], key: str) -> list[float]:
+    try:
+        return [float(text) for text in header.get(key, "").split()]
+    except ValueError as error:
+        raise _Refusal(f"says {key} = {header[key]} in its header") from error
+
+
+def _numbers(values: npt.ArrayLike, between: str = " x ") -> str:
+    return between.join(f"{value:g}" for value in np.asarray(values))

@@ -1,0 +1,240 @@
+"""Reader of three brain MRI sequences a patient, with a folder a class.
+
+    train/full/<class>/<patient>/<sequence>      final_test_set/<patient>/<sequence>  (no labels)
+
+where <sequence> is T1, T2 and T2-FLAIR, each a ``.mha``, ``.mhd`` (with its raw file), ``.nii``
+or ``.nii.gz`` file or a folder of DICOM files. The three may differ in geometry: T1 and T2 are
+brought onto the grid of T2-FLAIR by the scanner's coordinates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+
+from triage.command import log
+from triage.data import voxels
+from triage.data.readers import BadFile, Case, Grouping, IndexSettings, Problem, volume_files
+from triage.errors import UserError
+
+SEQUENCES = ("T1", "T2", "T2-FLAIR")  # the channels, in this order
+REFERENCE = "T2-FLAIR"
+TRAINING = "train/full"
+TEST = "final_test_set"
+_SAME_GRID = 0.01  # voxels by which the corners of two grids may differ and still be the same
+_MIN_OVERLAP = 0.25  # share of the reference grid that another sequence has to cover
+
+
+class _Patient(NamedTuple):
+    partition: str
+    label: str
+    name: str
+
+    @property
+    def folder(self) -> str:
+        above = f"{TRAINING}/{self.label}" if self.partition == "train" else TEST
+        return f"{above}/{self.name}"
+
+
+def find(
+    raw: Path, paths: Sequence[str], settings: IndexSettings
+) -> tuple[list[Case], list[Problem]]:
+    """The patients among ``paths``, and what is wrong with the rest.
+
+    Raises UserError for a folder that is no class, a patient in two classes, or no patient.
+    """
+    patients, problems = _collect(raw, paths, settings)
+    _check_once(raw, patients)
+    group = Grouping(settings.group)
+    cases = []
+    for patient, contents in patients.items():
+        files, reason = _choose(contents)
+        if reason:
+            problems.append(Problem(patient.folder, patient.name, reason))
+            continue
+        name, label, part = patient.name, patient.label, patient.partition
+        files = {role: f"{patient.folder}/{file}" for role, file in files.items()}
+        cases.append(Case(name, group(name), label, part, files))
+    return cases, problems
+
+
+def _collect(
+    raw: Path, paths: Sequence[str], settings: IndexSettings
+) -> tuple[dict[_Patient, set[str]], list[Problem]]:
+    """Each patient's folder with the names of what is in it; files that lie between folders."""
+    patients: dict[_Patient, set[str]] = defaultdict(set)
+    problems: list[Problem] = []
+    outside: list[str] = []
+    for path in paths:
+        match path.split("/"):
+            case ["train", "full", label, name, *rest] if rest:
+                if label not in settings.classes:
+                    raise _unknown_class(raw / TRAINING / label, settings)
+                patients[_Patient("train", label, name)].add(rest[0])
+            case [folder, name, *rest] if folder == TEST and rest:
+                patients[_Patient("test", "", name)].add(rest[0])
+            case ["train", "full", *_] | ["final_test_set", *_]:
+                problems.append(Problem(path, "", "is in no patient's folder"))
+            case _:
+                outside.append(path)
+    if not patients:
+        raise _no_patients(raw, outside, settings)
+    if outside:
+        log.info("%d file(s) outside %s and %s are not used", len(outside), TRAINING, TEST)
+    problems += _empty_folders(raw, patients, settings)
+    return patients, problems
+
+
+def _empty_folders(
+    raw: Path, patients: Iterable[_Patient], settings: IndexSettings
+) -> list[Problem]:
+    known = {patient.folder for patient in patients}
+    problems = []
+    for above in (*(f"{TRAINING}/{label}" for label in settings.classes), TEST):
+        try:
+            names = sorted(entry.name for entry in os.scandir(raw / above) if entry.is_dir())
+        except OSError:
+            continue  # no such folder: a class without patients is found out later
+        problems += [
+            Problem(f"{above}/{name}", name, "is an empty folder")
+            for name in names
+            if f"{above}/{name}" not in known and not name.startswith(".")
+        ]
+    return problems
+
+
+def _check_once(raw: Path, patients: Iterable[_Patient]) -> None:
+    folders: dict[str, list[str]] = defaultdict(list)
+    for patient in patients:
+        folders[patient.name].append(patient.folder)
+    doubled = {name: where for name, where in sorted(folders.items()) if len(where) > 1}
+    if doubled:
+        lines = [f"{name}: {', '.join(where)}" for name, where in list(doubled.items())[:5]]
+        raise UserError(
+            f"{len(doubled)} patient(s) in more than one folder: " + "; ".join(lines),
+            where=raw,
+            remedy="keep each patient in the one folder where it belongs, or rename one of the two",
+        )
+
+
+def _choose(contents: set[str]) -> tuple[dict[str, str], str]:
+    """The file or folder of each sequence; or why a patient lacks one."""
+    found: dict[str, list[str]] = {sequence: [] for sequence in SEQUENCES}
+    for name in sorted(contents):
+        if (sequence := _stem(name)) in found:
+            found[sequence].append(name)
+    missing = [sequence for sequence, names in found.items() if not names]
+    if missing:
+        return {}, f"lacks {', '.join(missing)}; there are: {', '.join(sorted(contents))}"
+    for sequence, names in found.items():
+        if len(names) > 1:
+            return {}, f"has {sequence} more than once: {', '.join(names)}"
+    return {sequence: names[0] for sequence, names in found.items()}, ""
+
+
+def _stem(name: str) -> str:
+    for extension in volume_files.EXTENSIONS:
+        if name.lower().endswith(extension):
+            return name[: -len(extension)]
+    return name
+
+
+def _unknown_class(folder: Path, settings: IndexSettings) -> UserError:
+    return UserError(
+        f"{folder.name!r} is no class",
+        where=folder,
+        remedy=f"rename or move the folder; classes are {', '.join(settings.classes)}",
+    )
+
+
+def _no_patients(raw: Path, outside: list[str], settings: IndexSettings) -> UserError:
+    remedy = f"expected {TRAINING}/{settings.classes[0]}/<patient>/T1.mha, T2.mha, T2-FLAIR.mha"
+    for path in outside:
+        above, marker, _ = f"/{path}".partition(f"/{TRAINING}/")
+        if marker:
+            remedy += f"; there is a {TRAINING} below {above.lstrip('/')}: set the raw folder to it"
+            break
+    return UserError("no patients found", where=raw, remedy=remedy)
+
+
+# --- voxels
+
+
+def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
+    """A patient's slices from feet to head, [slices, 3, height, width].
+
+    Channels are T1, T2, T2-FLAIR on the grid of T2-FLAIR, whose axes are turned to run from right
+    to left, front to back and feet to head (LPS). Whole numbers stay whole. Raises BadFile.
+    """
+    reference = _turned(raw, files[REFERENCE])
+    channels = []
+    for sequence in SEQUENCES:
+        file = files[sequence]
+        image = reference if sequence == REFERENCE else _turned(raw, file)
+        channels.append(_on_grid(image, reference, file))
+    for (first, one), (second, other) in combinations(zip(SEQUENCES, channels, strict=True), 2):
+        if np.array_equal(one, other):
+            raise BadFile(files[second], f"has the same voxels as {first}")
+    kinds = [voxels.narrow(channel) for channel in channels]
+    return np.stack(kinds, axis=1).astype(voxels.common_dtype(kinds), copy=False)
+
+
+def _turned(raw: Path, file: str) -> sitk.Image:
+    return sitk.DICOMOrient(volume_files.read(raw, file), "LPS")
+
+
+def _on_grid(image: sitk.Image, reference: sitk.Image, file: str) -> np.ndarray:
+    """The voxels of ``image`` on the grid of ``reference``, interpolated where the grids differ."""
+    own = sitk.GetArrayViewFromImage(image)
+    if _same_grid(image, reference):
+        return own.copy()
+    covered = _coverage(image, reference)
+    if covered < _MIN_OVERLAP:
+        raise BadFile(file, f"shows only {covered:.0%} of what {REFERENCE} shows")
+    moved = sitk.Resample(
+        image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32
+    )
+    array = sitk.GetArrayFromImage(moved)
+    if array.min() == array.max():
+        raise BadFile(file, f"is constant where {REFERENCE} is")
+    return np.rint(array) if voxels.is_whole(own) else array
+
+
+def _same_grid(one: sitk.Image, other: sitk.Image) -> bool:
+    if one.GetSize() != other.GetSize():
+        return False
+    corners = _sample_indices(other, points=2)
+    there = _to_index(one, _to_physical(other, corners))
+    return bool(np.abs(there - corners).max() < _SAME_GRID)
+
+
+def _coverage(image: sitk.Image, reference: sitk.Image) -> float:
+    """The share of the voxels of ``reference`` that lie inside ``image``."""
+    indices = _to_index(image, _to_physical(reference, _sample_indices(reference, points=32)))
+    inside = (indices >= -0.5) & (indices <= np.array(image.GetSize()) - 0.5)
+    return float(inside.all(axis=1).mean())
+
+
+def _sample_indices(image: sitk.Image, points: int) -> np.ndarray:
+    """Indices of a regular grid of ``points`` per axis from corner to corner, [n, 3]."""
+    axes = [np.linspace(0, size - 1, points) for size in image.GetSize()]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _to_physical(image: sitk.Image, indices: np.ndarray) -> np.ndarray:
+    return indices @ _index_to_mm(image).T + np.array(image.GetOrigin())
+
+
+def _to_index(image: sitk.Image, points: np.ndarray) -> np.ndarray:
+    return (points - np.array(image.GetOrigin())) @ np.linalg.inv(_index_to_mm(image)).T
+
+
+def _index_to_mm(image: sitk.Image) -> np.ndarray:
+    return np.array(image.GetDirection()).reshape(3, 3) @ np.diag(image.GetSpacing())
