@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,10 @@ class Entry:
 # What a look at a file without opening it shows: size, time of change in ns, inode.
 _Look = list[int]
 _UNREADABLE = [0, 0, 0]
+# Control characters and line ends, which tables can't hold safely, and bytes that are no UTF-8.
+_CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
+_SPELT_OUT = {code: f"\\x{code:02x}" for code in _CONTROL}
+_STRANGE = re.compile(f"[{re.escape(''.join(map(chr, _CONTROL)))}\ud800-\udfff]")
 
 
 def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
@@ -107,9 +112,9 @@ def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
                     if _is_folder(entry):
                         waiting.append((entry.path, path + "/", (*above, own)))
                     else:
-                        yield _utf8(path), _look(entry)
+                        yield _plain(path), _look(entry)
         except OSError:
-            yield _utf8(prefix.rstrip("/")), _UNREADABLE
+            yield _plain(prefix.rstrip("/")), _UNREADABLE
 
 
 def _is_hidden(name: str) -> bool:
@@ -131,11 +136,14 @@ def _look(entry: os.DirEntry[str]) -> _Look:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def _utf8(path: str) -> str:
-    """``path``, spelt out where it is no UTF-8: it is not found then, and counts as unreadable."""
-    if path.isascii():
+def _plain(path: str) -> str:
+    """``path``, with control characters and bytes that are no UTF-8 spelt out.
+
+    A file is not found under such a name, so it counts as one that can't be read.
+    """
+    if not _STRANGE.search(path):
         return path
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return os.fsencode(path).decode("utf-8", "backslashreplace").translate(_SPELT_OUT)
 
 
 def _hash(raw: Path, paths: list[str]) -> dict[str, str]:
