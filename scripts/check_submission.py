@@ -26,6 +26,8 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = command.parser(__doc__)
     options.add_argument("submission", type=Path)
-    options.add_argument("--split", type=Path, required=True, help="for example data/braintriage/split/fold0.csv")
+    options.add_argument(
+        "--split", type=Path, required=True, help="for example data/braintriage/split/fold0.csv"
+    )
     options.add_argument("--threshold", type=float, default=0.5)
     command.run(main, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from triage.errors import UserError
 from triage.evaluation import submission
 
@@ -57,7 +58,7 @@ def test_mistakes_are_refused(tmp_path: Path, change, message):
     change(rows)
     path = tmp_path / "submission.csv"
     path.write_text("\n".join(rows) + "\n")
-    with pytest.raises(UserError, match="submission.csv") as caught:
+    with pytest.raises(UserError, match=r"submission\.csv") as caught:
         submission.check(path, ["1", "2", "11"], 0.5)
     assert message in str(caught.value)
 

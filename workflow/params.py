@@ -1,4 +1,4 @@
-"""params.yaml: validated once, resolved into runs and into the narrow block that each step reads."""
+"""params.yaml: validated once, with every arm and run resolved."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import yaml
+
 from triage.errors import UserError
 
 STAGES = ("training", "sequence", "finetuning")
@@ -153,7 +154,7 @@ class Params:
             )
         span, least = recipe["input"]["slices"], self.study(study)["index"]["min_slices"]
         end = span[1] if isinstance(span, list) else max(span["only"]) + 1 if span else 0
-        if end > least or isinstance(span, list) and span[0] >= span[1]:
+        if end > least or (isinstance(span, list) and span[0] >= span[1]):
             raise UserError(
                 f"{span} does not fit volumes of at least {least} slices (index.min_slices)",
                 where=f"{where}.input.slices",
@@ -170,13 +171,13 @@ class Params:
                     where=f"{where}.folds",
                     remedy=f"folds are 0 to {block['split']['k'] - 1}; see split.k",
                 )
-        if block["split"]["test"] == block["split"]["validation"] == "fold":
-            if block["split"]["k"] < 3:
-                raise UserError(
-                    "2 folds can't be training, validation and test",
-                    where=f"{where}.split.k",
-                    remedy="use at least 3, or take test or validation from the source",
-                )
+        split = block["split"]
+        if split["test"] == split["validation"] == "fold" and split["k"] < 3:
+            raise UserError(
+                "2 folds can't be training, validation and test",
+                where=f"{where}.split.k",
+                remedy="use at least 3, or take test or validation from the source",
+            )
         if block["multilabel"] is False and len(block["classes"]) != 2:
             raise UserError(
                 f"{len(block['classes'])} classes",
@@ -197,7 +198,8 @@ class Params:
             raise UserError(
                 f"{self.raw(study)} holds generated data, but phantoms.{study} is not set",
                 where=f"{where}.raw",
-                remedy="point it at your folder of raw data, or take phantoms from presets/demo.yaml",
+                remedy="point it at your folder of raw data, or take the phantom's block"
+                " from presets/demo.yaml",
             )
 
 
@@ -217,7 +219,7 @@ def _numbers(value: Any) -> Any:
 
 
 def _schema() -> Json:
-    return yaml.load(SCHEMA.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader"))
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def _complete(schema: Json, name: str) -> Json:

@@ -1,0 +1,100 @@
+"""The melanoma source's small CNN and what its ablation chain adds to it, piece by piece."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from triage.models.shapes import check_size
+
+Norm = Literal["none", "batch", "group"]
+# Four channels a group, as the source has it: 4 groups of 16, 8 groups of 32.
+GROUP = 4
+DENSE = 100
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, the first with stride 2, and a 1 x 1 shortcut beside them."""
+
+    def __init__(self, channels: int, width: int, norm: Norm) -> None:
+        super().__init__()
+        plain = norm == "none"
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=plain),
+            _norm(norm, width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=plain),
+            _norm(norm, width),
+        )
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(channels, width, 1, stride=2, bias=plain), _norm(norm, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.relu(self.body(x) + self.shortcut(x))
+
+
+class LesionCnn(nn.Module):
+    """Convolutions 3 -> 16 -> 32 and two dense layers, for pictures [batch, channels, size, size]."""
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        size: int,
+        norm: Norm,
+        dropout: tuple[float, float],
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        spatial, dense = dropout
+        second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
+        self.backbone = nn.Sequential(
+            *_convolution(channels, 16, norm), nn.Dropout(spatial), *second, nn.Dropout(spatial)
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(32 * (size // 4) ** 2, DENSE),
+            nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
+            nn.ReLU(),
+            nn.Dropout(dense),
+            nn.Linear(DENSE, outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_size(x, self.size)
+        return self.head(self.backbone(x))
+
+
+def build(
+    name: str,
+    channels: int,
+    outputs: int,
+    *,
+    size: int = 128,
+    norm: Norm = "none",
+    dropout: tuple[float, float] = (0.0, 0.0),
+    residual: bool = False,
+) -> LesionCnn:
+    """``lesion_cnn``: ``dropout`` after convolutions and before the last layer.
+
+    ``residual`` puts a residual block in the place of the second convolution.
+    """
+    return LesionCnn(channels, outputs, size, norm, dropout, residual)
+
+
+def _convolution(channels: int, width: int, norm: Norm) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, width, 3, padding=1),
+        _norm(norm, width),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    ]
+
+
+def _norm(norm: Norm, width: int) -> nn.Module:
+    if norm == "batch":
+        return nn.BatchNorm2d(width)
+    return nn.GroupNorm(width // GROUP, width) if norm == "group" else nn.Identity()

@@ -1,0 +1,58 @@
+"""Vision transformers: ViT-B/16, or a smaller one of the same build."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from triage.models.shapes import check_size
+from triage.models.vision import models
+
+
+class Vit(nn.Module):
+    """torchvision's transformer as ``backbone``, with dropout before one dense layer."""
+
+    def __init__(
+        self, backbone: models.VisionTransformer, outputs: int, size: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.backbone = backbone
+        self.backbone.heads = nn.Identity()
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(backbone.hidden_dim, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_size(x, self.size)
+        return self.head(self.backbone(x))
+
+
+def build(
+    name: str,
+    channels: int,
+    outputs: int,
+    *,
+    size: int = 224,
+    patch: int = 16,
+    layers: int = 12,
+    heads: int = 12,
+    hidden: int = 768,
+    mlp: int = 3072,
+    head_dropout: float = 0.0,
+    block_dropout: float = 0.0,
+    blocks: tuple[int, int] | None = None,
+    position_dropout: float = 0.0,
+) -> Vit:
+    """``vit``, by default ViT-B/16.
+
+    Dropout acts before the head, in the blocks [first, end) (all where ``blocks`` is null), and
+    after the position embedding.
+    """
+    backbone = models.VisionTransformer(size, patch, layers, heads, hidden, mlp)
+    if channels != 3:
+        backbone.conv_proj = nn.Conv2d(channels, hidden, patch, stride=patch)
+    backbone.encoder.dropout.p = position_dropout
+    first, end = blocks or (0, layers)
+    for block in list(backbone.encoder.layers)[first:end]:
+        for module in block.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = block_dropout
+    return Vit(backbone, outputs, size, head_dropout)
