@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from params import Params
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+
+from params import Params
 from triage.data import inventory
 from triage.errors import UserError
 

@@ -38,9 +38,7 @@ def run_of(wildcards):
 
 def results_of(kind, suffix):
     """An input function: one file of each run of a study."""
-    return lambda wildcards: [
-        run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)
-    ]
+    return lambda wildcards: [run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)]
 
 
 def shards(study, suffix):

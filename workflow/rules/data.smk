@@ -1,17 +1,17 @@
 rule phantom:
     output:
         listing="data/{study}/phantom.csv",
-    params:
-        settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
-    wildcard_constraints:
-        study="|".join(PARAMS.phantoms) or "no_phantom",
     log:
         "logs/{study}/phantom.log",
+    wildcard_constraints:
+        study="|".join(PARAMS.phantoms) or "no_phantom",
     threads: 2
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
     shell:
         "python scripts/phantom.py --study {wildcards.study} --settings {params.settings:q}"
         " --raw data/{wildcards.study}/phantom --inventory {output.listing}"
@@ -24,10 +24,10 @@ rule inventory:
         listing="data/{study}/phantom.csv",
     output:
         inventory="data/{study}/inventory.csv",
-    wildcard_constraints:
-        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
     log:
         "logs/{study}/inventory.log",
+    wildcard_constraints:
+        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
     localrule: True
     shell:
         "cp {input.listing} {output.inventory} 2> {log}"
@@ -40,16 +40,16 @@ rule index:
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
-    params:
-        raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.index(wildcards.study)["code"],
     log:
         "logs/{study}/index.log",
     threads: 2
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.index(wildcards.study)["code"],
     shell:
         "python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
         " --withdrawn {input.withdrawn} --settings {params.settings:q}"
@@ -63,15 +63,15 @@ rule images:
     output:
         array="data/{study}/images/shard-{shard}.npy",
         table="data/{study}/images/shard-{shard}.csv",
-    params:
-        raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.images(wildcards.study)["code"],
     log:
         "logs/{study}/images-{shard}.log",
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.images(wildcards.study)["code"],
     shell:
         "python scripts/images.py --raw {params.raw:q} --manifest {input.manifest}"
         " --shard {wildcards.shard} --settings {params.settings:q}"
@@ -85,14 +85,14 @@ rule split:
         tables=tables,
     output:
         split="data/{study}/split/fold{fold}.csv",
-    params:
-        settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.split(wildcards.study)["code"],
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.split(wildcards.study)["code"],
     shell:
         "python scripts/split.py --manifest {input.manifest} --tables {input.tables}"
         " --fold {wildcards.fold} --settings {params.settings:q}"
@@ -106,13 +106,13 @@ rule statistics:
         tables=tables,
     output:
         statistics="data/{study}/statistics/fold{fold}.json",
-    params:
-        code=STEPS.plain("compute_statistics.py")["code"],
     log:
         "logs/{study}/statistics-fold{fold}.log",
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        code=STEPS.plain("compute_statistics.py")["code"],
     shell:
         "python scripts/compute_statistics.py --split {input.split}"
         " --arrays {input.arrays} --tables {input.tables}"
@@ -126,13 +126,13 @@ rule slices:
         tables=tables,
     output:
         labels="data/{study}/slices/labels_slices.csv",
-    params:
-        code=STEPS.plain("slices.py")["code"],
     log:
         "logs/{study}/slices.log",
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        code=STEPS.plain("slices.py")["code"],
     shell:
         "python scripts/slices.py --manifest {input.manifest}"
         " --arrays {input.arrays} --tables {input.tables}"

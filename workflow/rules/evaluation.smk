@@ -19,9 +19,6 @@ rule predict:
             partition=PARTITIONS,
         ),
         slices="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/slices.csv",
-    params:
-        folder=lambda wildcards, output: Path(output[0]).parent,
-        code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     threads: 2
@@ -29,6 +26,9 @@ rule predict:
         gpu=1,
         mem_mb=8000,
         runtime=120,
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --split {input.split}"
         " --arrays {input.arrays} --tables {input.tables}"
@@ -43,14 +43,14 @@ rule evaluate:
         split="data/{study}/split/fold{fold}.csv",
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
-    params:
-        settings=lambda wildcards: STEPS.evaluate(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.evaluate(wildcards.study)["code"],
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        settings=lambda wildcards: STEPS.evaluate(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.evaluate(wildcards.study)["code"],
     shell:
         "python scripts/evaluate.py --val {input.val} --test {input.test}"
         " --split {input.split} --settings {params.settings:q}"
@@ -65,13 +65,13 @@ rule table:
         table="results/{study}/table.csv",
         metrics="results/{study}/metrics.json",
         winner="results/{study}/winner.json",
-    params:
-        code=STEPS.plain("table.py")["code"],
     log:
         "logs/{study}/table.log",
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=STEPS.plain("table.py")["code"],
     shell:
         "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
         " --published {input.published} --table {output.table}"
@@ -92,6 +92,11 @@ rule submission:
         ],
     output:
         submission="results/{study}/submission.csv",
+    log:
+        "logs/{study}/submission.log",
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         folders=lambda wildcards: [
             str(Path(run.result("predictions", "/test.csv")).parent)
@@ -99,11 +104,6 @@ rule submission:
         ],
         settings=lambda wildcards: STEPS.submission(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.submission(wildcards.study)["code"],
-    log:
-        "logs/{study}/submission.log",
-    resources:
-        mem_mb=1000,
-        runtime=10,
     shell:
         "python scripts/submission.py --settings {params.settings:q} --winner {input.winner}"
         " --predictions {params.folders} --splits {input.splits}"

@@ -26,20 +26,20 @@ rule train:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
         history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
-    params:
-        settings=training_params("train.py", "settings"),
-        code=training_params("train.py", "code"),
-    wildcard_constraints:
-        arm=arms_of("training"),
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
+    wildcard_constraints:
+        arm=arms_of("training"),
     threads: 2
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        settings=training_params("train.py", "settings"),
+        code=training_params("train.py", "code"),
     shell:
         "python scripts/train.py --settings {params.settings:q} --code {params.code}"
         " --manifest {input.manifest} --split {input.split}"
@@ -58,18 +58,18 @@ rule features:
     output:
         features="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.npy",
         cases="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.csv",
-    params:
-        settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
-        code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
-    wildcard_constraints:
-        arm=arms_of("training"),
     log:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
+    wildcard_constraints:
+        arm=arms_of("training"),
     threads: 2
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=120,
+    params:
+        settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
+        code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
     shell:
         "python scripts/features.py --settings {params.settings:q}"
         " --checkpoint {input.checkpoint} --split {input.split}"
@@ -90,20 +90,20 @@ rule train_sequence:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
         history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
-    params:
-        settings=training_params("train_sequence.py", "settings"),
-        code=training_params("train_sequence.py", "code"),
-    wildcard_constraints:
-        arm=arms_of("sequence"),
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
+    wildcard_constraints:
+        arm=arms_of("sequence"),
     threads: 2
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        settings=training_params("train_sequence.py", "settings"),
+        code=training_params("train_sequence.py", "code"),
     shell:
         "python scripts/train_sequence.py --settings {params.settings:q} --code {params.code}"
         " --from-checkpoint {input.checkpoint} --features {input.features}"
@@ -124,20 +124,20 @@ rule finetune:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
         history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
-    params:
-        settings=training_params("finetune.py", "settings"),
-        code=training_params("finetune.py", "code"),
-    wildcard_constraints:
-        arm=arms_of("finetuning"),
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
+    wildcard_constraints:
+        arm=arms_of("finetuning"),
     threads: 2
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=lambda wildcards, attempt: 720 * attempt,
+    params:
+        settings=training_params("finetune.py", "settings"),
+        code=training_params("finetune.py", "code"),
     shell:
         "python scripts/finetune.py --settings {params.settings:q} --code {params.code}"
         " --from-checkpoint {input.checkpoint}"
