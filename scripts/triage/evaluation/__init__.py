@@ -1,0 +1,1 @@
+"""Evaluation of predictions: metrics and intervals, calibration, comparison of arms, tables."""

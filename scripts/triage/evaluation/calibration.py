@@ -1,0 +1,77 @@
+"""Calibration: one temperature fitted on validation logits, and the reliability curve."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from triage.evaluation.metrics import in_bins, reason
+
+Floats = npt.NDArray[np.float64]
+
+COLDEST, HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Logits are divided by ``temperature``; None where it could not be fitted."""
+
+    temperature: float | None
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+
+def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
+    """The temperature with the least log loss (Guo et al., ICML 2017), between COLDEST and HOTTEST.
+
+    ``labels`` and ``logits`` [cases] are those of the validation part.
+    """
+    if why := reason("roc_auc", labels):
+        return Temperature(None, f"{why} in the validation part")
+
+    def slope(inverse: float) -> float:
+        """Derivative of the log loss by 1 / temperature; it only ever rises."""
+        return float(np.mean(logits * (sigmoid(logits * inverse) - labels)))
+
+    low, high = 1 / HOTTEST, 1 / COLDEST
+    if slope(high) <= 0:
+        return Temperature(COLDEST, "at the lower limit: the classes are kept apart without fail")
+    if slope(low) >= 0:
+        return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
+    while high - low > 1e-10 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return Temperature(2 / (low + high))
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Probabilities of logits, without overflow."""
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+class Reliability:
+    """The reliability curve: how often cases are positive, by their predicted probability.
+
+    ``cases`` and ``mean`` [bins] are the count and the mean probability in bins of equal width.
+    """
+
+    def __init__(self, labels: Floats, probabilities: Floats, bins: int) -> None:
+        members = in_bins(probabilities, bins)
+        self.cases = members.sum(axis=0)
+        self.mean = _share(probabilities @ members, self.cases)
+        self.columns = np.concatenate([members * labels[:, None], members], axis=1)
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """The share of positives [rounds] in each bin, by its number; NaN where it is empty."""
+        positives, cases = np.split((weights @ self.columns).T, 2)
+        return {str(number): each for number, each in enumerate(_share(positives, cases))}
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)

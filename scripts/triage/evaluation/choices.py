@@ -1,0 +1,83 @@
+"""What the training and validation parts choose. The test part only ever has it applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from triage.evaluation.calibration import Temperature, fit_temperature
+from triage.evaluation.operating import POINTS, Point, Threshold, choose
+from triage.evaluation.samples import Sample
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One threshold a class for each operating point, one temperature and one prior a class.
+
+    A prior is the share of positives among the training cases, which is all that the zero-rate
+    classifier knows; None where no training case is labelled.
+    """
+
+    classes: tuple[str, ...]
+    thresholds: dict[Point, list[Threshold]]
+    temperatures: list[Temperature]
+    priors: list[float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """The choices by class, as plain data."""
+        return {
+            name: {
+                "operating_points": {
+                    point: self.thresholds[point][column].as_json() for point in POINTS
+                },
+                "calibration": self.temperatures[column].as_json(),
+                "zero_rate": {"prior": self.priors[column]},
+            }
+            for column, name in enumerate(self.classes)
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Choices:
+        """The choices that ``as_json`` wrote."""
+        return Choices(
+            tuple(content),
+            {
+                point: [Threshold(**each["operating_points"][point]) for each in content.values()]
+                for point in POINTS
+            },
+            [Temperature(**each["calibration"]) for each in content.values()],
+            [each["zero_rate"]["prior"] for each in content.values()],
+        )
+
+
+def choices_of(
+    val: Sample | None, split: pd.DataFrame, classes: tuple[str, ...], sensitivity: float
+) -> Choices:
+    """The choices of one run: thresholds and temperatures from ``val``, priors from ``split``."""
+    return Choices(
+        classes,
+        choose(val, classes, sensitivity),
+        [_temperature(val, column) for column in range(len(classes))],
+        priors(split, classes),
+    )
+
+
+def priors(split: pd.DataFrame, classes: tuple[str, ...]) -> list[float | None]:
+    """The share of training cases of ``split`` that carry each class, among the labelled ones."""
+    training = split[split["partition"] == "train"]["label"].dropna().astype(str)
+    carried = [set(label.split("|")) for label in training if label]
+    if not carried:
+        return [None] * len(classes)
+    return [float(np.mean([name in labels for labels in carried])) for name in classes]
+
+
+def _temperature(val: Sample | None, column: int) -> Temperature:
+    if val is None:
+        return Temperature(None, "no validation part")
+    known: npt.NDArray[np.bool_] = ~np.isnan(val.labels[:, column])
+    return fit_temperature(val.labels[known, column], val.logits[known, column])

@@ -1,0 +1,170 @@
+"""Metrics of one run: how its predictions on the validation and test parts compare with the labels.
+
+Thresholds and temperature come from the validation part and the zero rate from the training part;
+the test part chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from triage.evaluation.calibration import Reliability
+from triage.evaluation.choices import Choices, choices_of
+from triage.evaluation.intervals import estimate
+from triage.evaluation.metrics import (
+    DECISION,
+    METRICS,
+    OUTCOMES,
+    PROBABILITY,
+    RANKING,
+    Decision,
+    ones,
+)
+from triage.evaluation.operating import POINTS, Point
+from triage.evaluation.samples import Sample, sample_of
+from triage.evaluation.scoring import (
+    CALIBRATED,
+    RELIABILITY,
+    SCORES,
+    ZERO_RATE,
+    Scope,
+    Values,
+    macro,
+    point_values,
+    replicate,
+    scopes_of,
+)
+
+Reason = Callable[[str, str], str | None]
+Estimates = dict[tuple[str, str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How predictions are judged.
+
+    ``replicates`` bootstrap rounds from ``seed`` give intervals of ``confidence``; ``sensitivity``
+    is what the operating point of that name reaches on validation; ``bins`` are those of the
+    reliability curve and the calibration error; ``operating_point`` is the one whose decisions
+    stand among the main metrics.
+    """
+
+    replicates: int = 2000
+    confidence: float = 0.95
+    sensitivity: float = 0.9
+    seed: int = 0
+    bins: int = 10
+    operating_point: Point = "youden"
+
+
+def evaluate_run(
+    predictions_val: pd.DataFrame | None,
+    predictions_test: pd.DataFrame | None,
+    split: pd.DataFrame,
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
+    """The content of a run's metrics.json: choices, and metrics with intervals by partition.
+
+    A partition without cases is None. Raises UserError as ``sample_of`` does.
+    """
+    val = sample_of(predictions_val, split, "validation predictions")
+    test = sample_of(predictions_test, split, "test predictions")
+    known = val or test
+    choices = choices_of(val, split, known.classes if known else (), settings.sensitivity)
+    return {
+        "operating_point": settings.operating_point,
+        "choices": choices.as_json(),
+        "partitions": {
+            "val": summarise(val, choices, settings) if val else None,
+            "test": summarise(test, choices, settings) if test else None,
+        },
+    }
+
+
+def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:
+    """All metrics of a sample as plain data: of its one class, or macro, micro and by class."""
+    scopes = scopes_of(sample, choices, settings.bins)
+    values = point_values(scopes)
+    resamples = replicate(scopes, sample.groups, settings.replicates, settings.seed)
+    counts = {
+        "cases": len(sample.cases),
+        "unlabelled": int(np.isnan(sample.labels).all(axis=1).sum()),
+        "groups": len(np.unique(sample.groups)),
+    }
+    pages = [
+        _page(scope, _estimates(value, rounds, scope.reason, settings), settings)
+        for scope, value, rounds in zip(scopes, values, resamples, strict=True)
+    ]
+    if len(pages) == 1:
+        return counts | pages[0]
+    mean = macro(values[:-1])
+    averages = _estimates(mean, macro(resamples[:-1]), _macro_reason(scopes, values), settings)
+    by_class = dict(zip(sample.classes, pages, strict=False))
+    return counts | _sections(averages, settings) | {"micro": pages[-1], "classes": by_class}
+
+
+def _estimates(
+    values: Values, resamples: Values, reason: Reason, settings: EvaluationSettings
+) -> Estimates:
+    return {
+        (section, metric): estimate(
+            metric,
+            float(value[0]),
+            resamples[section, metric],
+            settings.confidence,
+            reason(section, metric),
+        ).as_json()
+        for (section, metric), value in values.items()
+    }
+
+
+def _macro_reason(scopes: Sequence[Scope], values: Sequence[Values]) -> Reason:
+    """Names the classes that a mean over classes had to leave out."""
+
+    def reason(section: str, metric: str) -> str | None:
+        classes = list(zip(scopes, values, strict=True))[:-1]
+        left_out = [scope.name for scope, each in classes if np.isnan(each[section, metric][0])]
+        return f"undefined for {', '.join(left_out)}" if left_out else None
+
+    return reason
+
+
+def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
+    """Estimates by section; the main metrics are those of the scores and of the operating point."""
+    main = settings.operating_point
+
+    def of(section: str, metrics: Sequence[str]) -> dict[str, Any]:
+        return {metric: estimates[section, metric] for metric in metrics}
+
+    return {
+        "metrics": of(SCORES, RANKING) | of(main, DECISION) | of(SCORES, PROBABILITY),
+        "operating_points": {point: {"metrics": of(point, DECISION)} for point in POINTS},
+        "calibrated": {"metrics": of(CALIBRATED, PROBABILITY)},
+        "zero_rate": {"metrics": of(ZERO_RATE, METRICS)},
+    }
+
+
+def _page(scope: Scope, estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
+    """The sections of a scope with its counts, confusion matrices and reliability curve."""
+    sections = _sections(estimates, settings)
+    for point in POINTS:
+        counts = Decision(scope.labels, scope.decided[point]).confusion(ones(len(scope.labels)))
+        matrix = dict(zip(OUTCOMES, map(int, counts[0]), strict=True))
+        sections["operating_points"][point]["confusion"] = matrix
+    curve = Reliability(scope.labels, scope.probabilities, settings.bins)
+    sections["reliability"] = [
+        {
+            "from": number / settings.bins,
+            "to": (number + 1) / settings.bins,
+            "cases": int(curve.cases[number]),
+            "probability": float(curve.mean[number]) if curve.cases[number] else None,
+            "observed": estimates[RELIABILITY, str(number)],
+        }
+        for number in range(settings.bins)
+    ]
+    return {"labelled": len(scope.labels), "positives": int(scope.labels.sum())} | sections

@@ -1,0 +1,107 @@
+"""Estimates with intervals from bootstrap replicates, and the spread over seeds and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# With fewer defined replicates than this share, an interval would describe lucky resamples only.
+LEAST_DEFINED = 0.5
+# Resampling inflates these by about what sampling did already, so that is taken off again.
+INFLATED = ("ece",)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; NaN where undefined, ``reason`` says why.
+
+    ``undefined``: how many of the replicates had no value.
+    """
+
+    value: float
+    low: float
+    high: float
+    undefined: int
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data, with None for NaN."""
+        return {
+            key: None if isinstance(item, float) and np.isnan(item) else item
+            for key, item in asdict(self).items()
+        }
+
+
+def estimate(
+    metric: str, value: float, replicates: Floats, confidence: float, reason: str | None = None
+) -> Estimate:
+    """``value`` with the interval of its ``replicates`` [rounds].
+
+    The interval is the percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap,
+    1993, ch. 13): it needs no formula for each metric and stays inside the metric's range. BCa
+    would need every group left out once, which costs more than the bootstrap itself on large
+    samples. Metrics of INFLATED get the basic interval (same book, p. 174), cut off at 0.
+    """
+    defined = replicates[~np.isnan(replicates)]
+    undefined = len(replicates) - len(defined)
+    nan = float("nan")
+    if np.isnan(value):
+        return Estimate(nan, nan, nan, undefined, reason)
+    if len(defined) < max(2, LEAST_DEFINED * len(replicates)):
+        why = f"no interval: undefined in {undefined} of {len(replicates)} resamples"
+        return Estimate(value, nan, nan, undefined, _joined(reason, why))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    if metric in INFLATED:
+        low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
+    if np.ptp(defined) < 1e-12:
+        why = "no interval: every resample has the same value"
+        return Estimate(value, nan, nan, undefined, _joined(reason, why))
+    return Estimate(value, float(low), float(high), undefined, reason)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean over runs and the sample standard deviations; NaN where there is only one.
+
+    ``over_seeds`` pools the variance between seeds within each fold; ``over_folds`` is that
+    between the folds' means.
+    """
+
+    mean: float
+    over_seeds: float
+    over_folds: float
+
+
+def spread(values: Mapping[tuple[int, int], float]) -> Spread:
+    """The spread of a metric's values by (fold, seed). Undefined values are left out."""
+    by_fold: dict[int, list[float]] = {}
+    for (fold, _), value in values.items():
+        if not np.isnan(value):
+            by_fold.setdefault(fold, []).append(value)
+    several = [each for each in by_fold.values() if len(each) > 1]
+    freedom = sum(len(each) - 1 for each in several)
+    squares = sum((len(each) - 1) * float(np.var(each, ddof=1)) for each in several)
+    return Spread(
+        mean=_mean([value for each in by_fold.values() for value in each]),
+        over_seeds=float(np.sqrt(squares / freedom)) if freedom else float("nan"),
+        over_folds=_deviation([_mean(each) for each in by_fold.values()]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _joined(*parts: str | None) -> str:
+    return "; ".join(part for part in parts if part)

@@ -1,0 +1,189 @@
+"""Metrics of one class for many weightings of the cases at once.
+
+A measure is prepared once from labels and predictions, then asked with ``weights`` [rounds, cases]:
+row r says how often each case counts in round r (a bootstrap resample, or a single row of ones for
+the sample itself). It has one value a round. Weighting a case by k equals listing it k times.
+A value that is undefined in a round is NaN, and ``reason`` says why; nothing undefined is ever 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+RANKING = ("roc_auc", "pr_auc")
+DECISION = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+PROBABILITY = ("brier", "log_loss", "ece")
+METRICS = RANKING + DECISION + PROBABILITY
+OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+
+
+class Measure(Protocol):
+    """Metrics of one labelled sample under any weighting of its cases."""
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """The metrics [rounds] by name, for weights [rounds, cases]."""
+
+
+class Ranking:
+    """ROC AUC and PR AUC of ``scores`` [cases] for ``labels`` [cases] (0 or 1).
+
+    ROC AUC is the probability that a positive outranks a negative, ties counting half (Hanley and
+    McNeil, Radiology 143, 1982, p. 31). PR AUC is the average precision without interpolation:
+    the precision at each distinct score, weighted by the share of the positives at that score.
+    """
+
+    def __init__(self, labels: Floats, scores: Floats) -> None:
+        self.order = np.argsort(-scores, kind="stable")
+        descending = scores[self.order]
+        self.positive = np.flatnonzero(labels[self.order] == 1)
+        # Cases of one score are one step. Only steps that hold a positive add to either sum.
+        new = np.ones(len(scores), dtype=bool)
+        new[1:] = descending[1:] != descending[:-1]
+        starts = np.append(np.flatnonzero(new), len(scores))
+        held, self.first = np.unique(np.cumsum(new)[self.positive] - 1, return_index=True)
+        self.start, self.end = starts[held], starts[held + 1]
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """The metrics [rounds] by name."""
+        weights = columns(weights, self.order)
+        reached = np.zeros((len(weights), weights.shape[1] + 1))
+        np.cumsum(weights, axis=1, out=reached[:, 1:])
+        before, marked = columns(reached, self.start), columns(reached, self.end)
+        hits = _sums(columns(weights, self.positive), self.first)
+        found = np.cumsum(hits, axis=1)
+        positives = hits.sum(axis=1)
+        negatives = reached[:, -1] - positives
+        # Negatives ranked above the positives of a step: all before it, and half of those in it.
+        above = (before + marked - 2 * found + hits) / 2
+        outranked = negatives * positives - np.einsum("rs,rs->r", hits, above)
+        precision = np.divide(found, marked, out=np.zeros_like(found), where=marked > 0)
+        return {
+            "roc_auc": _ratio(outranked, negatives * positives),
+            # Without a negative every ranking has precision 1, which would say nothing.
+            "pr_auc": _ratio(np.einsum("rs,rs->r", hits, precision), positives, negatives > 0),
+        }
+
+
+class Decision:
+    """The metrics of decisions ``decided`` [cases] (True = called positive)."""
+
+    def __init__(self, labels: Floats, decided: Bools) -> None:
+        actual = labels == 1
+        outcomes = (decided & actual, decided & ~actual, ~decided & actual, ~decided & ~actual)
+        self.outcomes = np.stack(outcomes, axis=1).astype(float)
+
+    def confusion(self, weights: Floats) -> Floats:
+        """Counts [rounds, 4] in the order of OUTCOMES."""
+        return weights @ self.outcomes
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """The metrics [rounds] by name."""
+        tp, fp, fn, tn = self.confusion(weights).T
+        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        return {
+            "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+            "balanced_accuracy": (recall + specificity) / 2,
+            "precision": _ratio(tp, tp + fp),
+            "recall": recall,
+            "specificity": specificity,
+            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        }
+
+
+class Probability:
+    """Brier score, log loss and expected calibration error of ``probabilities`` [cases].
+
+    The calibration error compares mean probability and share of positives in ``bins`` bins of
+    equal width, weighted by the cases in them (Naeini et al., AAAI 2015; for the positive class).
+    """
+
+    def __init__(self, labels: Floats, probabilities: Floats, bins: int) -> None:
+        error = probabilities - labels
+        likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
+        loss = -np.log(np.maximum(likelihood, np.finfo(np.float64).eps))
+        gaps = in_bins(probabilities, bins) * error[:, None]
+        self.columns = np.column_stack([np.ones_like(error), error**2, loss, gaps])
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """The metrics [rounds] by name."""
+        total, brier, loss, *gaps = (weights @ self.columns).T
+        return {
+            "brier": _ratio(brier, total),
+            "log_loss": _ratio(loss, total),
+            "ece": _ratio(np.abs(gaps).sum(axis=0), total),
+        }
+
+
+class Undefined:
+    """Stands where ``metrics`` can't be measured: all NaN."""
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self.metrics = metrics
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """NaN [rounds] for each metric."""
+        return {metric: np.full(len(weights), np.nan) for metric in self.metrics}
+
+
+def columns(values: Floats, index: npt.NDArray[np.intp]) -> Floats:
+    """``values[:, index]``, several times faster."""
+    return np.take(values, index, axis=1)
+
+
+def in_bins(probabilities: Floats, bins: int) -> Floats:
+    """Which bin of equal width each probability falls in, as an indicator [cases, bins]."""
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    return (index[:, None] == np.arange(bins)).astype(float)
+
+
+def ones(cases: int) -> Floats:
+    """The weights [1, cases] of the sample as it is."""
+    return np.ones((1, cases))
+
+
+def every_metric(
+    labels: Floats, probabilities: Floats, decided: Bools, weights: Floats, bins: int = 10
+) -> dict[str, Floats]:
+    """All of METRICS [rounds], by name."""
+    return {
+        **Ranking(labels, probabilities).measure(weights),
+        **Decision(labels, decided).measure(weights),
+        **Probability(labels, probabilities, bins).measure(weights),
+    }
+
+
+def reason(metric: str, labels: Floats, decided: Bools | None = None) -> str | None:
+    """Why ``metric`` is undefined for these cases, or None where it is defined.
+
+    ``decided`` is needed for precision and F1 only.
+    """
+    positive, marked = labels == 1, decided is not None and bool(decided.any())
+    if not len(labels):
+        return "no case with a known label"
+    if metric in (*RANKING, "balanced_accuracy", "recall") and not positive.any():
+        return "no positive case"
+    if metric in (*RANKING, "balanced_accuracy", "specificity") and positive.all():
+        return "no negative case"
+    if metric == "precision" and not marked:
+        return "no case is called positive"
+    if metric == "f1" and not marked and not positive.any():
+        return "no case is positive or called positive"
+    return None
+
+
+def _sums(values: Floats, starts: npt.NDArray[np.intp]) -> Floats:
+    """Sums [rounds, segments] of the columns from each start to the next."""
+    if not len(starts):
+        return np.zeros((len(values), 0))
+    return np.add.reduceat(values, starts, axis=1)
+
+
+def _ratio(above: Floats, below: Floats, defined: Bools | bool = True) -> Floats:
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=(below > 0) & defined)
