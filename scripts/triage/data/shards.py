@@ -1,0 +1,158 @@
+"""Making of image shards: the decoded images of some cases in one array, and their table.
+
+The array is [rows, channels, height, width], a slice a row, in the narrowest dtype that loses
+nothing. Smaller images are filled up with zeros at the bottom and the right.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from triage.data import pictures, readers, voxels, workers
+from triage.data.fingerprints import fingerprint
+from triage.data.readers import BadFile
+from triage.errors import UserError
+from triage.files import atomic, read_rows, write_rows
+
+COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
+
+
+@dataclass(frozen=True)
+class ImagesSettings:
+    """What the images step reads of ``params.yaml``.
+
+    shards: how many files the images are dealt to. size: pictures are scaled to size x size; None
+    keeps their own. mode: ``volume`` as decoded, or pictures in ``grey`` or ``rgb``.
+    """
+
+    reader: str
+    shards: int
+    size: int | None
+    mode: Literal["volume", "grey", "rgb"]
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A case's slices [n, channels, height, width], and the fingerprint of the middle one."""
+
+    case: str
+    slices: np.ndarray
+    fingerprint: str
+
+
+class _Task(NamedTuple):
+    raw: Path
+    case: str
+    files: dict[str, str]
+    settings: ImagesSettings
+
+
+def make(
+    raw: Path,
+    manifest: Path,
+    shard: int,
+    settings: ImagesSettings,
+    array: Path,
+    table: Path,
+    processes: int,
+) -> None:
+    """Write shard number ``shard``: its ``array`` and its ``table``.
+
+    Memory holds the decoded images of this shard. Raises UserError when a file can't be decoded,
+    which means that it changed since it was indexed.
+    """
+    if settings.mode == "volume" and settings.size is not None:
+        raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
+    rows = _block(read_rows(manifest), shard, settings.shards)
+    tasks = [_Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
+    images: list[_Image] = []
+    for result in workers.imap(_load, tasks, processes, _crashed):
+        if isinstance(result, BadFile):
+            raise UserError(
+                f"{result.reason}, though it could be used when it was indexed",
+                where=raw / result.file,
+                remedy="wait until no one writes to the raw folder, then start again",
+            )
+        images.append(result)
+    checksums = _write_array(images, array)
+    _write_table(images, checksums, table)
+
+
+def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str, str]]:
+    """The ``shard``-th of ``shards`` runs of rows, of equal length but for one."""
+    if not 0 <= shard < shards:
+        raise UserError(f"shard {shard} is not one of {shards}", where="--shard")
+    return rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards]
+
+
+def _load(task: _Task) -> _Image | BadFile:
+    try:
+        image = readers.reader(task.settings.reader).load(task.raw, task.files)
+    except BadFile as error:
+        return error
+    except Exception as error:  # whatever a damaged file makes a decoder do
+        return _bad(task, f"can't be decoded ({type(error).__name__})")
+    if task.settings.mode == "grey":
+        image = pictures.to_grey(image)
+    elif task.settings.mode == "rgb":
+        image = pictures.to_rgb(image)
+    if task.settings.size is not None:
+        image = pictures.scale(image, task.settings.size)
+    return _Image(task.case, image, fingerprint(image[len(image) // 2]))
+
+
+def _crashed(task: _Task) -> _Image | BadFile:
+    return _bad(task, "can't be decoded: the decoder crashed on it")
+
+
+def _bad(task: _Task, reason: str) -> BadFile:
+    return BadFile(next(iter(task.files.values())), reason)
+
+
+def _write_array(images: Sequence[_Image], target: Path) -> list[int]:
+    """Write the array, case by case; returns the checksum of each of its rows."""
+    kind = voxels.common_dtype([image.slices for image in images])
+    shapes = np.array([image.slices.shape for image in images]).reshape(-1, 4)
+    channels, height, width = shapes[:, 1:].max(axis=0, initial=0)
+    if len(odd := np.flatnonzero(shapes[:, 1] != channels)):
+        raise UserError(
+            f"has {shapes[odd[0], 1]} channels, others have {channels}",
+            where=f"case {images[odd[0]].case}",
+        )
+    shape = (int(shapes[:, 0].sum()), int(channels), int(height), int(width))
+    checksums = []
+    with atomic(target) as partial, open(partial, "wb") as stream:
+        header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for image in images:
+            block = np.zeros((len(image.slices), *shape[1:]), dtype=kind)
+            block[:, :, : image.slices.shape[2], : image.slices.shape[3]] = image.slices
+            checksums += [zlib.crc32(row) for row in block]
+            stream.write(block.data)
+    return checksums
+
+
+def _write_table(images: Sequence[_Image], checksums: Sequence[int], target: Path) -> None:
+    rows: list[dict[str, object]] = []
+    for image in images:
+        count, _, height, width = image.slices.shape
+        for index in range(count):
+            rows.append(
+                {
+                    "row": len(rows),
+                    "case": image.case,
+                    "index": index,
+                    "height": height,
+                    "width": width,
+                    "fingerprint": image.fingerprint if index == count // 2 else "",
+                    "crc32": checksums[len(rows)],
+                }
+            )
+    write_rows(rows, COLUMNS, target)

@@ -1,0 +1,177 @@
+"""Reading of image shards: rows by position, cropped, checked, without loading the rest."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from triage.errors import UserError
+from triage.files import read_table
+
+_COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
+_NUMBERS = dict.fromkeys(("row", "index", "height", "width", "crc32"), "int64")
+_REMEDY = "delete it and start again: the images step makes it anew"
+_VERIFY_ROWS = 64
+
+
+class _Kind(NamedTuple):
+    """Where rows of one size lie."""
+
+    shard: int
+    height: int
+    width: int
+
+
+class Images:
+    """The images of a study: all rows of all shards, numbered by their position.
+
+    ``table`` has a row for each position: shard, row (in the shard), case, index (slice number),
+    height, width, fingerprint, crc32. Arrays stay on disk until they are read.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, arrays: Sequence[np.ndarray], paths: Sequence[Path]
+    ) -> None:
+        self.table = table
+        self._arrays = list(arrays)
+        self._paths = list(paths)
+        filled = [array for array in arrays if len(array)]
+        if not filled:
+            raise UserError("hold no image", where=", ".join(map(str, paths)))
+        self.channels: int = filled[0].shape[1]
+        self.dtype: np.dtype = np.result_type(*(array.dtype for array in filled))
+        self.height, self.width = int(table["height"].max()), int(table["width"].max())
+        self._row = table["row"].to_numpy()
+        sizes, self._kind = np.unique(
+            table[["shard", "height", "width"]].to_numpy(), axis=0, return_inverse=True
+        )
+        self._kinds = [_Kind(*map(int, size)) for size in sizes]
+        starts = np.flatnonzero(table["index"].to_numpy() == 0)
+        counts = np.diff(np.append(starts, len(table)))
+        self._slices = dict(
+            zip(table["case"].to_numpy()[starts], zip(starts, counts, strict=True), strict=True)
+        )
+
+    @classmethod
+    def open(cls, arrays: Sequence[Path], tables: Sequence[Path]) -> Images:
+        """The shards in these files, in this order. Raises UserError for a damaged file."""
+        opened, parts = [], []
+        for shard, (array, table) in enumerate(zip(arrays, tables, strict=True)):
+            part = read_table(table, _COLUMNS).astype(_NUMBERS)
+            part.insert(0, "shard", shard)
+            opened.append(_open_array(array, table, len(part)))
+            parts.append(part)
+        return cls(pd.concat(parts, ignore_index=True), opened, [Path(path) for path in arrays])
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def rows(self, cases: Sequence[str], slices: Sequence[int] | None = None) -> np.ndarray:
+        """Positions [cases, slices] of the slices with these numbers, or of all of them.
+
+        Raises UserError for a case that is not stored or has too few slices.
+        """
+        unknown = [case for case in cases if case not in self._slices]
+        if unknown:
+            raise UserError(
+                f"case {unknown[0]} is not among the images",
+                where=self._paths[0].parent,
+                remedy="remake the images step, and what comes after it",
+            )
+        places = np.array([self._slices[case] for case in cases], dtype=np.int64).reshape(-1, 2)
+        counts = places[:, 1]
+        if slices is None:
+            slices = range(int(counts.max(initial=0)))
+        wanted = np.asarray(slices, dtype=np.int64)
+        if wanted.min(initial=0) < 0:
+            raise ValueError(f"slice numbers begin at 0: {slices}")
+        short = np.flatnonzero(counts <= wanted.max(initial=0))
+        if len(short):
+            raise UserError(
+                f"case {cases[short[0]]} has {counts[short[0]]} slices, not {wanted.max() + 1}",
+                where=self._paths[0].parent,
+                remedy="choose fewer slices, or raise index.min_slices to leave such cases out",
+            )
+        return places[:, :1] + wanted
+
+    def read(
+        self, positions: npt.ArrayLike, size: int | tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """The images at ``positions``, [*positions.shape, channels, height, width].
+
+        ``size``: each is cropped about its centre, or filled up with zeros around it, to this
+        height and width; None: to those of the largest image.
+        """
+        wanted = np.asarray(positions, dtype=np.int64)
+        flat = wanted.ravel()
+        height, width = (size, size) if isinstance(size, int) else size or (self.height, self.width)
+        found = np.zeros((len(flat), self.channels, height, width), dtype=self.dtype)
+        for kind, where in self._by_kind(flat):
+            (top, top_to), (left, left_to) = _fit(kind.height, height), _fit(kind.width, width)
+            source = self._arrays[kind.shard][:, :, top, left]
+            found[where, :, top_to, left_to] = source[self._row[flat[where]]]
+        return found.reshape(*wanted.shape, *found.shape[1:])
+
+    def verify(self, positions: npt.ArrayLike | None = None, threads: int = 1) -> None:
+        """Compare the images at ``positions`` (default: all) with their recorded checksums.
+
+        Raises UserError naming the file that is damaged.
+        """
+        flat = np.arange(len(self)) if positions is None else np.unique(np.asarray(positions))
+        parts = [flat[i : i + _VERIFY_ROWS] for i in range(0, len(flat), _VERIFY_ROWS)]
+        with ThreadPoolExecutor(threads) as pool:
+            for damaged in pool.map(self._damaged, parts):
+                if damaged is not None:
+                    row = self.table.iloc[damaged]
+                    raise UserError(
+                        f"is damaged: slice {row['index']} of case {row['case']}"
+                        " differs from what was written",
+                        where=self._paths[row["shard"]],
+                        remedy=_REMEDY,
+                    )
+
+    def _damaged(self, positions: np.ndarray) -> int | None:
+        """The first of ``positions`` whose image is not what was written."""
+        shards = self.table["shard"].to_numpy()[positions]
+        expected = self.table["crc32"].to_numpy()[positions]
+        for position, shard, checksum in zip(positions, shards, expected, strict=True):
+            if zlib.crc32(self._arrays[shard][self._row[position]]) != checksum:
+                return int(position)
+        return None
+
+    def _by_kind(self, positions: np.ndarray) -> Iterator[tuple[_Kind, np.ndarray]]:
+        """Which of ``positions`` are of which kind."""
+        kinds = self._kind[positions]
+        order = np.argsort(kinds, kind="stable")
+        present, starts = np.unique(kinds[order], return_index=True)
+        for kind, where in zip(present, np.split(order, starts[1:]), strict=True):
+            yield self._kinds[kind], where
+
+
+def _open_array(array: Path, table: Path, rows: int) -> np.ndarray:
+    try:
+        # An empty array has nothing to map.
+        opened = np.load(array, mmap_mode="r" if rows else None, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=array, remedy="make it first") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError("is damaged or cut short", where=array, remedy=_REMEDY) from error
+    if opened.ndim != 4 or len(opened) != rows:
+        raise UserError(
+            f"has {len(opened)} rows, its table {table} has {rows}", where=array, remedy=_REMEDY
+        )
+    return np.asarray(opened)
+
+
+def _fit(own: int, wanted: int) -> tuple[slice, slice]:
+    """Which part of an axis is taken, and where it goes."""
+    length, start = min(own, wanted), abs(own - wanted) // 2
+    inner, whole = slice(start, start + length), slice(0, length)
+    return (inner, whole) if own > wanted else (whole, inner)
