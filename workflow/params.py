@@ -230,7 +230,7 @@ def _complete(schema: Json, name: str) -> Json:
 
 
 def _require_all(definition: Json) -> None:
-    if "properties" in definition:
+    if "properties" in definition and "required" not in definition:
         definition["required"] = list(definition["properties"])
         for each in definition["properties"].values():
             _require_all(each)
