@@ -1,0 +1,30 @@
+"""Compute mean and standard deviation of the training images of one fold."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from triage import command
+from triage.data import statistics
+from triage.data.store import Images
+from triage.files import read_table, write_json
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the statistics."""
+    split = read_table(arguments.split, ["case", "partition"])
+    training = split["case"][split["partition"] == "train"].tolist()
+    images = Images.open(arguments.arrays, arguments.tables)
+    found = statistics.compute(images, training, arguments.threads)
+    write_json(asdict(found), arguments.output)
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("--split", type=Path, required=True)
+    options.add_argument("--arrays", type=Path, nargs="+", required=True, help="of all shards")
+    options.add_argument("--tables", type=Path, nargs="+", required=True, help="of all shards")
+    options.add_argument("--output", type=Path, required=True, help="to write")
+    command.run(main, options)
