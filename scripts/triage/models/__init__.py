@@ -62,7 +62,7 @@ def build(model: ModelSettings, channels: int, outputs: int) -> nn.Module:
 def build_pretrained(
     model: ModelSettings, channels: int, outputs: int, weights: dict[str, Tensor] | None
 ) -> nn.Module:
-    """As ``build``, with the backbone's weights taken from ``weights`` where the arm asks for it."""
+    """As ``build``, with the backbone's weights from ``weights`` where the arm asks for it."""
     network = build(model, channels, outputs)
     if model.pretrained == "none":
         return network

@@ -36,10 +36,10 @@ def transfer(weights: dict[str, Tensor], network: nn.Module) -> None:
 def _fit(given: Tensor, own: Tensor, name: str) -> Tensor:
     if given.shape == own.shape:
         return given
-    if given.ndim == own.ndim == 4 and given.shape[0] == own.shape[0]:
-        if given.shape[2:] == own.shape[2:]:
-            shared = given.sum(1, keepdim=True) / own.shape[1]
-            return shared.expand_as(own)
+    is_convolution = given.ndim == own.ndim == 4
+    if is_convolution and given.shape[0] == own.shape[0] and given.shape[2:] == own.shape[2:]:
+        shared = given.sum(1, keepdim=True) / own.shape[1]
+        return shared.expand_as(own)
     raise UserError(
         f"{name} has the shape {list(given.shape)}, the network's is {list(own.shape)}",
         where="the pretrained weights",

@@ -1,0 +1,34 @@
+"""Train the network of an arm on single images: slices of volumes, or pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from triage import command
+from triage.files import read_json
+from triage.models import build_pretrained
+from triage.training.checkpoint import read_weights
+from triage.training.job import Job, training_parser
+from triage.training.normalise import Normalisation
+
+
+def main(options: argparse.Namespace) -> None:
+    job = Job(options, statistics=options.statistics, weights=options.weights)
+    with job.group():
+        statistics = read_json(options.statistics)
+        channels = job.images.channels
+        normalisation = Normalisation.of(job.recipe.input, statistics, channels)
+        weights = read_weights(options.weights) if options.weights else None
+        job.seed_weights()
+        model = job.recipe.model
+        network = job.place(build_pretrained(model, channels, len(job.outputs), weights))
+        samples = job.image_samples(network, normalisation, whole=False)
+        job.run(network, samples, normalisation, model)
+
+
+if __name__ == "__main__":
+    parser = training_parser(__doc__)
+    parser.add_argument("--statistics", type=Path, required=True, help="of the training part")
+    parser.add_argument("--weights", type=Path, help="pretrained weights, for arms that want them")
+    command.run(main, parser)

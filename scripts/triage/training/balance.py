@@ -1,0 +1,99 @@
+"""Which samples an epoch trains on, how often and in which order.
+
+Balanced epochs have as many samples of either class as the larger class has: every sample at
+least once, and copies of those of the smaller class. ``oversample`` spreads the copies evenly,
+``adasyn`` gives more of them to the samples that the network found hardest in the epoch before.
+With ``smote`` and ``adasyn`` the copies stand for synthetic samples: by default they, and only
+they, are augmented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triage.errors import UserError
+from triage.training import draws
+from triage.training.draws import Keys
+from triage.training.settings import Balance
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The samples of an epoch in order: row, number of the copy (0 is the sample itself)."""
+
+    rows: Integers
+    copies: Integers
+    augmented: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def in_order(count: int) -> Plan:
+    """Each sample once, as it is, in the order of the rows."""
+    return Plan(np.arange(count), np.zeros(count, np.int64), np.zeros(count, bool))
+
+
+def plan(
+    settings: Balance, seed: int, epoch: int, keys: Keys, targets: Floats, hardness: Floats | None
+) -> Plan:
+    """The samples of an epoch, in random order.
+
+    ``targets`` [samples, outputs] are 0, 1 or NaN; ``hardness`` is each sample's loss in the epoch
+    before, where that is known. A pure function of the set of samples, not of their order.
+    """
+    counts = np.ones(len(keys), np.int64)
+    if settings.method != "none":
+        counts += _copies(settings, seed, epoch, keys, targets, hardness)
+    rows = np.repeat(np.arange(len(keys)), counts)
+    copies = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    order = draws.order(seed, epoch, draws.combine(keys[rows], copies))
+    augmented = np.ones(len(rows), bool) if settings.augment == "all" else copies > 0
+    return Plan(rows[order], copies[order], augmented[order])
+
+
+def _copies(
+    settings: Balance, seed: int, epoch: int, keys: Keys, targets: Floats, hardness: Floats | None
+) -> Integers:
+    """How many copies of each sample fill the smaller class up."""
+    if targets.shape[1] > 1:
+        raise UserError(
+            "balancing needs one label a case, and this study has several",
+            where="recipe.balance.method",
+            remedy="set it to none, and recipe.loss.positive_weights to balanced",
+        )
+    positive = targets[:, 0] == 1
+    negative = targets[:, 0] == 0
+    smaller, larger = sorted((positive, negative), key=np.count_nonzero)
+    missing = int(larger.sum() - smaller.sum())
+    if not smaller.any():
+        raise UserError(
+            "one class has no training case, so it can't be balanced",
+            where="recipe.balance.method",
+            remedy="set it to none",
+        )
+    weights = smaller.astype(float)
+    if settings.method == "adasyn" and hardness is not None:
+        weights *= np.maximum(hardness, 1e-6)
+    return _shared_out(missing, weights / weights.sum(), seed, epoch, keys)
+
+
+def _shared_out(total: int, shares: Floats, seed: int, epoch: int, keys: Keys) -> Integers:
+    """``total`` copies by ``shares``: whole parts first, the rest by a weighted draw."""
+    expected = total * shares
+    copies = np.floor(expected).astype(np.int64)
+    rest = expected - copies
+    left = total - int(copies.sum())
+    if left > 0:
+        # The largest of u ** (1 / weight): a draw without replacement (Efraimidis, Spirakis 2006).
+        u = draws.uniform(seed, epoch, "copies", keys)
+        with np.errstate(divide="ignore"):
+            race = np.where(rest > 0, np.log(np.maximum(u, 1e-300)) / rest, -np.inf)
+        copies[np.lexsort((keys, -race))[:left]] += 1
+    return copies

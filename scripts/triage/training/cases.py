@@ -1,0 +1,96 @@
+"""Which cases a run trains on and validates with, and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triage.errors import UserError
+from triage.files import read_rows
+from triage.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases sorted by name, with their labels as the split has them."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def targets(self, outputs: Sequence[str]) -> NDArray[np.float32]:
+        """1, 0 or, where the label is unknown, NaN: [cases, outputs]."""
+        targets = np.full((len(self), len(outputs)), np.nan, np.float32)
+        for i, label in enumerate(self.labels):
+            if label:
+                present = label.split("|")
+                targets[i] = [output in present for output in outputs]
+        return targets
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The training and the validation cases of a run."""
+
+    train: Cases
+    val: Cases
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({*self.train.names, *self.val.names})
+
+
+def read_cases(split: Path, partitions: Iterable[str], without: Iterable[str] = ()) -> Cases:
+    """The cases of some partitions of a split, but for those that ``without`` names."""
+    wanted, unwanted = set(partitions), set(without)
+    rows = sorted(
+        (row["case"], row["label"])
+        for row in read_rows(split)
+        if row["partition"] in wanted and row["case"] not in unwanted
+    )
+    return Cases(tuple(name for name, _ in rows), tuple(label for _, label in rows))
+
+
+def read_parts(split: Path, manifest: Path, settings: TrainingSettings) -> Parts:
+    """The cases of a run. Raises UserError for an unknown label or an empty training part."""
+    recipe = settings.recipe
+    ambiguous = _cases_with_votes(manifest, recipe.exclude_votes)
+    train = read_cases(split, recipe.train_on, without=ambiguous)
+    val = read_cases(split, {"val"} - set(recipe.train_on))
+    for cases in (train, val):
+        _check_labels(cases, settings.classes, split)
+    if not len(train):
+        raise UserError(
+            f"has no case of the partition(s) {', '.join(recipe.train_on)} to train on",
+            where=split,
+            remedy="change the study's split, or recipe.exclude_votes",
+        )
+    return Parts(train, val)
+
+
+def outputs_of(settings: TrainingSettings) -> tuple[str, ...]:
+    """The classes that have a logit: all of several labels, the last, positive one of two."""
+    return settings.classes if settings.multilabel else settings.classes[-1:]
+
+
+def _cases_with_votes(manifest: Path, votes: Sequence[int]) -> set[str]:
+    if not votes:
+        return set()
+    wanted = {str(each) for each in votes}
+    return {row["case"] for row in read_rows(manifest) if row["votes"] in wanted}
+
+
+def _check_labels(cases: Cases, classes: Sequence[str], where: Path) -> None:
+    for name, label in zip(cases.names, cases.labels, strict=True):
+        if label and not set(label.split("|")) <= set(classes):
+            raise UserError(
+                f"case {name} has the label {label!r}",
+                where=where,
+                remedy=f"must be of {', '.join(classes)}: change the study's classes or the data",
+            )

@@ -1,0 +1,127 @@
+"""Checkpoints: tensors and plain data, which ``torch.load(weights_only=True)`` reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from triage.errors import UserError
+from triage.files import atomic
+from triage.models import ModelSettings, build
+from triage.models.combined import Combined, Freezing
+from triage.models.sequence import SequenceModel
+from triage.settings import convert
+from triage.training.normalise import Normalisation
+from triage.training.settings import Input, Sequence
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network, and all that is needed to use it alone.
+
+    ``weights`` is its state; a network over volumes has the parts ``cnn.*`` and ``sequence.*``.
+    ``outputs`` name its logits. ``epoch`` is the one whose weights were kept. ``cases`` are those
+    it has seen, by partition. ``record`` says how it came about: settings, code digest, versions,
+    checksums of the data.
+    """
+
+    study: str
+    arm: str
+    stage: str
+    fold: int
+    seed: int
+    outputs: tuple[str, ...]
+    channels: int
+    model: ModelSettings
+    sequence: Sequence | None
+    input: Input
+    normalisation: Normalisation
+    weights: dict[str, Tensor]
+    epoch: int
+    cases: dict[str, list[str]]
+    record: dict[str, Any]
+
+    @property
+    def over_volumes(self) -> bool:
+        """Whether the network takes whole volumes, not single images."""
+        return self.sequence is not None
+
+    def network(self, freezing: Freezing = "trained") -> nn.Module:
+        """The network with its weights."""
+        network = build(self.model, self.channels, len(self.outputs))
+        if self.sequence is not None:
+            network = combine(network, self.sequence, len(self.outputs), freezing)
+        network.load_state_dict(self.weights)
+        return network
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint; equal checkpoints give equal bytes."""
+        content = {
+            field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)
+        }
+        buffer = io.BytesIO()  # a file's name would be written into the archive
+        torch.save({"format": FORMAT} | content, buffer)
+        with atomic(path) as partial:
+            partial.write_bytes(buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a checkpoint. Raises UserError when it is missing, damaged or none of ours."""
+        content = _read(path)
+        if content.pop("format", None) != FORMAT:
+            raise UserError("is no checkpoint of this project", where=path, remedy="remake it")
+        content["outputs"] = tuple(content["outputs"])
+        content["model"] = convert(ModelSettings, content["model"], "model")
+        content["sequence"] = convert(Sequence | None, content["sequence"], "sequence")
+        content["input"] = convert(Input, content["input"], "input")
+        content["normalisation"] = convert(Normalisation, content["normalisation"], "normalisation")
+        return cls(**content)
+
+
+def combine(cnn: nn.Module, settings: Sequence, outputs: int, freezing: Freezing) -> Combined:
+    """A slice network with a new sequence model over its features."""
+    width = cast(int, cnn.width)
+    sequence = SequenceModel(width, outputs, settings.hidden, settings.layers, settings.pooling)
+    return Combined(cnn, sequence, freezing)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint of this project, or in a file of a plain state, as torchvision
+    publishes them."""
+    content = _read(path)
+    weights: dict[str, Tensor] = content.get("weights", content)
+    if not weights or not all(isinstance(each, Tensor) for each in weights.values()):
+        raise UserError("holds no network weights", where=path, remedy="give a state dict")
+    return weights
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=path, remedy="make it first") from error
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"can't be read ({reason})", where=path, remedy="remake it") from error
+    if not isinstance(content, dict):
+        raise UserError("holds no network weights", where=path, remedy="give a state dict")
+    return content
+
+
+def _plain(value: Any) -> Any:
+    """Tensors on the CPU without what they share their memory with; all else as JSON has it."""
+    if isinstance(value, dict) and any(isinstance(each, Tensor) for each in value.values()):
+        return {name: each.detach().cpu().contiguous().clone() for name, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    return json.loads(json.dumps(value))

@@ -1,0 +1,242 @@
+"""What the training scripts share: their options, their set-up, and their results."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from triage import command
+from triage.command import log
+from triage.data.store import Images
+from triage.files import sha256, write_json, write_rows
+from triage.models import ModelSettings
+from triage.settings import parse
+from triage.training import distributed, draws
+from triage.training.cases import outputs_of, read_parts
+from triage.training.checkpoint import Checkpoint
+from triage.training.images import ImageData
+from triage.training.loop import HISTORY, State, Trained, Trainer
+from triage.training.normalise import Normalisation
+from triage.training.samples import Samples
+from triage.training.settings import Recipe, TrainingSettings
+from triage.training.state import EVERY, Keeper, run_digest
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of every step that runs a network on images."""
+    options = command.parser(description)
+    options.add_argument("--split", type=Path, required=True, help="split of the run's fold")
+    options.add_argument("--arrays", type=Path, nargs="+", required=True, help="image shards")
+    options.add_argument("--tables", type=Path, nargs="+", required=True, help="their tables")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    return options
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of every training script."""
+    options = parser(description)
+    options.add_argument("--settings", required=True, help="settings of the run, as JSON")
+    options.add_argument("--code", required=True, help="digest of the code, for the record")
+    options.add_argument("--manifest", type=Path, required=True)
+    options.add_argument("--scratch", type=Path, required=True, help="folder of unfinished runs")
+    options.add_argument(
+        "--save-every", type=float, default=EVERY, help="seconds between saves within an epoch"
+    )
+    options.add_argument("--checkpoint", type=Path, required=True, help="output: the network")
+    options.add_argument("--history", type=Path, required=True, help="output: a row an epoch")
+    options.add_argument("--record", type=Path, required=True, help="output: how the run went")
+    return options
+
+
+def prepare(options: argparse.Namespace, deterministic: bool = True) -> torch.device:
+    """Set torch up for this process, and give its device."""
+    torch.set_num_threads(options.threads)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = not deterministic
+    torch.backends.cuda.matmul.allow_tf32 = not deterministic
+    return distributed.local_device(options.device)
+
+
+class Job:
+    """One run of a training script, from its options to its outputs.
+
+    ``inputs`` are the files that the result depends on beside the image arrays, whose contents the
+    tables' checksums stand for.
+    """
+
+    def __init__(self, options: argparse.Namespace, **inputs: Path | None) -> None:
+        self.options = options
+        self.settings = parse(TrainingSettings, options.settings)
+        self.recipe: Recipe = self.settings.recipe
+        self.inputs = {"manifest": options.manifest, "split": options.split} | inputs
+        self.device = prepare(options, self.recipe.deterministic)
+        self.outputs = outputs_of(self.settings)
+        self.parts = read_parts(options.split, options.manifest, self.settings)
+        self.images = Images.open(options.arrays, options.tables)
+
+    def group(self) -> AbstractContextManager[None]:
+        """The processes of this job joined, where there are several."""
+        return distributed.group(self.device)
+
+    def seed_weights(self) -> None:
+        """Make the first weights a function of the seed."""
+        torch.manual_seed(draws.generator_seed(self.settings.seed))
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """The network on its device, in the memory format that suits it."""
+        network = network.to(self.device)
+        if self.channels_last(network):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def channels_last(self, network: nn.Module) -> bool:
+        """Group norm loses more on channels-last tensors than convolutions gain."""
+        has_group_norm = any(isinstance(each, nn.GroupNorm) for each in network.modules())
+        return self.recipe.channels_last and not has_group_norm
+
+    def image_samples(
+        self, network: nn.Module, normalisation: Normalisation, whole: bool
+    ) -> tuple[Samples, Samples | None]:
+        """Training and validation samples of images, or of whole volumes."""
+        data = ImageData(
+            self.images,
+            self.parts.names,
+            self.recipe.input,
+            normalisation,
+            self.device,
+            self.channels_last(network),
+        )
+        train = data.samples(
+            self.parts.train, self.outputs, whole, self.recipe.augment, self.settings.seed
+        )
+        val = data.samples(self.parts.val, self.outputs, whole) if len(self.parts.val) else None
+        return train, val
+
+    def run(
+        self,
+        network: nn.Module,
+        samples: tuple[Samples, Samples | None],
+        normalisation: Normalisation,
+        model: ModelSettings,
+        whole_state: Callable[[State], State] = lambda state: state,
+    ) -> None:
+        """Train ``network`` and write the outputs; ``model`` is the slice network's.
+
+        ``whole_state`` makes the state of the whole network from that of a part which was trained.
+        """
+        started = time.monotonic()
+        keeper = self._keeper()
+        trainer = Trainer(network, *samples, self.recipe, self.settings.seed, self.outputs, keeper)
+        trained = trainer.run()
+        if distributed.IS_FIRST:
+            weights = whole_state(trained.weights)
+            self._checkpoint(trained.epoch, weights, normalisation, model).save(
+                self.options.checkpoint
+            )
+            write_rows(_history(trained), list(HISTORY), self.options.history)
+            write_json(
+                self._record(trained, network, time.monotonic() - started), self.options.record
+            )
+            keeper.remove()
+            log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
+
+    def _keeper(self) -> Keeper:
+        files = [path for path in self.inputs.values() if path is not None]
+        digest = run_digest(
+            self.options.settings, self.options.code, [*files, *self.options.tables]
+        )
+        run = self.settings
+        name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
+        return Keeper(self.options.scratch / name, self.options.save_every)
+
+    def _checkpoint(
+        self, epoch: int, weights: State, normalisation: Normalisation, model: ModelSettings
+    ) -> Checkpoint:
+        run = self.settings
+        return Checkpoint(
+            study=run.study,
+            arm=run.arm,
+            stage=run.stage,
+            fold=run.fold,
+            seed=run.seed,
+            outputs=self.outputs,
+            channels=self.images.channels,
+            model=model,
+            sequence=run.sequence,
+            input=self.recipe.input,
+            normalisation=normalisation,
+            weights=weights,
+            epoch=epoch,
+            cases={"train": list(self.parts.train.names), "val": list(self.parts.val.names)},
+            record=self._origin(),
+        )
+
+    def _origin(self) -> dict[str, Any]:
+        """What the result depends on: equal runs give equal records."""
+        data: dict[str, Any] = {
+            name: sha256(path) for name, path in self.inputs.items() if path is not None
+        }
+        data["tables"] = [sha256(path) for path in self.options.tables]
+        packages = ("torch", "torchvision", "numpy")
+        versions = {name: importlib.metadata.version(name) for name in packages}
+        return {
+            "settings": json.loads(self.options.settings),
+            "code": self.options.code,
+            "versions": {"python": platform.python_version()} | versions,
+            "data": data,
+        }
+
+    def _record(self, trained: Trained, network: nn.Module, seconds: float) -> dict[str, Any]:
+        """How the run went: differs from run to run, so no step reads it but the report."""
+        weights = list(network.parameters())
+        return self._origin() | {
+            "git_commit": _git_commit(),
+            "device": _device_name(self.device),
+            "processes": distributed.WORLD,
+            "threads": self.options.threads,
+            "seconds": round(seconds, 3),
+            "seconds_of_epochs": [round(each, 3) for each in trained.seconds],
+            "weights": sum(each.numel() for each in weights),
+            "trained_weights": sum(each.numel() for each in weights if each.requires_grad),
+            "cases": {"train": len(self.parts.train), "val": len(self.parts.val)},
+        }
+
+
+def _history(trained: Trained) -> list[dict[str, str]]:
+    return [
+        {name: "" if math.isnan(value) else f"{value:.9g}" for name, value in row.items()}
+        for row in trained.history
+    ]
+
+
+def _git_commit() -> str | None:
+    """The commit of the code, marked where files differ from it; None outside a repository."""
+    arguments = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} processor, {os.cpu_count()} cores"

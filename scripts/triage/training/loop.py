@@ -1,0 +1,310 @@
+"""The training loop of all studies and stages."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from triage.errors import UserError
+from triage.training import balance, distributed, draws
+from triage.training.average import MovingAverage
+from triage.training.balance import Plan
+from triage.training.interrupt import Interrupt
+from triage.training.losses import Objective
+from triage.training.progress import Progress
+from triage.training.samples import Bounds, Samples
+from triage.training.schedules import LearningRate
+from triage.training.scores import scores
+from triage.training.selection import EarlyStopping, Selection
+from triage.training.settings import Recipe
+from triage.training.state import Keeper
+from triage.training.step import Autocast, Part, Stepper, Totals
+
+State = dict[str, Tensor]
+
+HISTORY = (
+    "epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
+)  # fmt: skip
+EVALUATED_AT_ONCE = 64  # images, at least
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The kept weights and how they came about."""
+
+    weights: State
+    epoch: int
+    history: list[dict[str, float]]
+    seconds: list[float]
+
+
+class Trainer:
+    """Trains ``network`` on ``train``, watching ``val``.
+
+    The network is on its device already. ``outputs`` name the columns of the targets. The run
+    goes on from what ``keeper`` finds, and ends with the same bytes as an unbroken one.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Samples,
+        val: Samples | None,
+        recipe: Recipe,
+        seed: int,
+        outputs: tuple[str, ...],
+        keeper: Keeper,
+    ) -> None:
+        if recipe.select.by != "last" and val is None:
+            raise UserError(
+                f"is {recipe.select.by}, but there are no validation cases to choose an epoch by",
+                where="recipe.select.by",
+                remedy="set it to last, or set split.validation",
+            )
+        self.network = network
+        self.train, self.val = train, val
+        self.recipe, self.seed = recipe, seed
+        self.keeper = keeper
+        self.device = train.targets.device
+        objective = Objective(recipe.loss, train.targets, outputs)
+        self.objective = objective
+        self.weights = objective.weights(train.targets)
+        self.targets_on_host = train.targets.cpu().numpy()
+        self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
+        self.stepper = Stepper(network, objective, recipe)
+        self.rate = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
+        self.selection = Selection(recipe.select)
+        self.stopping = EarlyStopping(recipe.stopping)
+        self.epoch, self.step = 0, 0
+        self.stopped = False
+        self.best: State = {}
+        self.history: list[dict[str, float]] = []
+        self.seconds: list[float] = []
+        self.totals = Totals.zero(self.device)
+        self.hardness = torch.full((len(train),), math.nan, device=self.device)
+        self.known_hardness: Tensor | None = None
+
+    def run(self) -> Trained:
+        """Train to the end. Raises UserError when too many steps had to be skipped."""
+        state = self.keeper.load()
+        if state is not None:
+            self._restore(state)
+        with Interrupt() as interrupt, Progress(self.recipe.epochs, self.epoch) as progress:
+            while not self._is_done():
+                self._run_epoch(interrupt, progress)
+        if self.selection.epoch is None:
+            raise UserError(
+                "no epoch had a finite validation loss and score",
+                where="training",
+                remedy="lower optimizer.rate, set clip, or choose another select.by",
+            )
+        return Trained(self.best, self.selection.epoch, self.history, self.seconds)
+
+    def _is_done(self) -> bool:
+        return self.stopped or self.epoch >= self.recipe.epochs
+
+    def _run_epoch(self, interrupt: Interrupt, progress: Progress) -> None:
+        started = time.monotonic()
+        plan = self._plan()
+        steps = _steps(len(plan), self.recipe.batch, self.recipe.accumulate)
+        progress.start_epoch(self.epoch, len(steps), self.step)
+        for window, parts in self._windows(plan, steps[self.step :]):
+            self._take_step(plan, window, parts, len(steps))
+            progress.advance(self.totals)
+            if self.step < len(steps):
+                self._save_if_due(interrupt)
+        self._end_epoch(time.monotonic() - started, progress)
+        self._save_if_due(interrupt, epoch_ended=True)
+
+    def _plan(self) -> Plan:
+        hardness = None if self.known_hardness is None else self.known_hardness.cpu().numpy()
+        return balance.plan(
+            self.recipe.balance,
+            self.seed,
+            self.epoch,
+            self.train.keys,
+            self.targets_on_host,
+            hardness,
+        )
+
+    def _windows(
+        self, plan: Plan, windows: list[Bounds]
+    ) -> Iterator[tuple[tuple[int, int], list[Part]]]:
+        """The batches of each step, with the part of the plan that the step covers."""
+        self.network.train()
+        shares = [[distributed.share(*bounds) for bounds in window] for window in windows]
+        flat = [bounds for window in shares for bounds in window]
+        batches = self.train.batches(plan, flat, self.epoch)
+        self.rows = torch.from_numpy(plan.rows).to(self.device)
+        for window, bounds in zip(windows, shares, strict=True):
+            yield (
+                (window[0][0], window[-1][1]),
+                [self._part(self.rows[a:b], next(batches)) for a, b in bounds],
+            )
+
+    def _part(self, rows: Tensor, inputs: Tensor) -> Part:
+        return Part(inputs, self.train.targets[rows], self.weights[rows])
+
+    def _take_step(
+        self, plan: Plan, window: tuple[int, int], parts: list[Part], steps: int
+    ) -> None:
+        torch.manual_seed(draws.generator_seed(self.seed, self.epoch, self.step, distributed.RANK))
+        rows = self.rows[slice(*window)]
+        weight = self.weights[rows].sum().clamp(min=1e-12)
+        rate = self.rate.at(self.epoch, self.step, steps)
+        elements = self.stepper.step(parts, weight, rate, self.totals)
+        if self.recipe.balance.method == "adasyn":
+            own = [distributed.share(*bounds) for bounds in _batches(*window, self.recipe.batch)]
+            mine = torch.cat([self.rows[a:b] for a, b in own])
+            self.hardness[mine] = elements.mean(1)
+        if self.average:
+            self.average.update()
+        self.step += 1
+
+    def _end_epoch(self, seconds: float, progress: Progress) -> None:
+        row = self._summary()
+        self.epoch, self.step = self.epoch + 1, 0
+        self.totals = Totals.zero(self.device)
+        if self.recipe.balance.method == "adasyn":
+            self.known_hardness = self._shared_hardness()
+        self.rate.observe(row["loss"] if self.val is None else row["val_loss"])
+        if self.selection.improves(self.epoch, row):
+            kept = self.average.network if self.average else self.network
+            self.best = {name: each.clone() for name, each in kept.state_dict().items()}
+        if self.val is not None:
+            self.stopping.observe(row)
+            self.stopped = self.stopping.stops(self.epoch)
+        self.history.append(row)
+        self.seconds.append(seconds)
+        progress.end_epoch(row, seconds)
+
+    def _summary(self) -> dict[str, float]:
+        """A row of the history. Raises UserError when too many steps were skipped."""
+        sums = distributed.summed(self._own_totals()).tolist()
+        loss, weight, right, known, steps, skipped = sums
+        steps, skipped = steps / distributed.WORLD, skipped / distributed.WORLD
+        if skipped > self.recipe.max_skipped * steps:
+            raise UserError(
+                f"{skipped:.0f} of {steps:.0f} steps of epoch {self.epoch + 1} were skipped, since "
+                "their loss or gradient was not finite",
+                where="training",
+                remedy="lower optimizer.rate, set clip, use float32 or look for broken images; "
+                f"up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
+            )
+        row = {
+            "epoch": self.epoch + 1,
+            "rate": self.rate.at(self.epoch, 0, 1),
+            "loss": loss / weight if weight else math.nan,
+            "accuracy": right / known if known else math.nan,
+        }
+        return row | self._validate() | {"skipped": skipped}
+
+    def _own_totals(self) -> Tensor:
+        return self.totals.sums.clone()
+
+    def _shared_hardness(self) -> Tensor:
+        if distributed.WORLD == 1:
+            return self.hardness.clone()
+        seen = ~self.hardness.isnan()
+        total = distributed.summed(torch.where(seen, self.hardness, 0))
+        return total / distributed.summed(seen.float()).clamp(min=1)
+
+    def _validate(self) -> dict[str, float]:
+        names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
+        if self.val is None:
+            return dict.fromkeys(names, math.nan)
+        kept = self.average.network if self.average else self.network
+        logits = predict(kept, self.val, self.recipe)
+        targets = self.val.targets
+        weights = self.objective.weights(targets)
+        elements = self.objective.elements(logits, targets)
+        loss = (elements * weights).sum() / weights.sum()
+        found = scores(logits.cpu().numpy(), targets.cpu().numpy())
+        return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
+
+    def _save_if_due(self, interrupt: Interrupt, epoch_ended: bool = False) -> None:
+        stop = interrupt.requested and distributed.IS_FIRST
+        if distributed.IS_FIRST and (stop or self.keeper.is_due(epoch_ended)):
+            self.keeper.save(self._state())
+        if stop:
+            interrupt.leave()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict() if self.average else None,
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
+            "rate": self.rate.state(),
+            "selection": self.selection.state(),
+            "stopping": self.stopping.state(),
+            "best": self.best,
+            "epoch": self.epoch,
+            "step": self.step,
+            "stopped": self.stopped,
+            "history": self.history,
+            "seconds": self.seconds,
+            "totals": self.totals.sums,
+            "hardness": self.hardness,
+            "known_hardness": self.known_hardness,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        if self.average:
+            self.average.network.load_state_dict(state["average"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.scaler.load_state_dict(state["scaler"])
+        self.rate.restore(state["rate"])
+        self.selection.restore(state["selection"])
+        self.stopping.restore(state["stopping"])
+        self.best = {name: each.to(self.device) for name, each in state["best"].items()}
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.stopped = state["stopped"]
+        self.history, self.seconds = state["history"], state["seconds"]
+        self.totals.sums.copy_(state["totals"])
+        self.hardness.copy_(state["hardness"])
+        known = state["known_hardness"]
+        self.known_hardness = None if known is None else known.to(self.device)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, samples: Samples, recipe: Recipe) -> Tensor:
+    """The logits [samples, outputs] of ``network`` in evaluation mode, in the samples' order."""
+    was_training = network.training
+    network.eval()
+    autocast = Autocast(samples.targets.device, recipe.precision)
+    logits = torch.zeros(samples.targets.shape, device=samples.targets.device)
+    batch = max(recipe.batch, EVALUATED_AT_ONCE // samples.images_each)
+    bounds = [
+        (start, end)
+        for start, end in (distributed.share(*each) for each in _batches(0, len(samples), batch))
+        if start < end
+    ]
+    plan = balance.in_order(len(samples))
+    for (start, end), inputs in zip(bounds, samples.batches(plan, bounds, None), strict=True):
+        with autocast():
+            logits[start:end] = network(inputs)
+    network.train(was_training)
+    return distributed.summed(logits)
+
+
+def _steps(count: int, batch: int, accumulate: int) -> list[Bounds]:
+    """The batches of each step of an epoch, as bounds in the plan.
+
+    A last batch of one sample joins the one before it: batch norm can't learn from one.
+    """
+    batches = _batches(0, count, batch)
+    if len(batches) > 1 and batches[-1][1] - batches[-1][0] == 1:
+        batches[-2:] = [(batches[-2][0], count)]
+    return [batches[i : i + accumulate] for i in range(0, len(batches), accumulate)]
+
+
+def _batches(start: int, end: int, batch: int) -> list[tuple[int, int]]:
+    return [(i, min(i + batch, end)) for i in range(start, end, batch)]

@@ -1,0 +1,98 @@
+"""What a person sees of a training: a bar on a terminal, and a line an epoch in the log."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from triage.command import log
+from triage.training import distributed
+from triage.training.step import Totals
+
+
+class Progress:
+    """The progress of ``epochs`` epochs, of which ``done`` were done before."""
+
+    def __init__(self, epochs: int, done: int) -> None:
+        self.epochs, self.done = epochs, done
+        self.bar: tqdm | None = None
+        self.redirect = logging_redirect_tqdm()
+        self.seen: torch.Tensor | None = None
+
+    def __enter__(self) -> Progress:
+        if self.done:
+            log.info("going on after epoch %d", self.done)
+        self.redirect.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+        self.redirect.__exit__(kind, error, trace)
+
+    def start_epoch(self, epoch: int, steps: int, done: int) -> None:
+        # disable=None: no bar where the output is no terminal.
+        self.bar = tqdm(
+            total=steps,
+            initial=done,
+            desc=f"epoch {epoch + 1}/{self.epochs}",
+            unit="step",
+            leave=False,
+            disable=None if distributed.IS_FIRST else True,
+        )
+
+    def advance(self, totals: Totals) -> None:
+        if self.bar is None or self.bar.disable:
+            return
+        if self.bar.update():
+            self.bar.set_postfix_str(self._loss(totals), refresh=False)
+
+    def end_epoch(self, row: dict[str, float], seconds: float) -> None:
+        self._close()
+        self.done += 1
+        if not distributed.IS_FIRST:
+            return
+        left = (self.epochs - self.done) * seconds
+        parts = [
+            f"epoch {self.done}/{self.epochs}",
+            f"loss {row['loss']:.4f}",
+            *(
+                f"{name.replace('_', ' ')} {row[name]:.4f}"
+                for name in ("val_loss", "val_accuracy", "val_auc")
+                if not math.isnan(row[name])
+            ),
+            f"{seconds:.1f} s",
+            f"{duration(left)} left",
+        ]
+        if row["skipped"]:
+            parts.append(f"{row['skipped']:.0f} steps skipped")
+        log.info(", ".join(parts))
+
+    def _loss(self, totals: Totals) -> str:
+        """The mean loss of the epoch, as of some steps ago: the device is not waited for."""
+        if self.seen is None:
+            self.seen = torch.zeros(2, dtype=torch.float64, pin_memory=totals.sums.is_cuda)
+        loss, weight = self.seen.tolist()
+        self.seen.copy_(totals.sums[:2], non_blocking=True)
+        return f"loss {loss / weight:.4f}" if weight else ""
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` in words that a person reads: 45 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,65 @@
+"""The learning rate: a function of the epoch and the step, and for plateau of the losses so far."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from triage.training.settings import Optimizer, Schedule
+
+
+class LearningRate:
+    """The rate at each step.
+
+    plateau multiplies by ``factor`` after more than ``patience`` epochs without a better loss,
+    exponential after each epoch, cosine falls to the floor over all epochs. ``warm_up`` epochs of
+    linear rise come on top. No schedule goes below ``floor``, except while warming up.
+    """
+
+    def __init__(self, optimizer: Optimizer, settings: Schedule, epochs: int) -> None:
+        self.base = optimizer.rate
+        self.settings = settings
+        self.epochs = epochs
+        self.reductions = 0
+        self.best = math.inf
+        self.waited = 0
+
+    def at(self, epoch: int, step: int, steps: int) -> float:
+        """The rate at ``step`` of ``steps`` of an epoch, all counted from 0."""
+        rate = self._at_epoch(epoch)
+        warm_up = self.settings.warm_up * steps
+        return rate * min(1.0, (epoch * steps + step + 1) / warm_up) if warm_up else rate
+
+    def _at_epoch(self, epoch: int) -> float:
+        settings = self.settings
+        floor = min(settings.floor, self.base)
+        match settings.name:
+            case "plateau":
+                return max(floor, self.base * settings.factor**self.reductions)
+            case "exponential":
+                return max(floor, self.base * settings.factor**epoch)
+            case "cosine":
+                return (
+                    floor + (self.base - floor) * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+                )
+            case "constant":
+                return self.base
+
+    def observe(self, loss: float) -> None:
+        """Take note of an epoch's loss; one that is not finite counts as no better."""
+        if loss < self.best:
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited > self.settings.patience:
+            self.reductions, self.waited = self.reductions + 1, 0
+
+    def state(self) -> dict[str, Any]:
+        return {"reductions": self.reductions, "best": self.best, "waited": self.waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.reductions, self.best, self.waited = (
+            state["reductions"],
+            state["best"],
+            state["waited"],
+        )

@@ -1,0 +1,189 @@
+"""One step of the optimizer: forward, backward, and what guards it.
+
+Nothing here waits for the device: losses and counts stay there, and a step whose loss or gradient
+is not finite is skipped by the optimizer's own kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from triage.training import distributed
+from triage.training.losses import Objective
+from triage.training.settings import Optimizer, Recipe
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of an epoch, on the device: see the columns' names."""
+
+    sums: Tensor
+
+    LOSS, WEIGHT, RIGHT, KNOWN, STEPS, SKIPPED = range(6)
+
+    @classmethod
+    def zero(cls, device: torch.device) -> Totals:
+        return cls(torch.zeros(6, dtype=torch.float64, device=device))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A batch, or this process's share of it: inputs, targets and the weights of the labels."""
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class Stepper:
+    """Changes the weights of ``network`` by one step at a time."""
+
+    def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
+        self.network = network
+        self.objective = objective
+        self.clip = recipe.clip
+        self.parameters = [each for each in network.parameters() if each.requires_grad]
+        self.device = self.parameters[0].device
+        self.autocast = Autocast(self.device, recipe.precision)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")
+        self.optimizer = make_optimizer(self.parameters, recipe.optimizer)
+        self.parallel = _parallel(network, self.device)
+        self.forward: Callable[[Tensor], Tensor] = (
+            torch.compile(self.parallel) if recipe.compile else self.parallel
+        )
+        self.guard = BufferGuard(network)
+
+    def step(self, parts: Sequence[Part], weight: Tensor, rate: float, totals: Totals) -> Tensor:
+        """Take one step on the sum over ``parts``, whose labels weigh ``weight`` in all.
+
+        Gives the loss of each label of the parts, [rows, outputs].
+        """
+        self.guard.remember()
+        self.optimizer.zero_grad(set_to_none=True)
+        elements = [
+            self._backward(part, weight, totals, is_last=part is parts[-1]) for part in parts
+        ]
+        is_bad = self._is_bad(elements)
+        self._update(rate, is_bad)
+        self.guard.restore(is_bad)
+        totals.sums[Totals.STEPS] += 1
+        totals.sums[Totals.SKIPPED] += is_bad
+        return torch.cat(elements)
+
+    def _backward(self, part: Part, weight: Tensor, totals: Totals, is_last: bool) -> Tensor:
+        with self._waiting(is_last):
+            with self.autocast():
+                logits = self.forward(part.inputs)
+            elements = self.objective.elements(logits, part.targets)
+            loss = (elements * part.weights).sum()
+            # The processes' gradients are averaged, and a sum is wanted.
+            self.scaler.scale(loss / weight * distributed.WORLD).backward()
+        _count(totals, loss.detach(), logits.detach(), part)
+        return elements.detach()
+
+    def _waiting(self, is_last: bool) -> AbstractContextManager[None]:
+        """Gradients of several processes are summed once, with the last part."""
+        if isinstance(self.parallel, DistributedDataParallel) and not is_last:
+            return self.parallel.no_sync()
+        return nullcontext()
+
+    def _is_bad(self, elements: list[Tensor]) -> Tensor:
+        """1 where the loss or the gradient is not finite, else 0; clips the gradient."""
+        self.scaler.unscale_(self.optimizer)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
+        sums = torch.stack([each.sum() for each in elements]).sum()
+        is_bad = (~torch.isfinite(norm + sums)).float()
+        return distributed.summed(is_bad).clamp(max=1)
+
+    def _update(self, rate: float, is_bad: Tensor) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            return
+        # The fused optimizers read this attribute, as GradScaler sets it, and then do nothing.
+        setattr(self.optimizer, "found_inf", is_bad)  # noqa: B010
+        self.optimizer.step()
+
+
+class Autocast:
+    """The precision of the forward pass, as a context."""
+
+    def __init__(self, device: torch.device, precision: str) -> None:
+        self.device = device
+        self.precision = PRECISIONS[precision]
+
+    def __call__(self) -> torch.autocast:
+        enabled = self.precision is not torch.float32
+        return torch.autocast(self.device.type, self.precision, enabled=enabled)
+
+
+class BufferGuard:
+    """Takes the running statistics of batch norm back where a step was skipped."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.buffers = [each for each in network.buffers() if each.is_floating_point()]
+        self.sizes = [each.numel() for each in self.buffers]
+        self.remembered: Tensor | None = None
+
+    def remember(self) -> None:
+        if self.buffers:
+            self.remembered = self._flat()
+
+    def restore(self, is_bad: Tensor) -> None:
+        if self.remembered is None:
+            return
+        kept = torch.where(is_bad > 0, self.remembered, self._flat())
+        parts = [
+            part.view_as(buffer)
+            for part, buffer in zip(kept.split(self.sizes), self.buffers, strict=True)
+        ]
+        torch._foreach_copy_(self.buffers, parts)
+
+    def _flat(self) -> Tensor:
+        return torch.cat([each.reshape(-1) for each in self.buffers])
+
+
+def make_optimizer(parameters: list[nn.Parameter], settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, in its fused form."""
+    rate, decay = settings.rate, settings.weight_decay
+    if settings.name == "adam":
+        return torch.optim.Adam(parameters, rate, weight_decay=decay, fused=True)
+    if settings.name == "adamw":
+        return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
+    optimizer = torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=True)
+    if settings.momentum:
+        # Else a skipped first step would leave them unset.
+        for each in parameters:
+            optimizer.state[each]["momentum_buffer"] = torch.zeros_like(each)
+    return optimizer
+
+
+def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
+    if distributed.WORLD == 1:
+        return network
+    devices = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(network, devices, broadcast_buffers=False)
+
+
+@torch.no_grad()
+def _count(totals: Totals, loss: Tensor, logits: Tensor, part: Part) -> None:
+    known = ~part.targets.isnan()
+    right = known & ((logits > 0) == (part.targets > 0.5))
+    # A sum that is not finite would hide all others of the epoch.
+    finite = torch.isfinite(loss)
+    sums = [torch.where(finite, loss, 0), torch.where(finite, part.weights.sum(), 0)]
+    sums += [right.sum(), known.sum()]
+    totals.sums[:4] += torch.stack([each.double() for each in sums])
