@@ -110,6 +110,34 @@ def test_a_sequence_arm_sees_what_its_network_saw():
     assert arms["finetuned"].recipe["model"] == arms["resnet18"].recipe["model"]
 
 
+def test_a_search_is_an_arm_for_each_value():
+    values = {"optimizer.rate": [0.1, 0.01], "epochs": [1, 2]}
+    search = {"extends": "resnet18", "search": {"mode": "each", "values": values}}
+    arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
+    tuned = [name for name in arms if name.startswith("tuned")]
+    assert tuned == ["tuned_rate0_1", "tuned_rate0_01", "tuned_epochs1", "tuned_epochs2"]
+    assert arms["tuned_rate0_01"].recipe["optimizer"]["rate"] == 0.01
+    assert {arms[name].search for name in tuned} == {"tuned"}
+
+
+def test_a_grid_is_an_arm_for_each_combination():
+    values = {"optimizer.rate": [0.1, 0.01], "model.options.dropout": [0, 0.5]}
+    search = {"extends": "resnet18", "search": {"mode": "grid", "values": values}}
+    arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
+    assert len([name for name in arms if name.startswith("tuned")]) == 4
+    assert arms["tuned_rate0_1_dropout0_5"].recipe["model"]["options"] == {
+        "hidden": [128],
+        "dropout": 0.5,
+    }
+
+
+def test_an_ensemble_has_the_seeds_that_its_members_share():
+    content = changed("studies.braintriage.ensembles", {"both": ["resnet18", "lstm"]})
+    content["studies"]["braintriage"]["training"]["arms"]["resnet18"]["seeds"] = [1, 2, 3]
+    runs = list(Params(content).runs("braintriage", "both"))
+    assert [(run.stage, run.seed) for run in runs] == [("ensemble", 1)]
+
+
 def test_arms_do_not_extend_in_circles():
     content = changed("studies.braintriage.training.arms.resnet18.extends", "resnet18")
     with pytest.raises(UserError, match="extends 'resnet18'"):

@@ -7,11 +7,12 @@ import typing
 from importlib import import_module
 
 import pytest
-from params import _schema
+
+from params.schema import schema
 from triage.models import ARCHITECTURES
 from triage.training.settings import Recipe, Sequence
 
-DEFINITIONS = _schema()["$defs"]
+DEFINITIONS = schema()["$defs"]
 
 
 def keys(kind: object) -> dict:
@@ -25,10 +26,10 @@ def keys(kind: object) -> dict:
     return found
 
 
-def declared(schema: dict) -> dict | None:
-    if "properties" not in schema:
+def declared(definition: dict) -> dict | None:
+    if "properties" not in definition:
         return None
-    return {key: declared(each) for key, each in schema["properties"].items()}
+    return {key: declared(each) for key, each in definition["properties"].items()}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("recipe", Recipe), ("sequence", Sequence)])

@@ -66,6 +66,15 @@ class Steps:
     def evaluate(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
 
+    def table(self, study: str) -> dict[str, str]:
+        return _params(self.params.study(study)["evaluation"], code_digest("table.py"))
+
+    def weights(self, name: str) -> dict[str, str]:
+        """Settings of pretrained weights; their architecture's file counts where it is used."""
+        settings = self.params.content["weights"][name]
+        used = [ARCHITECTURES[settings["architecture"]]] * (settings["source"] == "pretext")
+        return _params(settings, code_digest("weights.py", *used))
+
     def submission(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["submission"], code_digest("submission.py"))
 

@@ -7,6 +7,7 @@ sys.path[:0] = [str(workflow.basedir), str(Path(workflow.basedir).parent / "scri
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from engines.start import read_params
+from params.arms import STAGES
 from steps import Steps
 
 PARAMS = read_params(workflow)
@@ -21,13 +22,16 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def arms_of(stage):
-    """A pattern of the arms of one stage; the same name may be of another stage elsewhere."""
+def arms_of(stages, folder):
+    """A pattern of the arms of these stages, for paths results/<study>/<folder>/<arm>.
+
+    An arm of another study may have the same name and another stage.
+    """
     patterns = [
-        f"(?<={study}/training/){arm.name}"
+        f"(?<={study}/{folder}/){arm.name}"
         for study in PARAMS.studies
         for arm in PARAMS.arms(study).values()
-        if arm.stage == stage
+        if arm.stage in stages
     ]
     return "|".join(patterns) or "no_such_arm"
 
@@ -53,3 +57,8 @@ def arrays(wildcards):
 
 def tables(wildcards):
     return shards(wildcards.study, ".csv")
+
+
+def splits(wildcards):
+    folds = PARAMS.study(wildcards.study)["folds"]
+    return [f"data/{wildcards.study}/split/fold{fold}.csv" for fold in folds]

@@ -19,6 +19,8 @@ rule predict:
             partition=PARTITIONS,
         ),
         slices="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/slices.csv",
+    wildcard_constraints:
+        arm=arms_of(STAGES, "predictions"),
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     threads: 2
@@ -27,7 +29,7 @@ rule predict:
         mem_mb=8000,
         runtime=120,
     params:
-        folder=lambda wildcards, output: Path(output[0]).parent,
+        folder=lambda wildcards: Path(run_of(wildcards).result("predictions", "/test.csv")).parent,
         code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
     shell:
         "python scripts/predict.py --checkpoint {input.checkpoint} --split {input.split}"
@@ -57,24 +59,62 @@ rule evaluate:
         " --output {output.metrics} --log {log}"
 
 
+rule ensemble:
+    input:
+        lambda wildcards: [
+            run.result("predictions", f"/{wildcards.partition}.csv")
+            for run in PARAMS.members(run_of(wildcards))
+        ],
+    output:
+        "results/{study}/predictions/{arm}/fold{fold}-seed{seed}/{partition}.csv",
+    params:
+        code=STEPS.plain("ensemble.py")["code"],
+    wildcard_constraints:
+        arm=arms_of(["ensemble"], "predictions"),
+        partition="|".join(PARTITIONS),
+    log:
+        "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
+    localrule: True
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python scripts/ensemble.py --members {input} --output {output} --log {log}"
+
+
 rule table:
     input:
         metrics=results_of("metrics", ".json"),
+        predictions=lambda wildcards: [
+            run.result("predictions", f"/{partition}.csv")
+            for run in PARAMS.runs(wildcards.study)
+            for partition in ("val", "test")
+        ],
+        splits=splits,
         published="workflow/published.csv",
     output:
         table="results/{study}/table.csv",
+        comparison="results/{study}/comparison.csv",
         metrics="results/{study}/metrics.json",
         winner="results/{study}/winner.json",
+    params:
+        folders=lambda wildcards: [
+            str(Path(run.result("predictions", "/test.csv")).parent)
+            for run in PARAMS.runs(wildcards.study)
+        ],
+        data=lambda wildcards: PARAMS.raw(wildcards.study),
+        settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.table(wildcards.study)["code"],
     log:
         "logs/{study}/table.log",
     resources:
         mem_mb=2000,
         runtime=30,
-    params:
-        code=STEPS.plain("table.py")["code"],
     shell:
         "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
-        " --published {input.published} --table {output.table}"
+        " --predictions {params.folders} --splits {input.splits}"
+        " --published {input.published} --settings {params.settings:q} --data {params.data:q}"
+        " --table {output.table} --comparison {output.comparison}"
         " --summary {output.metrics} --winner {output.winner} --log {log}"
 
 
@@ -86,10 +126,7 @@ rule submission:
             for run in submitted_runs(wildcards.study)
             for partition in ("test", "unlabelled")
         ],
-        splits=lambda wildcards: [
-            f"data/{wildcards.study}/split/fold{fold}.csv"
-            for fold in PARAMS.study(wildcards.study)["folds"]
-        ],
+        splits=splits,
     output:
         submission="results/{study}/submission.csv",
     log:

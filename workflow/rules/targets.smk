@@ -7,7 +7,7 @@ STEP_FILES = {
     "statistics": lambda study: [
         f"data/{study}/statistics/fold{fold}.json" for fold in PARAMS.study(study)["folds"]
     ],
-    "training": lambda study: [run.checkpoint for run in PARAMS.runs(study)],
+    "training": lambda study: [run.checkpoint for run in PARAMS.trained_runs(study)],
     "predictions": lambda study: [
         run.result("predictions", "/test.csv") for run in PARAMS.runs(study)
     ],

@@ -15,8 +15,36 @@ def parent_features(wildcards):
     return PARAMS.parent(run).result("training", "/features.npy")
 
 
+def pretrained_weights(wildcards):
+    """The weights that an arm starts from, if any."""
+    run = run_of(wildcards)
+    name = PARAMS.arms(run.study)[run.arm].recipe["model"]["pretrained"]
+    return [] if name == "none" else f"data/weights/{name}.pt"
+
+
+rule weights:
+    output:
+        "data/weights/{weights}.pt",
+    params:
+        settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
+        code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
+    wildcard_constraints:
+        weights="|".join(PARAMS.weights) or "no_weights",
+    log:
+        "logs/weights/{weights}.log",
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    shell:
+        "python scripts/weights.py --settings {params.settings:q} --output {output}"
+        " --threads {threads} --log {log}"
+
+
 rule train:
     input:
+        weights=pretrained_weights,
         manifest="data/{study}/manifest.csv",
         split="data/{study}/split/fold{fold}.csv",
         statistics="data/{study}/statistics/fold{fold}.json",
@@ -31,7 +59,7 @@ rule train:
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
-        arm=arms_of("training"),
+        arm=arms_of(["training"], "training"),
     threads: 2
     resources:
         gpu=1,
@@ -45,6 +73,7 @@ rule train:
         " --manifest {input.manifest} --split {input.split}"
         " --statistics {input.statistics}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
+        " --weights {input.weights}"
         " --checkpoint {output.checkpoint} --history {output.history}"
         " --record {output.record} --threads {threads} --log {log}"
 
@@ -61,7 +90,7 @@ rule features:
     log:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
-        arm=arms_of("training"),
+        arm=arms_of(["training"], "training"),
     threads: 2
     resources:
         gpu=1,
@@ -95,7 +124,7 @@ rule train_sequence:
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
-        arm=arms_of("sequence"),
+        arm=arms_of(["sequence"], "training"),
     threads: 2
     resources:
         gpu=1,
@@ -129,7 +158,7 @@ rule finetune:
     benchmark:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
-        arm=arms_of("finetuning"),
+        arm=arms_of(["finetuning"], "training"),
     threads: 2
     resources:
         gpu=1,

@@ -1,0 +1,156 @@
+"""params.yaml: validated once, with every arm and run resolved."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from params import checks, schema
+from params.arms import Arm, location, resolve_arms
+from params.schema import Json
+from triage.errors import UserError
+
+# YAML 1.1 takes 1e-4 for text; people write it all the same.
+EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training: an arm of a study, on one fold, from one seed."""
+
+    study: str
+    stage: str
+    arm: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"fold{self.fold}-seed{self.seed}"
+
+    def result(self, kind: str, suffix: str) -> str:
+        """The path of a result of this run; ``kind`` is the folder that holds it."""
+        return f"results/{self.study}/{kind}/{self.arm}/{self.name}{suffix}"
+
+    @property
+    def checkpoint(self) -> str:
+        return self.result("training", "/checkpoint.pt")
+
+
+class Params:
+    """The settings of all enabled studies, valid and resolved."""
+
+    def __init__(self, content: Json, source: str = "params.yaml") -> None:
+        content = _numbers(content)
+        schema.check(content, schema.schema(), source)
+        schema.check(content["recipe"], schema.complete("recipe"), source, "recipe")
+        self.content = content
+        self.source = source
+        for study in self.studies:
+            self._check_study(study)
+
+    @classmethod
+    def read(cls, path: Path) -> Params:
+        """The settings in a file. Raises UserError naming key, value and what is allowed."""
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError("is not there", where=path) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"is not valid YAML: {error}", where=path) from error
+        return cls(content, str(path))
+
+    @property
+    def studies(self) -> list[str]:
+        return list(self.content["studies"])
+
+    @property
+    def phantoms(self) -> list[str]:
+        return list(self.content["phantoms"])
+
+    def study(self, study: str) -> Json:
+        return self.content["studies"][study]
+
+    @property
+    def weights(self) -> list[str]:
+        return list(self.content["weights"])
+
+    def raw(self, study: str) -> str:
+        """The folder of a study's raw data."""
+        return str(self.study(study)["raw"]).rstrip("/")
+
+    def is_phantom(self, study: str) -> bool:
+        return study in self.content["phantoms"] and self.raw(study) == f"data/{study}/phantom"
+
+    def arms(self, study: str) -> dict[str, Arm]:
+        """The arms of a study by name, in the order of their stages."""
+        return self._arms[study]
+
+    @cached_property
+    def _arms(self) -> dict[str, dict[str, Arm]]:
+        return {study: resolve_arms(self.content, study, self.source) for study in self.studies}
+
+    def runs(self, study: str, arm: str | None = None) -> Iterator[Run]:
+        """All runs of a study, or of one of its arms."""
+        for each in self.arms(study).values():
+            if arm in (None, each.name):
+                for fold in self.study(study)["folds"]:
+                    for seed in each.seeds:
+                        yield Run(study, each.stage, each.name, fold, seed)
+
+    def trained_runs(self, study: str) -> Iterator[Run]:
+        """All runs of a study that train a network: not its ensembles."""
+        return (run for run in self.runs(study) if run.stage != "ensemble")
+
+    def run(self, study: str, arm: str, fold: int, seed: int) -> Run:
+        return Run(study, self.arms(study)[arm].stage, arm, int(fold), int(seed))
+
+    def parent(self, run: Run) -> Run:
+        """The run that this one starts from."""
+        parent = self.arms(run.study)[run.arm].parent
+        assert parent is not None, run
+        return self.run(run.study, parent, run.fold, run.seed)
+
+    def members(self, run: Run) -> list[Run]:
+        """The runs whose mean an ensemble's run is."""
+        members = self.arms(run.study)[run.arm].members
+        return [self.run(run.study, member, run.fold, run.seed) for member in members]
+
+    def _check_study(self, study: str) -> None:
+        block, arms, where = self.study(study), self.arms(study), f"studies.{study}"
+        for arm in arms.values():
+            if arm.stage != "ensemble":
+                path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
+                schema.check(arm.recipe, schema.complete("recipe"), self.source, path)
+                weights = self.content["weights"]
+                checks.check_arm(arm, block, weights, f"{self.source}: {path}")
+        checks.check_study(block, arms, f"{self.source}: {where}")
+        if self.raw(study) == f"data/{study}/phantom" and study not in self.phantoms:
+            raise UserError(
+                f"{self.raw(study)} holds generated data, but phantoms.{study} is not set",
+                where=f"{self.source}: {where}.raw",
+                remedy="point it at your folder of raw data, or take the phantom's block"
+                " from presets/demo.yaml",
+            )
+
+
+def canonical(settings: Any) -> str:
+    """JSON that is equal exactly when the settings are: sorted keys, no spaces."""
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        return float(value)
+    return value

@@ -1,0 +1,101 @@
+"""Settings that are right one by one, and wrong together."""
+
+from __future__ import annotations
+
+from params.arms import Arm
+from params.schema import Json
+from triage.errors import UserError
+
+
+def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
+    """Raise UserError naming the key of a study's block that does not fit the others."""
+    _check_folds(block, where)
+    if block["multilabel"] is False and len(block["classes"]) != 2:
+        raise UserError(
+            f"{len(block['classes'])} classes",
+            where=f"{where}.classes",
+            remedy="name two, the positive one last, or set multilabel: true",
+        )
+    chosen = block["submission"]["arm"]
+    if chosen != "best" and chosen not in arms:
+        raise UserError(
+            f"{chosen!r} is not an arm",
+            where=f"{where}.submission.arm",
+            remedy=f"best, or one of {', '.join(arms)}",
+        )
+
+
+def check_arm(arm: Arm, block: Json, weights: Json, where: str) -> None:
+    """Raise UserError naming the key of a resolved arm that does not fit the others."""
+    _check_selection(arm.recipe, block, where)
+    _check_input(arm.recipe["input"], block, where)
+    _check_weights(arm.recipe["model"], weights, where)
+
+
+def _check_folds(block: Json, where: str) -> None:
+    split = block["split"]
+    for fold in block["folds"]:
+        if fold >= split["k"]:
+            raise UserError(
+                f"fold {fold} is not one of the {split['k']} folds",
+                where=f"{where}.folds",
+                remedy=f"folds are 0 to {split['k'] - 1}; see split.k",
+            )
+    if split["test"] == split["validation"] == "fold" and split["k"] < 3:
+        raise UserError(
+            "2 folds can't be training, validation and test",
+            where=f"{where}.split.k",
+            remedy="use at least 3, or take test or validation from the source",
+        )
+
+
+def _check_selection(recipe: Json, block: Json, where: str) -> None:
+    by = recipe["select"]["by"]
+    if by == "last":
+        return
+    if "val" in recipe["train_on"]:
+        raise UserError(
+            f"select.by is {by}, but validation cases are trained on",
+            where=where,
+            remedy="set select.by: last, or train_on: [train]",
+        )
+    if block["split"]["validation"] == "none":
+        raise UserError(
+            "split.validation is none, so no epoch can be chosen",
+            where=where,
+            remedy="set select.by: last",
+        )
+
+
+def _check_input(settings: Json, block: Json, where: str) -> None:
+    if settings["normalise"] == "fixed" and not (settings["mean"] and settings["deviation"]):
+        raise UserError(
+            "normalise is fixed, but mean or deviation is empty",
+            where=f"{where}.input",
+            remedy="give one number a channel for both, or set normalise: training",
+        )
+    slices, least = settings["slices"], block["index"]["min_slices"]
+    if slices is None:
+        return
+    first, end = slices if isinstance(slices, list) else (0, max(slices["only"]) + 1)
+    if end > least or first >= end:
+        raise UserError(
+            f"{slices} does not fit volumes of at least {least} slices (index.min_slices)",
+            where=f"{where}.input.slices",
+            remedy="[first, end) counts from 0, end not included",
+        )
+
+
+def _check_weights(model: Json, weights: Json, where: str) -> None:
+    name = model["pretrained"]
+    if name == "none":
+        return
+    fitting = [
+        each for each, block in weights.items() if block["architecture"] == model["architecture"]
+    ]
+    if name not in fitting:
+        raise UserError(
+            f"{name!r} is not allowed",
+            where=f"{where}.model.pretrained",
+            remedy=f"none, or weights of {model['architecture']}: {', '.join(fitting) or 'none'}",
+        )

@@ -1,0 +1,94 @@
+"""params.yaml against its schema, and what is wrong with it in words."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from triage.errors import UserError
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "params.schema.yaml"
+
+Json = dict[str, Any]
+
+
+@cache
+def schema() -> Json:
+    """The schema of params.yaml."""
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), yaml.CSafeLoader)
+
+
+def complete(name: str) -> Json:
+    """The definition ``name`` with every key required: overrides may be partial, results not."""
+    definition = copy.deepcopy(schema()["$defs"][name])
+    _require_all(definition)
+    return {**definition, "$defs": schema()["$defs"]}
+
+
+def _require_all(definition: Json) -> None:
+    if "properties" in definition and "required" not in definition:
+        definition["required"] = list(definition["properties"])
+        for each in definition["properties"].values():
+            _require_all(each)
+
+
+def check(content: Any, rules: Json, source: str, prefix: str = "") -> None:
+    """Raise UserError for the first value that ``rules`` do not allow, naming its key."""
+    kind = jsonschema.Draft202012Validator
+    validator = kind(rules, format_checker=kind.FORMAT_CHECKER)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
+    if error is not None:
+        raise _explain(error, source, prefix)
+
+
+def _explain(error: jsonschema.ValidationError, source: str, prefix: str) -> UserError:
+    path = ".".join([prefix] * bool(prefix) + [str(each) for each in error.absolute_path])
+    where = f"{source}: {path}" if path else source
+    value, rule = error.instance, error.schema
+    if error.validator == "additionalProperties":
+        known = list(rule.get("properties", {}))
+        unknown = [key for key in value if key not in known]
+        close = difflib.get_close_matches(str(unknown[0]), known, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return UserError(
+            f"unknown key {', '.join(map(str, unknown))}",
+            where=where,
+            remedy=f"{hint}allowed: {', '.join(known)}",
+        )
+    if error.validator == "required":
+        missing = [key for key in rule["required"] if key not in value]
+        return UserError(f"missing key {', '.join(missing)}", where=where, remedy="add it")
+    return UserError(f"{value!r} is not allowed", where=where, remedy=f"must be {_allowed(rule)}")
+
+
+def _allowed(rule: Json) -> str:
+    """What a schema allows, in words."""
+    if "enum" in rule:
+        return "one of " + ", ".join(map(str, rule["enum"]))
+    if "oneOf" in rule:
+        return " or ".join(_allowed(each) for each in rule["oneOf"])
+    words = {"integer": "a whole number", "number": "a number", "string": "text", "null": "null"}
+    words |= {"array": "a list", "object": "a mapping", "boolean": "true or false"}
+    kinds = rule.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    bounds = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "minItems": "of at least {} items",
+        "maxItems": "of at most {} items",
+        "pattern": "matching {}",
+        "format": "a valid {}",
+        "minLength": "of at least {} characters",
+    }
+    limits = [text.format(rule[key]) for key, text in bounds.items() if key in rule]
+    if rule.get("uniqueItems"):
+        limits.append("without repetition")
+    return " or ".join(words.get(kind, kind) for kind in kinds) + " " + ", ".join(limits)
