@@ -21,7 +21,6 @@ from triage.evaluation.metrics import (
     METRICS,
     OUTCOMES,
     PROBABILITY,
-    RANKING,
     Decision,
     ones,
 )
@@ -30,11 +29,11 @@ from triage.evaluation.samples import Sample, sample_of
 from triage.evaluation.scoring import (
     CALIBRATED,
     RELIABILITY,
-    SCORES,
     ZERO_RATE,
     Scope,
     Values,
     macro,
+    main_sections,
     point_values,
     replicate,
     scopes_of,
@@ -72,8 +71,18 @@ def evaluate_run(
 
     A partition without cases is None. Raises UserError as ``sample_of`` does.
     """
-    val = sample_of(predictions_val, split, "validation predictions")
-    test = sample_of(predictions_test, split, "test predictions")
+    return evaluate_samples(
+        sample_of(predictions_val, split, "validation predictions"),
+        sample_of(predictions_test, split, "test predictions"),
+        split,
+        settings,
+    )
+
+
+def evaluate_samples(
+    val: Sample | None, test: Sample | None, split: pd.DataFrame, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """The same from samples."""
     known = val or test
     choices = choices_of(val, split, known.classes if known else (), settings.sensitivity)
     return {
@@ -136,13 +145,13 @@ def _macro_reason(scopes: Sequence[Scope], values: Sequence[Values]) -> Reason:
 
 def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
     """Estimates by section; the main metrics are those of the scores and of the operating point."""
-    main = settings.operating_point
+    main = main_sections(settings.operating_point)
 
     def of(section: str, metrics: Sequence[str]) -> dict[str, Any]:
         return {metric: estimates[section, metric] for metric in metrics}
 
     return {
-        "metrics": of(SCORES, RANKING) | of(main, DECISION) | of(SCORES, PROBABILITY),
+        "metrics": {metric: estimates[section, metric] for metric, section in main.items()},
         "operating_points": {point: {"metrics": of(point, DECISION)} for point in POINTS},
         "calibrated": {"metrics": of(CALIBRATED, PROBABILITY)},
         "zero_rate": {"metrics": of(ZERO_RATE, METRICS)},

@@ -13,7 +13,8 @@ Floats = npt.NDArray[np.float64]
 
 # With fewer defined replicates than this share, an interval would describe lucky resamples only.
 LEAST_DEFINED = 0.5
-# Resampling inflates these by about what sampling did already, so that is taken off again.
+SAME = 1e-12
+# A sum of absolute gaps: sampling inflates it, and resampling inflates it once more.
 INFLATED = ("ece",)
 
 
@@ -46,7 +47,8 @@ def estimate(
     The interval is the percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap,
     1993, ch. 13): it needs no formula for each metric and stays inside the metric's range. BCa
     would need every group left out once, which costs more than the bootstrap itself on large
-    samples. Metrics of INFLATED get the basic interval (same book, p. 174), cut off at 0.
+    samples. Metrics of INFLATED have the basic interval (same book, p. 174), which takes the
+    inflation off again. The interval always holds the value itself.
     """
     defined = replicates[~np.isnan(replicates)]
     undefined = len(replicates) - len(defined)
@@ -56,14 +58,20 @@ def estimate(
     if len(defined) < max(2, LEAST_DEFINED * len(replicates)):
         why = f"no interval: undefined in {undefined} of {len(replicates)} resamples"
         return Estimate(value, nan, nan, undefined, _joined(reason, why))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    if metric in INFLATED:
-        low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
-    if np.ptp(defined) < 1e-12:
+    if np.ptp(defined) < SAME:
         why = "no interval: every resample has the same value"
         return Estimate(value, nan, nan, undefined, _joined(reason, why))
-    return Estimate(value, float(low), float(high), undefined, reason)
+    low, high = limits(defined, confidence)
+    if metric in INFLATED:
+        low, high = max(0.0, 2 * value - high), 2 * value - low
+    return Estimate(value, min(low, value), max(high, value), undefined, reason)
+
+
+def limits(replicates: Floats, confidence: float) -> tuple[float, float]:
+    """The middle ``confidence`` of the replicates [rounds], none of them NaN."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(replicates, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,15 @@ def spread(values: Mapping[tuple[int, int], float]) -> Spread:
     freedom = sum(len(each) - 1 for each in several)
     squares = sum((len(each) - 1) * float(np.var(each, ddof=1)) for each in several)
     return Spread(
-        mean=_mean([value for each in by_fold.values() for value in each]),
+        mean=mean_of(values),
         over_seeds=float(np.sqrt(squares / freedom)) if freedom else float("nan"),
         over_folds=_deviation([_mean(each) for each in by_fold.values()]),
     )
+
+
+def mean_of(values: Mapping[tuple[int, int], float]) -> float:
+    """The mean of those values that are defined; NaN where none is."""
+    return _mean([value for value in values.values() if not np.isnan(value)])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from triage.evaluation.bootstrap import codes, group_counts
 from triage.evaluation.calibration import Reliability, sigmoid
 from triage.evaluation.choices import Choices
 from triage.evaluation.metrics import (
+    DECISION,
     METRICS,
     PROBABILITY,
     Decision,
@@ -26,7 +27,7 @@ from triage.evaluation.metrics import (
     ones,
     reason,
 )
-from triage.evaluation.operating import POINTS, decide
+from triage.evaluation.operating import POINTS, Point, decide
 from triage.evaluation.samples import Bools, Floats, Sample
 
 # Sections besides the operating points, each of which has the metrics of its decisions.
@@ -141,6 +142,16 @@ def replicate(
 def macro(values: Sequence[Values]) -> Values:
     """The mean [rounds] over the classes, of those where a metric is defined in a round."""
     keys = [key for key in values[0] if key[0] != RELIABILITY]
+    return {key: mean_defined([each[key] for each in values]) for key in keys}
+
+
+def mean_defined(values: Sequence[Floats]) -> Floats:
+    """The mean [rounds] of those that are not NaN."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Mean of empty slice")
-        return {key: np.nanmean([each[key] for each in values], axis=0) for key in keys}
+        return np.asarray(np.nanmean(values, axis=0))
+
+
+def main_sections(point: Point) -> dict[str, str]:
+    """The section of each main metric: those of decisions are taken at the operating ``point``."""
+    return {metric: point if metric in DECISION else SCORES for metric in METRICS}

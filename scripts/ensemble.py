@@ -1,0 +1,24 @@
+"""An ensemble's predictions: the mean probability of its members for each case and class."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from triage import command
+from triage.evaluation.ensemble import average
+from triage.evaluation.samples import COLUMNS
+from triage.files import read_table, write_table
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the averaged predictions."""
+    members = {str(path): read_table(path, COLUMNS) for path in arguments.members}
+    write_table(average(members), arguments.output)
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("--members", type=Path, nargs="+", required=True, help="predictions")
+    options.add_argument("--output", type=Path, required=True, help="predictions, to write")
+    command.run(main, options)

@@ -1,0 +1,178 @@
+"""Paired comparison of arms on the same cases, corrected for the number of comparisons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from triage.evaluation.arms import Arm
+from triage.evaluation.bootstrap import codes
+from triage.evaluation.intervals import INFLATED, LEAST_DEFINED, limits, mean_of
+from triage.evaluation.metrics import METRICS
+from triage.evaluation.samples import Floats, Sample
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far ``arm`` is above ``reference`` in ``metric``, with interval and p values.
+
+    ``p`` is two-sided; ``p_holm`` is corrected for the arms compared with the reference.
+    """
+
+    reference: str
+    arm: str
+    metric: str
+    test: str
+    difference: float
+    low: float = NAN
+    high: float = NAN
+    p: float = NAN
+    p_holm: float = NAN
+    reason: str | None = None
+
+
+def delong(
+    labels: Floats, scores: Floats, groups: npt.NDArray[np.str_] | None = None
+) -> tuple[Floats, Floats]:
+    """ROC AUCs [curves] and their covariance [curves, curves].
+
+    ``labels`` [cases] are 0 or 1, ``scores`` [curves, cases]. Variance after DeLong et al.
+    (Biometrics 44, 1988, p. 837), computed from midranks (Sun and Xu, IEEE Signal Processing
+    Letters 21, 2014, p. 1389). Where ``groups`` [cases] hold several cases each, structural
+    components are summed by group (Obuchowski, Biometrics 53, 1997, p. 567); with one case a group
+    that is DeLong's. NaN where fewer than two groups have a positive, or a negative.
+    """
+    group = codes(groups) if groups is not None else np.arange(len(labels))
+    positive = labels == 1
+    m, n = int(positive.sum()), int((~positive).sum())
+    if not m or not n:
+        return np.full(len(scores), NAN), np.full((len(scores), len(scores)), NAN)
+    every = np.stack([midranks(curve) for curve in scores])
+    above = (every[:, positive] - _within(scores[:, positive])) / n
+    below = 1 - (every[:, ~positive] - _within(scores[:, ~positive])) / m
+    auc = above.mean(axis=1)
+    x = _by_group(above - auc[:, None], group[positive], int(group.max()) + 1) / m
+    y = _by_group(below - auc[:, None], group[~positive], int(group.max()) + 1) / n
+    cross = x @ y.T
+    return auc, (
+        x @ x.T * _inflation(group[positive])
+        + y @ y.T * _inflation(group[~positive])
+        + (cross + cross.T) * _inflation(group)
+    )
+
+
+def midranks(values: Floats) -> Floats:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[index]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected for their number (Holm, Scand. J. Statistics 6, 1979, p. 65).
+
+    NaN stays NaN and does not count.
+    """
+    p = np.array(p_values, dtype=float)
+    order = np.argsort(p)[: int((~np.isnan(p)).sum())]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected = np.full(len(p), NAN)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return corrected.tolist()
+
+
+def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list[Comparison]:
+    """Every arm against the arm named ``reference``, on every metric.
+
+    ROC AUC of a binary study is compared by DeLong's test on the mean over an arm's runs; all else
+    by the bootstrap of the difference (Efron and Tibshirani, 1993, ch. 16), whose p value is twice
+    the share of resamples on the other side of 0. Each metric is corrected for the arms compared.
+    """
+    (base,) = [arm for arm in arms if arm.name == reference]
+    others = [arm for arm in arms if arm.name != reference]
+    found = []
+    for metric in METRICS:
+        made = [_compare(arm, base, metric, confidence) for arm in others]
+        corrected = holm([each.p for each in made])
+        found += [replace(each, p_holm=p) for each, p in zip(made, corrected, strict=True)]
+    return found
+
+
+def _compare(arm: Arm, base: Arm, metric: str, confidence: float) -> Comparison:
+    difference = mean_of(arm.values[metric]) - mean_of(base.values[metric])
+    start = Comparison(base.name, arm.name, metric, "bootstrap", difference)
+    if _cases(arm) != _cases(base):
+        return replace(start, reason="the arms are not measured on the same cases")
+    if math.isnan(difference):
+        return replace(start, reason="undefined for one of the arms")
+    if metric == "roc_auc" and len(arm.samples[0].classes) == 1:
+        return _delong_test(start, arm, base, confidence)
+    return _bootstrap_test(start, arm.replicates[metric] - base.replicates[metric], confidence)
+
+
+def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> Comparison:
+    """Runs on the same cases are curves of one covariance; sets of cases are independent."""
+    sets: dict[bytes, list[tuple[Sample, float]]] = {}
+    for each, sign in ((arm, 1), (base, -1)):
+        for sample in each.samples:
+            sets.setdefault(sample.cases.tobytes(), []).append((sample, sign / len(each.samples)))
+    variance = 0.0
+    for curves in sets.values():
+        first = curves[0][0]
+        known = ~np.isnan(first.labels[:, 0])
+        scores = np.stack([sample.probabilities[known, 0] for sample, _ in curves])
+        _, covariance = delong(first.labels[known, 0], scores, first.groups[known])
+        contrast = np.array([share for _, share in curves])
+        variance += float(contrast @ covariance @ contrast)
+    return _normal_test(replace(start, test="DeLong"), variance, confidence)
+
+
+def _normal_test(start: Comparison, variance: float, confidence: float) -> Comparison:
+    if math.isnan(variance):
+        return replace(start, reason="too few groups of a class for a variance")
+    if variance < 1e-18:
+        if abs(start.difference) < 1e-12:
+            return replace(start, low=0.0, high=0.0, p=1.0, reason="the rankings are the same")
+        return replace(start, reason="no variance")
+    error = math.sqrt(variance)
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    p = math.erfc(abs(start.difference) / error / math.sqrt(2))
+    return replace(start, low=start.difference - reach, high=start.difference + reach, p=p)
+
+
+def _bootstrap_test(start: Comparison, replicates: Floats, confidence: float) -> Comparison:
+    defined = replicates[~np.isnan(replicates)]
+    if len(defined) < LEAST_DEFINED * len(replicates):
+        why = f"undefined in {len(replicates) - len(defined)} of {len(replicates)} resamples"
+        return replace(start, reason=why)
+    # Resampling inflates two calibration errors differently: only their spread is to be trusted.
+    shift = start.difference - defined.mean() if start.metric in INFLATED else 0.0
+    differences = defined + shift
+    low, high = limits(differences, confidence)
+    fewer = min((differences <= 0).sum(), (differences >= 0).sum())
+    p = min(1.0, 2 * (1 + int(fewer)) / (len(differences) + 1))
+    return replace(start, low=low, high=high, p=p)
+
+
+def _cases(arm: Arm) -> set[bytes]:
+    return {sample.cases.tobytes() for sample in arm.samples}
+
+
+def _within(scores: Floats) -> Floats:
+    return np.stack([midranks(curve) for curve in scores])
+
+
+def _by_group(components: Floats, group: npt.NDArray[np.intp], groups: int) -> Floats:
+    return np.stack([np.bincount(group, each, minlength=groups) for each in components])
+
+
+def _inflation(group: npt.NDArray[np.intp]) -> float:
+    """Makes a sum of squares over groups a variance of their mean without bias."""
+    count = len(np.unique(group))
+    return count / (count - 1) if count > 1 else NAN

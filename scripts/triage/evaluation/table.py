@@ -1,0 +1,153 @@
+"""A study's table: one row an arm, the zero rate first, published values beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from triage.errors import UserError
+from triage.evaluation.arms import Arm, Run, measure_arms, zero_rate
+from triage.evaluation.comparison import Comparison, compare_arms
+from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.intervals import estimate, mean_of, spread
+from triage.evaluation.metrics import METRICS
+from triage.evaluation.published import beside_ours
+
+Row = dict[str, Any]
+PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
+COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
+COLUMNS = [
+    *("arm", *COUNTS, "partition", "val_roc_auc"),
+    *(metric + part for metric in METRICS for part in PARTS),
+    *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
+    *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
+    *("published_data", "published_source", "published_note"),
+]
+
+
+def build_table(
+    study: str,
+    runs: Sequence[Run],
+    published: pd.DataFrame,
+    settings: EvaluationSettings,
+    *,
+    partition: str = "test",
+    data: str = "",
+) -> tuple[pd.DataFrame, list[Comparison]]:
+    """The table of a study (COLUMNS), and the comparisons of every arm with the winner.
+
+    For each metric on ``partition`` a row has the mean over the arm's runs, its interval (what
+    other cases would change) and the deviations over seeds and folds (what another training would
+    change). Then the arm's first published value with the data it belongs to, and ours of the same
+    metric and part, at a threshold of 0.5, on ``data``. Arms that were only published come last.
+    """
+    if len({tuple(run.metrics["choices"]) for run in runs if run.metrics["choices"]}) > 1:
+        raise UserError("the runs predict different classes", where=study, remedy="remake them")
+    best = winner(runs)
+    arms = {arm.name: arm for arm in measure_arms(runs, settings)}
+    comparisons = (
+        compare_arms(list(arms.values()), best, settings.confidence) if best in arms else []
+    )
+    beside = beside_ours(published, study, runs).drop_duplicates("arm")
+    told = {row["arm"]: row for _, row in beside.iterrows()}
+    ours = {"partition": partition, "data": data}
+    rows = [_zero_rate(arm, settings) | ours for arm in zero_rate(runs, settings)]
+    for name in _names(runs):
+        row = _row(name, runs, settings, arms.get(name)) | _difference(name, comparisons)
+        rows.append(row | ours | {"winner": int(name == best)} | _published(told.pop(name, None)))
+    rows += [{"arm": name, "winner": 0, "runs": 0} | _published(row) for name, row in told.items()]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
+
+
+def winner(runs: Sequence[Run]) -> str | None:
+    """The arm with the highest mean ROC AUC on validation, the first of equals, if any."""
+    means = {name: mean_of(_validation(name, runs)) for name in _names(runs)}
+    defined = [name for name, mean in means.items() if not np.isnan(mean)]
+    return max(defined, key=means.__getitem__, default=None)
+
+
+def winner_record(runs: Sequence[Run]) -> dict[str, Any]:
+    """The winner as plain data; ``arm`` is None, with the reason, where validation has no AUC."""
+    best = winner(runs)
+    if best is None:
+        why = "no arm has a ROC AUC on validation"
+        return {"arm": None, "by": "mean validation roc_auc", "value": None, "reason": why}
+    value = mean_of(_validation(best, runs))
+    return {"arm": best, "by": "mean validation roc_auc", "value": value, "reason": None}
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """The comparisons, one a row."""
+    return pd.DataFrame(
+        [asdict(each) for each in comparisons], columns=list(Comparison.__dataclass_fields__)
+    )
+
+
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """The numbers of a table that are worth following from change to change, by arm."""
+    run = table[table["roc_auc"].notna() | table["val_roc_auc"].notna()].set_index("arm")
+    kept = run[["val_roc_auc", *METRICS, "roc_auc_low", "roc_auc_high"]]
+    return {
+        str(arm): {str(key): float(value) for key, value in row.dropna().items()}
+        for arm, row in kept.iterrows()
+    }
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(run.arm for run in runs))
+
+
+def _validation(name: str, runs: Sequence[Run]) -> dict[tuple[int, int], float]:
+    return {(run.fold, run.seed): run.value("val", "roc_auc") for run in runs if run.arm == name}
+
+
+def _row(name: str, runs: Sequence[Run], settings: EvaluationSettings, arm: Arm | None) -> Row:
+    members = [run for run in runs if run.arm == name]
+    row: Row = {
+        "arm": name,
+        "runs": len(members),
+        "folds": len({run.fold for run in members}),
+        "seeds": len({run.seed for run in members}),
+        "val_roc_auc": mean_of(_validation(name, runs)),
+    }
+    return row | (_measured(arm, settings) if arm else {})
+
+
+def _zero_rate(arm: Arm, settings: EvaluationSettings) -> Row:
+    runs = {"runs": len(arm.samples), "folds": len(arm.samples)}
+    return {"arm": arm.name, "winner": 0} | runs | _measured(arm, settings)
+
+
+def _measured(arm: Arm, settings: EvaluationSettings) -> Row:
+    row: Row = {
+        "cases": len(np.unique(np.concatenate([each.cases for each in arm.samples]))),
+        "groups": len(np.unique(np.concatenate([each.groups for each in arm.samples]))),
+    }
+    for metric, values in arm.values.items():
+        found = spread(values)
+        interval = estimate(metric, found.mean, arm.replicates[metric], settings.confidence)
+        parts = (found.mean, interval.low, interval.high, found.over_seeds, found.over_folds)
+        row |= {metric + part: value for part, value in zip(PARTS, parts, strict=True)}
+    return row
+
+
+def _difference(name: str, comparisons: Sequence[Comparison]) -> Row:
+    for each in comparisons:
+        if each.arm == name and each.metric == "roc_auc":
+            return {
+                "roc_auc_difference": each.difference,
+                "roc_auc_p": each.p,
+                "roc_auc_p_holm": each.p_holm,
+            }
+    return {}
+
+
+def _published(row: Mapping[str, Any] | pd.Series[Any] | None) -> Row:
+    if row is None:
+        return {}
+    parts = ("metric", "split", "value", "sd", "data", "source", "note")
+    return {f"published_{part}": row[part] for part in parts} | {"ours_value": row["ours"]}
