@@ -9,7 +9,7 @@ from triage import command
 from triage.files import read_json
 from triage.models import build_pretrained
 from triage.training.checkpoint import read_weights
-from triage.training.job import Job, training_parser
+from triage.training.job import Blueprint, Job, training_parser
 from triage.training.normalise import Normalisation
 
 
@@ -24,11 +24,13 @@ def main(options: argparse.Namespace) -> None:
         model = job.recipe.model
         network = job.place(build_pretrained(model, channels, len(job.outputs), weights))
         samples = job.image_samples(network, normalisation, whole=False)
-        job.run(network, samples, normalisation, model)
+        job.run(network, samples, Blueprint(model, None, normalisation))
 
 
 if __name__ == "__main__":
     parser = training_parser(__doc__)
     parser.add_argument("--statistics", type=Path, required=True, help="of the training part")
-    parser.add_argument("--weights", type=Path, help="pretrained weights, for arms that want them")
+    parser.add_argument(
+        "--weights", type=Path, nargs="?", help="pretrained, for arms that want them"
+    )
     command.run(main, parser)

@@ -35,9 +35,9 @@ class Plan:
         return len(self.rows)
 
 
-def in_order(count: int) -> Plan:
-    """Each sample once, as it is, in the order of the rows."""
-    return Plan(np.arange(count), np.zeros(count, np.int64), np.zeros(count, bool))
+def in_order(count: int, augmented: bool = False) -> Plan:
+    """Each sample once, in the order of the rows."""
+    return Plan(np.arange(count), np.zeros(count, np.int64), np.full(count, augmented))
 
 
 def plan(

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from triage.training.images import ImageData
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
 from triage.training.samples import Samples
-from triage.training.settings import Recipe, TrainingSettings
+from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
 
 
@@ -71,6 +72,15 @@ def prepare(options: argparse.Namespace, deterministic: bool = True) -> torch.de
     torch.backends.cudnn.allow_tf32 = not deterministic
     torch.backends.cuda.matmul.allow_tf32 = not deterministic
     return distributed.local_device(options.device)
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a network is made of, and how it wants its input."""
+
+    model: ModelSettings
+    sequence: Sequence | None
+    normalisation: Normalisation
 
 
 class Job:
@@ -132,11 +142,10 @@ class Job:
         self,
         network: nn.Module,
         samples: tuple[Samples, Samples | None],
-        normalisation: Normalisation,
-        model: ModelSettings,
+        blueprint: Blueprint,
         whole_state: Callable[[State], State] = lambda state: state,
     ) -> None:
-        """Train ``network`` and write the outputs; ``model`` is the slice network's.
+        """Train ``network`` and write the outputs.
 
         ``whole_state`` makes the state of the whole network from that of a part which was trained.
         """
@@ -146,9 +155,7 @@ class Job:
         trained = trainer.run()
         if distributed.IS_FIRST:
             weights = whole_state(trained.weights)
-            self._checkpoint(trained.epoch, weights, normalisation, model).save(
-                self.options.checkpoint
-            )
+            self._checkpoint(trained.epoch, weights, blueprint).save(self.options.checkpoint)
             write_rows(_history(trained), list(HISTORY), self.options.history)
             write_json(
                 self._record(trained, network, time.monotonic() - started), self.options.record
@@ -165,9 +172,7 @@ class Job:
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
         return Keeper(self.options.scratch / name, self.options.save_every)
 
-    def _checkpoint(
-        self, epoch: int, weights: State, normalisation: Normalisation, model: ModelSettings
-    ) -> Checkpoint:
+    def _checkpoint(self, epoch: int, weights: State, blueprint: Blueprint) -> Checkpoint:
         run = self.settings
         return Checkpoint(
             study=run.study,
@@ -177,10 +182,10 @@ class Job:
             seed=run.seed,
             outputs=self.outputs,
             channels=self.images.channels,
-            model=model,
-            sequence=run.sequence,
+            model=blueprint.model,
+            sequence=blueprint.sequence,
             input=self.recipe.input,
-            normalisation=normalisation,
+            normalisation=blueprint.normalisation,
             weights=weights,
             epoch=epoch,
             cases={"train": list(self.parts.train.names), "val": list(self.parts.val.names)},

@@ -15,10 +15,11 @@ from triage.errors import UserError
 from triage.training import balance, distributed, draws
 from triage.training.average import MovingAverage
 from triage.training.balance import Plan
+from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.losses import Objective
 from triage.training.progress import Progress
-from triage.training.samples import Bounds, Samples
+from triage.training.samples import Bounds, Samples, batches
 from triage.training.schedules import LearningRate
 from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
@@ -31,7 +32,6 @@ State = dict[str, Tensor]
 HISTORY = (
     "epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
 )  # fmt: skip
-EVALUATED_AT_ONCE = 64  # images, at least
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Trainer:
         self.targets_on_host = train.targets.cpu().numpy()
         self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
         self.stepper = Stepper(network, objective, recipe)
+        self.autocast = Autocast(self.device, recipe.precision)
         self.rate = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
         self.selection = Selection(recipe.select)
         self.stopping = EarlyStopping(recipe.stopping)
@@ -140,12 +141,12 @@ class Trainer:
         self.network.train()
         shares = [[distributed.share(*bounds) for bounds in window] for window in windows]
         flat = [bounds for window in shares for bounds in window]
-        batches = self.train.batches(plan, flat, self.epoch)
+        inputs = self.train.batches(plan, flat, self.epoch)
         self.rows = torch.from_numpy(plan.rows).to(self.device)
         for window, bounds in zip(windows, shares, strict=True):
             yield (
                 (window[0][0], window[-1][1]),
-                [self._part(self.rows[a:b], next(batches)) for a, b in bounds],
+                [self._part(self.rows[a:b], next(inputs)) for a, b in bounds],
             )
 
     def _part(self, rows: Tensor, inputs: Tensor) -> Part:
@@ -160,7 +161,7 @@ class Trainer:
         rate = self.rate.at(self.epoch, self.step, steps)
         elements = self.stepper.step(parts, weight, rate, self.totals)
         if self.recipe.balance.method == "adasyn":
-            own = [distributed.share(*bounds) for bounds in _batches(*window, self.recipe.batch)]
+            own = [distributed.share(*bounds) for bounds in batches(*window, self.recipe.batch)]
             mine = torch.cat([self.rows[a:b] for a, b in own])
             self.hardness[mine] = elements.mean(1)
         if self.average:
@@ -220,7 +221,7 @@ class Trainer:
         if self.val is None:
             return dict.fromkeys(names, math.nan)
         kept = self.average.network if self.average else self.network
-        logits = predict(kept, self.val, self.recipe)
+        logits = predict(kept, self.val, self.recipe.batch, self.autocast)
         targets = self.val.targets
         weights = self.objective.weights(targets)
         elements = self.objective.elements(logits, targets)
@@ -274,37 +275,12 @@ class Trainer:
         self.known_hardness = None if known is None else known.to(self.device)
 
 
-@torch.inference_mode()
-def predict(network: nn.Module, samples: Samples, recipe: Recipe) -> Tensor:
-    """The logits [samples, outputs] of ``network`` in evaluation mode, in the samples' order."""
-    was_training = network.training
-    network.eval()
-    autocast = Autocast(samples.targets.device, recipe.precision)
-    logits = torch.zeros(samples.targets.shape, device=samples.targets.device)
-    batch = max(recipe.batch, EVALUATED_AT_ONCE // samples.images_each)
-    bounds = [
-        (start, end)
-        for start, end in (distributed.share(*each) for each in _batches(0, len(samples), batch))
-        if start < end
-    ]
-    plan = balance.in_order(len(samples))
-    for (start, end), inputs in zip(bounds, samples.batches(plan, bounds, None), strict=True):
-        with autocast():
-            logits[start:end] = network(inputs)
-    network.train(was_training)
-    return distributed.summed(logits)
-
-
 def _steps(count: int, batch: int, accumulate: int) -> list[Bounds]:
     """The batches of each step of an epoch, as bounds in the plan.
 
     A last batch of one sample joins the one before it: batch norm can't learn from one.
     """
-    batches = _batches(0, count, batch)
-    if len(batches) > 1 and batches[-1][1] - batches[-1][0] == 1:
-        batches[-2:] = [(batches[-2][0], count)]
-    return [batches[i : i + accumulate] for i in range(0, len(batches), accumulate)]
-
-
-def _batches(start: int, end: int, batch: int) -> list[tuple[int, int]]:
-    return [(i, min(i + batch, end)) for i in range(start, end, batch)]
+    found = batches(0, count, batch)
+    if len(found) > 1 and found[-1][1] - found[-1][0] == 1:
+        found[-2:] = [(found[-2][0], count)]
+    return [found[i : i + accumulate] for i in range(0, len(found), accumulate)]

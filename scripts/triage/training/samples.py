@@ -38,6 +38,11 @@ class Samples(Protocol):
         ...
 
 
+def batches(start: int, end: int, size: int) -> list[tuple[int, int]]:
+    """The rows from ``start`` to ``end`` in batches of ``size``; the last may be smaller."""
+    return [(i, min(i + size, end)) for i in range(start, end, size)]
+
+
 class ImageSamples:
     """Samples of one image each (``whole`` false), or of the images of a whole volume.
 

@@ -1,0 +1,52 @@
+"""Compute the features of a trained slice network once, for all cases of a split.
+
+Writes [1 + draws, cases, slices, width] in float32: the first draw shows the volumes as they are,
+the others are augmented. The cases are in the order of the table beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from triage import command
+from triage.data.store import Images
+from triage.files import write_array, write_rows
+from triage.settings import parse
+from triage.training.cases import read_cases
+from triage.training.checkpoint import Checkpoint
+from triage.training.images import ImageData
+from triage.training.inference import features
+from triage.training.job import parser, prepare
+from triage.training.settings import FeatureSettings
+
+PARTITIONS = ("train", "val", "test", "unlabelled")
+
+
+def main(options: argparse.Namespace) -> None:
+    settings = parse(FeatureSettings, options.settings)
+    device = prepare(options)
+    checkpoint = Checkpoint.load(options.checkpoint)
+    cases = read_cases(options.split, PARTITIONS)
+    images = Images.open(options.arrays, options.tables)
+    data = ImageData(images, cases.names, checkpoint.input, checkpoint.normalisation, device)
+    samples = data.samples(
+        cases, checkpoint.outputs, whole=True, augment=settings.augment, seed=settings.seed
+    )
+    network = checkpoint.network().to(device).eval()
+    draws = [None, *range(1, settings.draws + 1)]
+    found = torch.stack([features(network, samples, draw) for draw in draws])
+    write_rows([{"case": name} for name in cases.names], ["case"], options.cases)
+    write_array(found.numpy(), options.features)
+    command.log.info("%d cases, %d slices, %d features", *found.shape[1:])
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--settings", required=True, help="draws, augment and seed, as JSON")
+    options.add_argument("--checkpoint", type=Path, required=True, help="of the slice network")
+    options.add_argument("--features", type=Path, required=True, help="output")
+    options.add_argument("--cases", type=Path, required=True, help="output: the order of cases")
+    command.run(main, options)

@@ -1,0 +1,75 @@
+"""Train the sequence model over the features of a trained slice network.
+
+With a frozen slice network the features come from a file; where its batch norm is to drift, as
+published, they are computed from the images in every epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from triage import command
+from triage.errors import UserError
+from triage.files import read_rows
+from triage.models.combined import Freezing
+from triage.training.cases import Cases
+from triage.training.checkpoint import Checkpoint, combine
+from triage.training.job import Blueprint, Job, training_parser
+from triage.training.loop import State
+from triage.training.samples import FeatureSamples, Samples
+
+
+def main(options: argparse.Namespace) -> None:
+    job = Job(options, checkpoint=options.from_checkpoint, features=options.features)
+    settings = job.settings.sequence
+    if settings is None:
+        raise UserError("is null", where="settings.sequence", remedy="describe the sequence model")
+    start = Checkpoint.load(options.from_checkpoint)
+    blueprint = Blueprint(start.model, settings, start.normalisation)
+    with job.group():
+        cnn = start.network()
+        job.seed_weights()
+        freezing: Freezing = "frozen" if settings.frozen else "drifting"
+        network = job.place(combine(cnn, settings, len(job.outputs), freezing))
+        if settings.frozen:
+            sequence = network.get_submodule("sequence")
+            job.run(sequence, cached_samples(job), blueprint, lambda part: whole(network, part))
+        else:
+            samples = job.image_samples(network, start.normalisation, whole=True)
+            job.run(network, samples, blueprint)
+
+
+def whole(network: nn.Module, sequence: State) -> State:
+    """The state of the whole network, with the sequence model's as trained."""
+    return network.state_dict() | {f"sequence.{name}": each for name, each in sequence.items()}
+
+
+def cached_samples(job: Job) -> tuple[Samples, Samples | None]:
+    """Training and validation samples of cached features."""
+    path = job.options.features
+    if path is None:
+        raise UserError("a frozen slice network needs its cached features", where="--features")
+    features = torch.from_numpy(np.load(path)).to(job.device)
+    names = [row["case"] for row in read_rows(path.with_suffix(".csv"))]
+    row_of = {name: i for i, name in enumerate(names)}
+
+    def samples(cases: Cases) -> FeatureSamples:
+        rows = torch.tensor([row_of[name] for name in cases.names], device=job.device)
+        targets = cases.targets(job.outputs)
+        return FeatureSamples(features[:, rows], cases.names, targets, job.settings.seed)
+
+    return samples(job.parts.train), samples(job.parts.val) if len(job.parts.val) else None
+
+
+if __name__ == "__main__":
+    parser = training_parser(__doc__)
+    parser.add_argument("--from-checkpoint", type=Path, required=True, help="of the slice network")
+    parser.add_argument(
+        "--features", type=Path, nargs="?", help="cached features, with .csv beside"
+    )
+    command.run(main, parser)
