@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import snakemake.workflow
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.enums import PersistenceBackend
 
+from engines.finish import Finish
+from engines.knowledge import STATE, Knowledge
+from engines.records import Records
 from params import Params
 from triage.data import inventory
 from triage.errors import UserError
@@ -16,41 +23,68 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 PARAMS = Path("params.yaml")
-STATE = Path(".snakemake/engines")
 
 
 def read_params(workflow: Workflow) -> Params:
-    """The settings in ``params.yaml``, once all that the graph is judged by has been looked at.
+    """The settings in ``params.yaml``; Snakemake will judge files by what both engines know.
 
     Raises WorkflowError, which Snakemake prints without a traceback.
     """
     try:
-        _refuse_other_settings(workflow)
         params = Params.read(PARAMS)
-        if workflow.is_main_process:
-            _refresh_inventories(params)
+        raw = {
+            f"data/{study}/inventory.csv": params.raw(study)
+            for study in params.studies
+            if not params.is_phantom(study)
+        }
+        phantoms = {
+            f"data/{study}/phantom.csv": f"data/{study}/phantom" for study in params.phantoms
+        }
+        attach(workflow, PARAMS, raw, phantoms)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return params
 
 
-def _refuse_other_settings(workflow: Workflow) -> None:
-    settings = workflow.config_settings
-    if settings.config or settings.configfiles:
+def attach(
+    workflow: Workflow, settings: Path, raw: Mapping[str, str], folders: Mapping[str, str]
+) -> None:
+    """Make a workflow keep the lock and DVC in agreement with what it makes.
+
+    ``raw`` gives for each table of raw files the folder that it lists, which is looked at now;
+    ``folders`` gives for each output that lists a generated folder that folder.
+    """
+    refuse_other_settings(workflow, settings)
+    if not workflow.is_main_process:
+        return  # a single job, which the main process judged and will record
+    refresh = functools.partial(_refresh, raw)
+    refresh()
+    finish = Finish(settings, raw, refresh)
+    knowledge = Knowledge(folders)
+    snakemake.workflow.FilePersistence = functools.partial(
+        Records, knowledge=knowledge, finish=finish
+    )
+
+
+def refuse_other_settings(workflow: Workflow, settings: Path) -> None:
+    """Raise UserError where settings come from elsewhere, or records would go elsewhere."""
+    if workflow.config_settings.config or workflow.config_settings.configfiles:
         raise UserError(
             "--config and --configfile are not for this workflow: DVC would not know of them",
-            remedy=f"edit {PARAMS}, or copy one of presets/ over it",
+            remedy=f"edit {settings}, or copy one of presets/ over it",
+        )
+    if workflow.workflow_settings.persistence_backend != PersistenceBackend.FILE:
+        raise UserError(
+            "--persistence-backend is not for this workflow: its records are shared as files",
+            remedy="leave it out",
         )
 
 
-def _refresh_inventories(params: Params) -> None:
-    """Notice what was added to, changed in or taken from the folders of real raw data."""
-    for study in params.studies:
-        if params.is_phantom(study):
-            continue
+def _refresh(raw: Mapping[str, str]) -> None:
+    """Notice what was added to, changed in or taken from folders of raw data."""
+    for table, folder in raw.items():
         try:
-            raw, table = Path(params.raw(study)), Path(f"data/{study}/inventory.csv")
-            inventory.refresh(raw, table, STATE / f"raw-{study}.json")
+            inventory.refresh(Path(folder), Path(table), STATE / f"{table.replace('/', '-')}.json")
         except UserError as error:
-            # Only a run that needs this study has to stop, which Snakemake sees to.
+            # Only a run that needs these files has to stop, which Snakemake sees to.
             logger.warning(str(error))

@@ -1,0 +1,228 @@
+"""Snakemake's records of how files were made, as this workflow believes them.
+
+Snakemake keeps a record of each output in `.snakemake/`: rule, parameters, code, checksums of the
+inputs. That folder stays on one machine, says nothing of the output itself, and a change goes
+unnoticed where an input is older than the output. So outputs are recorded with their checksum, and
+what Snakemake is told of an output is what `knowledge` makes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence.file import FilePersistence
+
+from engines.knowledge import Judgement, Knowledge
+from engines.lock import Origin
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job
+
+# More than this is worth a word before it is read, in bytes.
+_MUCH = 2_000_000_000
+
+
+class Records(FilePersistence):
+    """Snakemake's keeper of records, with judgement.
+
+    ``finish`` is called with this object when a run ends that was none for show.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        knowledge: Knowledge,
+        finish: Callable[[Records], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.knowledge = knowledge
+        self.judgements: dict[str, Judgement] = {}
+        self._told: dict[str, MetadataRecord | None] = {}
+        self._outputs: dict[str, dict[str, str]] = {}
+        self._inputs: dict[str, dict[str, str]] = {}
+        workflow = self.dag.workflow
+        _refuse_guesses(workflow)
+        # Checksums are remembered, so no file is too large to be compared by content, and none
+        # has to be read by Snakemake itself when a job has finished.
+        self.dag.max_checksum_file_size = sys.maxsize
+        self.max_checksum_file_size = -1
+        self._warm = False
+        if workflow.executor_plugin is not None and not workflow.dryrun:
+            self.lock: Callable[[], Any] = _then(self.lock, lambda: finish(self))
+
+    def local(self, key: str) -> Origin | None:
+        """The origin of an output as this machine recorded it."""
+        return _origin(self._io_read(self._metadata_path, key))
+
+    def command(self, job: Job) -> str | None:
+        """The digest of a job's command before its values are filled in."""
+        return self._code(job.rule)
+
+    def parameters(self, job: Job) -> list[str]:
+        """The values of a job's parameters, as they are recorded."""
+        return list(self._params(job))
+
+    def settle(self) -> None:
+        """Bring the lock up to date with what was recorded."""
+        self.knowledge.settle(Path(self._metadata_path), self.local)
+
+    def forget_judgements(self) -> None:
+        """Look at the files anew."""
+        self._told.clear()
+        self.judgements.clear()
+
+    def _read_record(self, key: str) -> MetadataRecord | None:
+        if key not in self._told:
+            self._warm_up()
+            self._told[key] = self._judged(key)
+        return self._told[key]
+
+    def _judged(self, key: str) -> MetadataRecord | None:
+        content = self._io_read(self._metadata_path, key)
+        local = _origin(content)
+        judgement = self.knowledge.judge(key, local)
+        self.judgements[key] = judgement
+        origin = judgement.origin
+        if origin is None:
+            record = MetadataRecord(params=[]) if judgement.trouble else None
+        elif origin is local:
+            record = MetadataRecord.model_validate(content)
+        else:
+            record = _record(origin, key)
+        if record is not None:
+            record.record_format_version = RECORD_FORMAT_VERSION
+        if record is not None and judgement.trouble:
+            # Snakemake compares parameters, and prints those that differ as the reason.
+            record.params = [*(record.params or []), f"({key}: {judgement.trouble})"]
+        self._hand_over_checksums(origin)
+        return record
+
+    def _hand_over_checksums(self, origin: Origin | None) -> None:
+        """Spare Snakemake the reading of inputs that are newer than an output."""
+        cache = self.dag.workflow.iocache
+        if cache.active and origin is not None:
+            for path in origin.inputs:
+                digest = self.knowledge.contents.sha256(path)
+                if digest is not None:
+                    cache.checksum[path] = f"sha256:{digest}"
+
+    def _warm_up(self) -> None:
+        """Read all new files of the graph side by side, once."""
+        if self._warm:
+            return
+        self._warm = True
+        paths = {str(path) for job in self.dag.jobs for path in (*job.input, *job.output)}
+        size = sum(self.knowledge.contents.unread(paths).values())
+        if size > _MUCH:
+            logger.info(f"Reading {size / 1e9:.1f} GB of files that are new here, this once.")
+        self.knowledge.contents.read(paths)
+
+    def _clear_cache(self) -> None:
+        super()._clear_cache()
+        self._told.clear()
+
+    def started(self, job: Job, external_jobid: str | None = None) -> None:
+        # Taken now: a file that is changed while the job runs is not what the job read.
+        inputs = {str(path): self.knowledge.contents.sha256(str(path)) or "" for path in job.input}
+        self._inputs.update(dict.fromkeys(map(str, job.output), inputs))
+        super().started(job, external_jobid)
+
+    async def finished(self, job: Job) -> None:
+        paths = [str(path) for path in job.output]
+        contents = self.knowledge.contents
+        await asyncio.to_thread(contents.read, paths)
+        outputs = {path: contents.sha256(path) or "" for path in paths}
+        self._outputs.update(dict.fromkeys(paths, outputs))
+        await super().finished(job)
+
+    def _write_record(self, key: str, record: MetadataRecord) -> None:
+        inputs = self._inputs.get(key, {})
+        record.input_checksums = {path: f"sha256:{sum_}" for path, sum_ in inputs.items() if sum_}
+        content = {**dict(record.items()), "outputs": self._outputs.get(key, {})}
+        self._io_write(self._metadata_path, content, key)
+
+    def _code(self, rule: Any) -> str | None:
+        return command_digest(super()._code(rule))
+
+    def _filter_incomplete_keys(self, keys: Any) -> set[str]:
+        # Jobs move whole files into place; one that fits its record is whole, whatever was
+        # killed since.
+        return {key for key in super()._filter_incomplete_keys(keys) if self._is_suspect(key)}
+
+    def _is_suspect(self, key: str) -> bool:
+        self._read_record(key)
+        return bool(self.judgements[key].trouble) or self.judgements[key].origin is None
+
+
+def command_digest(command: str | None) -> str | None:
+    """A digest of a rule's command that does not mind how it is laid out."""
+    if command is None:
+        return None
+    return hashlib.sha256(" ".join(command.split()).encode()).hexdigest()[:16]
+
+
+def _refuse_guesses(workflow: Any) -> None:
+    """Stop where an option would take files for fresh that may not be."""
+    if workflow.touch:
+        raise WorkflowError(
+            "--touch takes stale files for fresh, and DVC would not know why.\n"
+            '  -> accept a change that does not matter: python workflow/accept.py STEP --reason "…"'
+        )
+    if workflow.execution_settings and workflow.execution_settings.keep_incomplete:
+        raise WorkflowError(
+            "--keep-incomplete leaves files of failed jobs that can't be told from results.\n"
+            "  -> leave it out; what a training has reached is kept in scratch/ anyway"
+        )
+
+
+def _then(enter: Callable[[], Any], finish: Callable[[], None]) -> Callable[[], Any]:
+    @contextmanager
+    def lock() -> Iterator[None]:
+        with enter():
+            try:
+                yield
+            finally:
+                finish()
+
+    return lock
+
+
+def _origin(content: dict[str, Any]) -> Origin | None:
+    """The origin in a record on disk; None where there is none, or of a plain Snakemake."""
+    if not content.get("outputs"):
+        return None
+    sums = content.get("input_checksums") or {}
+    return Origin(
+        rule=str(content.get("rule")),
+        shell=content.get("code") or "",
+        params=tuple(sorted(content.get("params") or [])),
+        inputs={
+            path: sums.get(path, "").removeprefix("sha256:") for path in content.get("input") or []
+        },
+        outputs=content["outputs"],
+    )
+
+
+def _record(origin: Origin, key: str) -> MetadataRecord:
+    """A record for Snakemake from an origin that the lock told."""
+    time = Path(key).stat().st_mtime if Path(key).exists() else 0.0
+    return MetadataRecord(
+        rule=origin.rule,
+        code=origin.shell or None,
+        params=list(origin.params),
+        input=sorted(origin.inputs),
+        input_checksums={path: f"sha256:{sum_}" for path, sum_ in origin.inputs.items() if sum_},
+        incomplete=False,
+        starttime=time,
+        endtime=time,
+    )

@@ -1,0 +1,23 @@
+"""Write steps.json: what each stage of dvc.yaml reads, so that DVC notices changed code too.
+
+A digest for each stage and study, of settings, code and files by name. Every run of Snakemake
+writes it as well; `dvc repro` does it by this command.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from engines.graph import digests, write_digests
+from engines.look import whole_workflow
+from triage import command
+
+
+def main(_: argparse.Namespace) -> None:
+    """Write the file, unless it is right already."""
+    with whole_workflow() as view:
+        write_digests(digests(view.dag, view.records))
+
+
+if __name__ == "__main__":
+    command.run(main, command.parser(__doc__))
