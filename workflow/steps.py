@@ -9,6 +9,9 @@ from params import Params, Run, canonical
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
 
+# How many cases of a kind a picture shows, and the seed that draws them.
+PICTURES = {"cases": 6, "seed": 1}
+
 
 class Steps:
     """The settings and code of every step, each as narrow as what the step reads."""
@@ -77,6 +80,33 @@ class Steps:
 
     def submission(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["submission"], code_digest("submission.py"))
+
+    def explore(self, study: str) -> dict[str, str]:
+        settings = {"classes": self.params.study(study)["classes"]} | PICTURES
+        return _params(settings, code_digest("explore.py"))
+
+    def figures(self, study: str) -> dict[str, str]:
+        block = self.params.study(study)
+        bootstrap = ("confidence", "replicates", "seed", "bins")
+        settings = {
+            "classes": block["classes"],
+            "multilabel": block["multilabel"],
+            "cases": PICTURES["cases"],
+            **{key: block["evaluation"][key] for key in bootstrap},
+        }
+        return _params(settings, code_digest("figures.py"))
+
+    def report(self) -> dict[str, str]:
+        studies = [
+            {
+                "name": study,
+                "classes": self.params.study(study)["classes"],
+                "phantom": self.params.is_phantom(study),
+                "confidence": self.params.study(study)["evaluation"]["confidence"],
+            }
+            for study in self.params.studies
+        ]
+        return _params({"studies": studies}, code_digest("report.py"))
 
     def plain(self, script: str, settings: Any = None) -> dict[str, str]:
         """A step that reads no settings but those given."""

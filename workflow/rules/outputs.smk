@@ -1,0 +1,182 @@
+# Pictures that every study has, and those of volumes, in the order of the report.
+EXPLORED = ["counts.svg", "cases.png", "intensities.svg", "intensities_apart.svg"]
+EXPLORED_VOLUMES = ["patients.png", "spots.png"]
+DRAWN = [
+    "curves.svg",
+    "roc.svg",
+    "precision_recall.svg",
+    "reliability.svg",
+    "scores.svg",
+    "confusion.svg",
+    "seeds.svg",
+    "mistakes.png",
+]
+DRAWN_VOLUMES = ["slices.png"]
+GROUPS = {"explore": "data", "figures": "results"}
+
+
+def has_volumes(study):
+    return PARAMS.study(study)["images"]["mode"] == "volume"
+
+
+def studies_of(kind):
+    """A pattern of the studies of volumes, or of those of single pictures."""
+    chosen = [study for study in PARAMS.studies if has_volumes(study) == (kind == "volumes")]
+    return "|".join(chosen) or f"no_{kind}"
+
+
+def picture(folder, name):
+    """An output file that `snakemake --report` shows with its caption."""
+    return report(
+        f"results/{{study}}/{folder}/{name}",
+        caption=f"../report/{Path(name).stem}.rst",
+        category="{study}",
+        subcategory=GROUPS[folder],
+        labels={"picture": Path(name).stem.replace("_", " ")},
+    )
+
+
+def pictures(folder, names):
+    return [picture(folder, name) for name in names]
+
+
+def pictures_of(study):
+    """All pictures of a study, in the order of the report."""
+    more = has_volumes(study)
+    names = {
+        "explore": EXPLORED + EXPLORED_VOLUMES * more,
+        "figures": DRAWN + DRAWN_VOLUMES * more,
+    }
+    return [f"results/{study}/{folder}/{name}" for folder in names for name in names[folder]]
+
+
+def captions():
+    """The captions of all pictures that are made."""
+    names = {Path(path).stem: None for study in PARAMS.studies for path in pictures_of(study)}
+    return [f"workflow/report/{name}.rst" for name in names]
+
+
+def trained_results_of(kind, suffix):
+    """An input function: one file of each run of a study that trains a network."""
+    return lambda wildcards: [
+        run.result(kind, suffix) for run in PARAMS.trained_runs(wildcards.study)
+    ]
+
+
+rule explore:
+    input:
+        manifest="data/{study}/manifest.csv",
+        split=lambda wildcards: splits(wildcards)[0],
+        arrays=arrays,
+        tables=tables,
+    output:
+        pictures("explore", EXPLORED),
+    log:
+        "logs/{study}/explore.log",
+    wildcard_constraints:
+        study=studies_of("pictures"),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: STEPS.explore(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.explore(wildcards.study)["code"],
+    shell:
+        "python scripts/explore.py --settings {params.settings:q}"
+        " --manifest {input.manifest} --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --figures {output} --log {log}"
+
+
+use rule explore as explore_volumes with:
+    output:
+        pictures("explore", EXPLORED + EXPLORED_VOLUMES),
+    wildcard_constraints:
+        study=studies_of("volumes"),
+
+
+rule figures:
+    input:
+        histories=trained_results_of("training", "/history.csv"),
+        slices=trained_results_of("predictions", "/slices.csv"),
+        metrics=results_of("metrics", ".json"),
+        predictions=lambda wildcards: [
+            run.result("predictions", f"/{partition}.csv")
+            for run in PARAMS.runs(wildcards.study)
+            for partition in ("val", "test")
+        ],
+        winner="results/{study}/winner.json",
+        splits=splits,
+        arrays=arrays,
+        tables=tables,
+    output:
+        pictures("figures", DRAWN),
+    log:
+        "logs/{study}/figures.log",
+    wildcard_constraints:
+        study=studies_of("pictures"),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+    shell:
+        "python scripts/figures.py --settings {params.settings:q}"
+        " --histories {input.histories} --slices {input.slices} --metrics {input.metrics}"
+        " --predictions {params.folders} --winner {input.winner} --splits {input.splits}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --figures {output} --log {log}"
+
+
+use rule figures as figures_volumes with:
+    output:
+        pictures("figures", DRAWN + DRAWN_VOLUMES),
+    wildcard_constraints:
+        study=studies_of("volumes"),
+
+
+rule report:
+    input:
+        manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
+        quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
+        withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),
+        splits=[
+            f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv"
+            for study in PARAMS.studies
+        ],
+        tables=expand("results/{study}/table.csv", study=PARAMS.studies),
+        metrics=[
+            run.result("metrics", ".json")
+            for study in PARAMS.studies
+            for run in PARAMS.runs(study)
+        ],
+        records=[
+            run.result("training", "/record.json")
+            for study in PARAMS.studies
+            for run in PARAMS.trained_runs(study)
+        ],
+        figures=[path for study in PARAMS.studies for path in pictures_of(study)],
+        captions=captions(),
+        texts="workflow/report/studies.yaml",
+        template="workflow/report/report.html.jinja",
+        parts=["workflow/report/report.css", "workflow/report/report.js"],
+    output:
+        report="results/report.html",
+    log:
+        "logs/report.log",
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings=STEPS.report()["settings"],
+        code=STEPS.report()["code"],
+    shell:
+        "python scripts/report.py --settings {params.settings:q}"
+        " --manifests {input.manifests} --quarantines {input.quarantines}"
+        " --withdrawn {input.withdrawn} --splits {input.splits}"
+        " --tables {input.tables} --metrics {input.metrics} --records {input.records}"
+        " --figures {input.figures} --captions {input.captions}"
+        " --texts {input.texts} --template {input.template}"
+        " --output {output.report} --log {log}"

@@ -1,0 +1,73 @@
+"""Training curves: one line a run, for every arm of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from triage.evaluation.samples import Floats
+from triage.figures import style
+from triage.files import read_table
+
+MEASURES = ("loss", "accuracy")
+PARTS = {"training": "{}", "validation": "val_{}"}  # how a history names their columns
+
+
+@dataclass(frozen=True)
+class History:
+    """One run's measures by epoch; columns that it lacks are absent."""
+
+    arm: str
+    run: str
+    epochs: Floats
+    columns: dict[str, Floats]
+
+
+def read_history(path: Path) -> History:
+    """The history in a file whose folders name its arm and run."""
+    table = read_table(path, ["epoch"]).replace("", "nan")
+    columns = {name: table[name].to_numpy(float) for name in table.columns}
+    return History(path.parent.parent.name, path.parent.name, columns["epoch"], columns)
+
+
+def curves(paths: Iterable[Path]) -> Figure:
+    """Loss and accuracy of every arm on training and validation, a pair of panels an arm."""
+    arms: dict[str, list[History]] = {}
+    for path in paths:
+        history = read_history(path)
+        arms.setdefault(history.arm, []).append(history)
+    figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
+    for i, (arm, histories) in enumerate(arms.items()):
+        for measure, ax in zip(MEASURES, axes[2 * i : 2 * i + 2], strict=True):
+            _panel(ax, histories, measure)
+            ax.set_title(f"{style.title(arm)}: {measure}")
+            ax.set_xlabel("epoch")
+    handles = [Line2D([], [], color=style.colour(i)) for i in range(len(PARTS))]
+    handles.append(Line2D([], [], color=style.colour(1), marker="o", linestyle=""))
+    style.key(figure, handles, [*PARTS, "kept epoch"])
+    return figure
+
+
+def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
+    look: style.Look = {"linewidth": 1.6 if len(histories) == 1 else 0.9}
+    for history in histories:
+        for i, (part, column) in enumerate(PARTS.items()):
+            values = history.columns.get(column.format(measure))
+            if values is None or np.isnan(values).all():
+                continue
+            marker = "." if len(values) == 1 else ""
+            ax.plot(history.epochs, values, color=style.colour(i), marker=marker, **look)
+            kept = history.columns.get("kept")
+            if part == "validation" and kept is not None:
+                chosen = kept == 1
+                ax.plot(history.epochs[chosen], values[chosen], "o", color=style.colour(i), ms=5)
+    if measure == "accuracy":
+        ax.set_ylim(top=1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

@@ -1,0 +1,312 @@
+"""Pictures of a study's data: what the images look like and how the cases are spread."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from matplotlib.ticker import NullLocator
+
+from triage.data.store import Images
+from triage.figures import style, tiles
+from triage.figures.settings import ExploreSettings
+from triage.figures.spots import brightest
+from triage.figures.stacks import most_slices, stack
+from triage.files import read_rows
+
+Floats = npt.NDArray[np.float64]
+Stack = npt.NDArray[np.generic]
+
+PARTITIONS = ("train", "val", "test", "unlabelled", "excluded")
+BINS = 96
+# Enough to see the spread of a class, and a bound on what is read.
+MOST_CASES = 100
+SAMPLED = 128  # pixels along a side that a histogram takes
+RANGES = ("lower third", "middle third", "upper third")
+SPOTS = 3  # circled in each slice
+
+
+@dataclass(frozen=True)
+class Study:
+    """The cases of a study (rows of its manifest, each with its partition) and their images."""
+
+    cases: tuple[dict[str, str], ...]
+    images: Images
+    channels: tuple[str, ...]
+    settings: ExploreSettings
+
+    @classmethod
+    def read(
+        cls,
+        manifest: Path,
+        split: Path,
+        arrays: Iterable[Path],
+        tables: Iterable[Path],
+        settings: ExploreSettings,
+    ) -> Study:
+        """The study in these files."""
+        partition = {row["case"]: row["partition"] for row in read_rows(split)}
+        cases = tuple(
+            row | {"partition": partition[row["case"]]}
+            for row in read_rows(manifest)
+            if row["case"] in partition
+        )
+        images = Images.open(list(arrays), list(tables))
+        roles = list(json.loads(cases[0]["files"])) if cases else []
+        return cls(cases, images, _channel_names(roles, images.channels), settings)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether a case has several slices."""
+        return most_slices(self.images) > 1
+
+    @cached_property
+    def training(self) -> dict[str, list[str]]:
+        """Training cases by class, each class in an order drawn by the seed.
+
+        Only classes that have some, and the commonest of them where they outnumber the colours.
+        """
+        found: dict[str, list[str]] = {label: [] for label in self.settings.classes}
+        for case in self.cases:
+            for label in case["label"].split("|"):
+                if case["partition"] == "train" and label in found:
+                    found[label].append(case["case"])
+        common = sorted(filter(found.get, found), key=lambda label: -len(found[label]))
+        chosen = set(common[: len(style.COLOURS)])
+        return {
+            label: _shuffled(cases, self.settings.seed, number)
+            for number, (label, cases) in enumerate(found.items())
+            if label in chosen
+        }
+
+
+def _shuffled(names: list[str], *key: int) -> list[str]:
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    names = sorted(names)
+    return [names[i] for i in generator.permutation(len(names))]
+
+
+def _channel_names(roles: list[str], count: int) -> tuple[str, ...]:
+    if len(roles) == count and count > 1:
+        return tuple(roles)
+    return {1: ("grey",), 3: ("red", "green", "blue")}.get(
+        count, tuple(f"channel {i}" for i in range(count))
+    )
+
+
+def intensities(study: Study) -> Figure:
+    """Intensities by class, channel and range of slices: the median case and its spread."""
+    found = {label: _histograms(study, label) for label in study.training}
+    edges = _edges(study)
+    ranges = RANGES if study.is_volume else ("all",)
+    columns = len(study.channels)
+    figure, axes = style.panels(len(ranges) * columns, height=2.2, columns=columns, sharex="col")
+    for i, ax in enumerate(axes):
+        part, channel = divmod(i, columns)
+        for k, histograms in enumerate(found.values()):
+            low, middle, high = np.percentile(histograms[:, part, channel], (10, 50, 90), axis=0)
+            centres = (edges[channel][1:] + edges[channel][:-1]) / 2
+            ax.fill_between(centres, low, high, color=style.colour(k), alpha=0.15, linewidth=0)
+            ax.plot(centres, middle, color=style.colour(k), linewidth=1.3)
+        name = study.channels[channel]
+        ax.set_title(f"{name}, {ranges[part]}" if study.is_volume else name)
+        _histogram_axes(ax, first=channel == 0, last=part == len(ranges) - 1)
+    style.key(figure, [style.swatch(k) for k in range(len(found))], list(found))
+    return figure
+
+
+def intensities_apart(study: Study) -> Figure:
+    """Intensities of every case as a line of its own, a row a class; the median is bold."""
+    edges = _edges(study)
+    columns = len(study.channels)
+    classes = study.training
+    figure, axes = style.panels(len(classes) * columns, height=2.2, columns=columns, sharex="col")
+    for k, label in enumerate(classes):
+        whole = _histograms(study, label).mean(axis=1)
+        for channel in range(columns):
+            ax = axes[k * columns + channel]
+            centres = (edges[channel][1:] + edges[channel][:-1]) / 2
+            lines = whole[:, channel]
+            ax.plot(centres, lines.T, color=style.colour(k), linewidth=0.5, alpha=0.35)
+            ax.plot(centres, np.median(lines, axis=0), color=style.INK, linewidth=1.4)
+            ax.set_title(f"{study.channels[channel]}, {label}")
+            _histogram_axes(ax, first=channel == 0, last=k == len(classes) - 1)
+    return figure
+
+
+def _histogram_axes(ax: Axes, *, first: bool, last: bool) -> None:
+    ax.set_yscale("log")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(bottom=1e-4)
+    if first:
+        ax.set_ylabel("share of pixels")
+    if last:
+        ax.set_xlabel("intensity")
+
+
+def _edges(study: Study) -> list[Floats]:
+    """Bin edges of each channel, up to an intensity that few pixels exceed."""
+    cases = [case for label in study.training for case in study.training[label][:8]]
+    stacks = [_sampled(stack(study.images, case)) for case in cases]
+    edges = []
+    for channel in range(len(study.channels)):
+        values = np.concatenate([stack[:, channel].ravel() for stack in stacks])
+        low, high = float(values.min()), float(np.percentile(values, 99.9))
+        edges.append(np.linspace(low, max(high, low + 1), BINS + 1))
+    return edges
+
+
+def _histograms(study: Study, label: str) -> Floats:
+    """Shares of pixels [cases, ranges, channels, bins] of the training cases of a class."""
+    edges = _edges(study)
+    found = []
+    for case in study.training[label][:MOST_CASES]:
+        sampled = _sampled(stack(study.images, case))
+        parts = np.array_split(sampled, len(RANGES)) if study.is_volume else [sampled]
+        found.append([_channel_histograms(part, edges) for part in parts])
+    return np.array(found)
+
+
+def _channel_histograms(stack: Stack, edges: list[Floats]) -> list[Floats]:
+    shares = []
+    for channel, each in enumerate(edges):
+        values = stack[:, channel].ravel()
+        step = (each[-1] - each[0]) / BINS
+        bins = ((values - each[0]) / step).astype(np.intp)
+        bins = bins[(bins >= 0) & (bins < BINS)]
+        shares.append(np.bincount(bins, minlength=BINS) / max(len(values), 1))
+    return shares
+
+
+def _sampled(stack: Stack) -> Stack:
+    step = max(1, max(stack.shape[2:]) // SAMPLED)
+    return stack[:, :, ::step, ::step]
+
+
+def cases(study: Study) -> Figure:
+    """Random training cases of every class: the middle slice, a row a channel of a volume."""
+    rows: list[list[tiles.Image | None]] = []
+    names: list[str] = []
+    captions = []
+    for label in study.training:
+        chosen = study.training[label][: study.settings.cases]
+        faces = [tiles.faces(stack(study.images, case), 256) for case in chosen]
+        captions.append(chosen)
+        for i in range(len(faces[0])):
+            rows.append([each[i] for each in faces])
+            names.append(f"{label}\n{study.channels[i]}" if study.is_volume else label)
+    shown = tiles.sheet(rows)
+    figure = tiles.figure(shown, names)
+    each = len(rows) // len(captions)
+    for k, chosen in enumerate(captions):
+        tiles.write_names(figure, shown, k * each, chosen)
+    return figure
+
+
+def patients(study: Study) -> Figure:
+    """All slices of one random training case of every class, a row a channel."""
+    wide = 16
+    rows: list[list[tiles.Image | None]] = []
+    names = []
+    for label in study.training:
+        for case in study.training[label][:1]:
+            whole = stack(study.images, case)
+            channels = [tiles.window(whole[:, c]) for c in range(whole.shape[1])]
+            for start in range(0, len(whole), wide):
+                for channel, windowed in zip(study.channels, channels, strict=True):
+                    part = windowed[start : start + wide]
+                    rows.append([tiles.shrink(image, 128) for image in part])
+                    names.append(f"{case} ({label})\n{channel}, {start}-{start + len(part) - 1}")
+    return tiles.figure(tiles.sheet(rows), names, size=6.5)
+
+
+def spots(study: Study) -> Figure:
+    """The slice with the brightest spot of random training cases, its spots circled."""
+    channel = study.channels.index("T2-FLAIR") if "T2-FLAIR" in study.channels else -1
+    rows: list[list[tiles.Image | None]] = []
+    circles = []
+    for label in study.training:
+        row: list[tiles.Image | None] = []
+        for case in study.training[label][: study.settings.cases]:
+            windowed = tiles.window(stack(study.images, case)[:, channel])
+            image, found = _brightest_slice(windowed)
+            circles += [(len(rows), len(row), *spot) for spot in found]
+            row.append(image)
+        rows.append(row)
+    shown = tiles.sheet(rows)
+    figure = tiles.figure(shown, list(study.training))
+    height, width = shown.cell
+    for i, k, y, x in circles:
+        centre = (k * width + x, i * height + y)
+        circle = Circle(centre, 0.05 * width, fill=False, color="#D55E00", linewidth=1.4)
+        figure.axes[0].add_patch(circle)
+    return figure
+
+
+def _brightest_slice(volume: tiles.Image) -> tuple[tiles.Image, list[tuple[int, int]]]:
+    """The slice of ``volume`` [slices, h, w] with the brightest spot, and its spots."""
+    found = [brightest(image, SPOTS) for image in volume]
+    tops = [spots[0][2] if spots else -1.0 for spots in found]
+    best = int(np.argmax(tops))
+    return volume[best], [(row, column) for row, column, _ in found[best]]
+
+
+def counts(study: Study) -> Figure:
+    """How many cases of each class, vote, sex and age there are in each partition."""
+    cases = [case | {"age": _decade(case["age"])} for case in study.cases]
+    parts = [part for part in PARTITIONS if any(case["partition"] == part for case in cases)]
+    kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
+    figure, axes = style.panels(1 + len(kinds), height=2.8, columns=2, left=0.8)
+    for kind, ax in zip(["label", *kinds], axes, strict=True):
+        sizes = Counter(
+            (value, case["partition"]) for case in cases for value in case[kind].split("|") if value
+        )
+        present = {value for value, _ in sizes}
+        order = study.settings.classes if kind == "label" else sorted(present)
+        _bars(ax, sizes, [value for value in order if value in present], parts)
+        ax.set_title(f"cases by {'class' if kind == 'label' else kind}")
+    style.key(figure, [style.swatch(i) for i in range(len(parts))], parts)
+    return figure
+
+
+def _decade(age: str) -> str:
+    return f"{float(age) // 10 * 10:.0f}s" if age else ""
+
+
+def _bars(ax: Axes, sizes: Counter[tuple[str, str]], values: list[str], parts: list[str]) -> None:
+    """Horizontal bars: a group a value, a bar a partition, the count at its end."""
+    height = 0.8 / len(parts)
+    for i, part in enumerate(parts):
+        widths = [sizes[value, part] for value in values]
+        where = np.arange(len(values)) + (i - (len(parts) - 1) / 2) * height
+        bars = ax.barh(where, widths, height * 0.92, color=style.colour(i))
+        ax.bar_label(bars, [str(width or "") for width in widths], fontsize=6.5, padding=2)
+    ax.set_yticks(range(len(values)), values)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel("cases")
+
+
+FIGURES = {
+    "counts": counts,
+    "intensities": intensities,
+    "intensities_apart": intensities_apart,
+    "cases": cases,
+    "patients": patients,
+    "spots": spots,
+}
+
+
+def draw(study: Study, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]:
+    """Each of the pictures that the names of ``targets`` ask for."""
+    for target in targets:
+        yield target, FIGURES[target.stem](study)

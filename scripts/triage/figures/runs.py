@@ -1,0 +1,106 @@
+"""The runs of a study, by arm, as the pictures need them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from triage.evaluation.arms import Run, read_runs
+from triage.evaluation.samples import Sample
+from triage.files import read_json, read_table
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run of an arm with its labelled cases."""
+
+    run: Run
+    sample: Sample
+
+    def threshold(self, index: int) -> float:
+        """The threshold of class number ``index`` at the run's operating point."""
+        choices = self.run.metrics["choices"][self.sample.classes[index]]
+        point = self.run.metrics["operating_point"]
+        return float(choices["operating_points"][point]["threshold"])
+
+    def known(self, index: int) -> Sample:
+        """The cases whose label of class number ``index`` is known."""
+        return self.sample.subset(~np.isnan(self.sample.labels[:, index]))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """All runs of one arm on the same partition."""
+
+    name: str
+    members: tuple[Member, ...]
+
+    @cached_property
+    def mean(self) -> Sample:
+        """One row a case: the mean probability (and logit) of the runs that predicted it."""
+        samples = [member.sample for member in self.members]
+        cases, first, where = np.unique(
+            _joined(samples, "cases"), return_index=True, return_inverse=True
+        )
+        counts = np.bincount(where)[:, None]
+
+        def mean(name: str) -> np.ndarray:
+            totals = np.zeros((len(cases), len(samples[0].classes)))
+            np.add.at(totals, where, _joined(samples, name))
+            return totals / counts
+
+        return dataclasses.replace(
+            samples[0],
+            cases=cases,
+            groups=_joined(samples, "groups")[first],
+            labels=_joined(samples, "labels")[first],
+            logits=mean("logits"),
+            probabilities=mean("probabilities"),
+        )
+
+    def threshold(self, index: int) -> float:
+        """The mean over the runs of the operating point's threshold."""
+        return float(np.mean([member.threshold(index) for member in self.members]))
+
+
+@dataclass(frozen=True)
+class Results:
+    """The arms of a study in the order of their files, on one partition, and the chosen one."""
+
+    partition: str
+    arms: tuple[Arm, ...]
+    winner: Arm
+
+
+def read_results(
+    metrics: Sequence[Path], predictions: Sequence[Path], splits: Iterable[Path], winner: Path
+) -> Results | None:
+    """All runs on the test part, or on validation where no test case is labelled.
+
+    ``metrics`` are the runs' files and ``predictions`` their folders, in the same order. None where
+    no case is labelled at all.
+    """
+    split = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    partition, runs = read_runs(metrics, predictions, split.drop_duplicates("case"))
+    arms: dict[str, list[Member]] = {}
+    for run in runs:
+        if run.sample is None:
+            continue
+        known = np.asarray(~np.isnan(run.sample.labels).all(axis=1))
+        if known.any():
+            arms.setdefault(run.arm, []).append(Member(run, run.sample.subset(known)))
+    if not arms:
+        return None
+    found = tuple(Arm(name, tuple(members)) for name, members in arms.items())
+    chosen = read_json(winner)["arm"]
+    return Results(partition, found, next((arm for arm in found if arm.name == chosen), found[0]))
+
+
+def _joined(samples: Sequence[Sample], name: str) -> np.ndarray:
+    return np.concatenate([getattr(sample, name) for sample in samples])

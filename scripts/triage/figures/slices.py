@@ -1,0 +1,94 @@
+"""The probabilities of single slices: where in a volume a model sees something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triage.figures import style
+from triage.figures.runs import Arm, Results
+from triage.figures.settings import FigureSettings
+from triage.files import read_table
+
+COLUMNS = ["case", "index", "class", "probability"]
+NAMED = 25  # more patients than this can't be named beside their rows
+
+
+def probabilities(results: Results, paths: Iterable[Path], settings: FigureSettings) -> Figure:
+    """The probability of every slice: a line a patient, and all patients as a map by class.
+
+    ``paths`` are the tables of slices, whose folders name their arm. Shown are those of the chosen
+    arm or, where it looks at volumes as a whole, of the first arm that looks at slices.
+    """
+    by_arm: dict[str, list[Path]] = {}
+    for path in paths:
+        by_arm.setdefault(path.parent.parent.name, []).append(path)
+    order = [results.winner.name, *by_arm]
+    for name in order:
+        table = _mean([read_table(path, COLUMNS) for path in by_arm.get(name, [])])
+        if len(table):
+            return _draw(results.winner, name, table, settings)
+    return style.notice("no arm looks at single slices")
+
+
+def _mean(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The mean probability over the runs, [cases, slice numbers]; NaN where a slice is not seen."""
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables)
+    table = table.assign(
+        index=table["index"].astype(int), probability=table["probability"].astype(float)
+    )
+    return table.pivot_table(index="case", columns="index", values="probability")
+
+
+def _draw(arm: Arm, name: str, table: pd.DataFrame, settings: FigureSettings) -> Figure:
+    figure, axes = style.panels(4, height=3.0, columns=2)
+    for truth, label in enumerate((settings.classes[0], settings.classes[-1])):
+        chosen = table.loc[_ordered(arm, truth, table)]
+        lines, chart = axes[truth], axes[2 + truth]
+        lines.set_title(f"{style.title(name)}, {label}")
+        if len(chosen):
+            _lines(lines, chosen, style.colour(truth))
+            _map(chart, chosen)
+    return figure
+
+
+def _ordered(arm: Arm, truth: int, table: pd.DataFrame) -> list[str]:
+    """The cases of a label that have slices, by the patient's own probability, highest first."""
+    sample = arm.mean
+    order = np.argsort(-sample.probabilities[:, 0], kind="stable")
+    return [
+        str(sample.cases[i])
+        for i in order
+        if sample.labels[i, 0] == truth and sample.cases[i] in table.index
+    ]
+
+
+def _lines(ax: Axes, chosen: pd.DataFrame, colour: str) -> None:
+    ax.plot(chosen.columns, chosen.to_numpy().T, color=colour, linewidth=0.8, alpha=0.45)
+    ax.plot(chosen.columns, np.nanmedian(chosen, axis=0), color=style.INK, linewidth=2)
+    ax.set(ylim=(-0.02, 1.02), ylabel="probability")
+    ax.set_xlim(*_span(chosen))
+
+
+def _map(ax: Axes, chosen: pd.DataFrame) -> None:
+    extent = (*_span(chosen), len(chosen) - 0.5, -0.5)
+    look: style.Look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    drawn = ax.imshow(chosen.to_numpy(), aspect="auto", extent=extent, **look)
+    ax.set(xlabel="slice", ylabel="patient")
+    ax.grid(visible=False)
+    inset = ax.inset_axes((1.015, 0, 0.02, 1))
+    ax.figure.colorbar(drawn, cax=inset)
+    if len(chosen) <= NAMED:
+        ax.set_yticks(range(len(chosen)), list(chosen.index), fontsize=6)
+
+
+def _span(chosen: pd.DataFrame) -> tuple[float, float]:
+    """From before the first slice to behind the last."""
+    return int(chosen.columns[0]) - 0.5, int(chosen.columns[-1]) + 0.5

@@ -1,0 +1,151 @@
+"""The page: gathered from the files of all studies, and written by a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from triage.errors import UserError
+from triage.report.data import Data, read_data
+from triage.report.pictures import Caption, Picture, embed, read_captions
+from triage.report.results import read_results
+from triage.report.runs import Run, read_runs, runs_table
+from triage.report.tables import Table
+
+# Headings of the pictures, by the folder they lie in.
+GROUPS = {"explore": "Pictures of the data", "figures": "Pictures of the results"}
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What the page reads of a study's settings; ``phantom``: its raw data is generated."""
+
+    name: str
+    classes: tuple[str, ...]
+    phantom: bool
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The studies in the order of the page."""
+
+    studies: tuple[StudySettings, ...]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Everything that the page is made of; each path names its study."""
+
+    manifests: tuple[Path, ...]
+    quarantines: tuple[Path, ...]
+    withdrawn: tuple[Path, ...]
+    splits: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    metrics: tuple[Path, ...]
+    records: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    captions: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's part of the page."""
+
+    name: str
+    title: str
+    question: str
+    phantom: bool
+    confidence: str
+    data: Data
+    results: Table
+    published: Table | None
+    limits: tuple[str, ...]
+    pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
+    runs: tuple[Run, ...]
+    runs_table: Table
+
+
+def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
+    """The page as HTML. All that comes from data is escaped by the template engine."""
+    words = yaml.safe_load(texts.read_text(encoding="utf-8"))
+    captions = read_captions(files.captions)
+    studies = [_study(each, files, words, captions) for each in settings.studies]
+    engine = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return engine.get_template(template.name).render(studies=studies)
+
+
+def _study(
+    settings: StudySettings, files: Files, words: dict[str, Any], captions: dict[str, Caption]
+) -> Study:
+    name = settings.name
+    text = words["studies"].get(name, {})
+    metrics, records = _of(name, files.metrics), _of(name, files.records)
+    runs = read_runs(metrics, records)
+    results, published = read_results(_one(name, files.tables))
+    data = read_data(
+        _one(name, files.manifests),
+        _one(name, files.splits),
+        _one(name, files.quarantines),
+        _one(name, files.withdrawn),
+        settings.classes,
+    )
+    generated = words["generated"] if settings.phantom else []
+    return Study(
+        name=name,
+        title=text.get("title") or name.replace("_", " ").capitalize(),
+        question=text.get("question") or _question(settings.classes),
+        phantom=settings.phantom,
+        confidence=f"{settings.confidence:.0%}",
+        data=data,
+        results=results,
+        published=published,
+        limits=(*generated, *text.get("limits", []), *words["limits"]),
+        pictures=_pictures(_of(name, files.figures), captions),
+        runs=runs,
+        runs_table=runs_table(runs),
+    )
+
+
+def _question(classes: Sequence[str]) -> str:
+    return f"Can a model tell {', '.join(classes[:-1])} and {classes[-1]} apart?"
+
+
+def _pictures(
+    paths: Iterable[Path], captions: dict[str, Caption]
+) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
+    groups: dict[str, list[Picture]] = {}
+    for path in paths:
+        picture = embed(path, captions)
+        groups.setdefault(GROUPS.get(picture.group, picture.group), []).append(picture)
+    return tuple((heading, tuple(pictures)) for heading, pictures in groups.items())
+
+
+def _of(study: str, paths: Sequence[Path]) -> list[Path]:
+    """The files of a study: those below ``data/<study>`` or ``results/<study>``."""
+    return [path for path in paths if _study_of(path) == study]
+
+
+def _study_of(path: Path) -> str:
+    for above, name in zip(path.parts[::-1][1:], path.parts[::-1], strict=False):
+        if above in ("data", "results"):
+            return name
+    raise UserError("lies in no study's folder", where=path)
+
+
+def _one(study: str, paths: Sequence[Path]) -> Path:
+    found = _of(study, paths)
+    if len(found) != 1:
+        raise UserError(f"{len(found)} files where one is needed", where=f"{study}: {paths}")
+    return found[0]

@@ -1,0 +1,101 @@
+"""The tables of a study's arms, as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from triage.files import read_rows
+from triage.report.tables import NONE, Cell, Table, count, number
+
+METRICS = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "recall": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "f1": "F1",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+ZERO_RATE = "zero_rate"
+
+Row = Mapping[str, str]
+
+
+def read_results(path: Path) -> tuple[Table, Table | None]:
+    """The arms with their metrics, and published values beside ours where there are some."""
+    rows = read_rows(path)
+    return _arms([row for row in rows if row["cases"] or row["runs"]]), _published(rows)
+
+
+def _arms(rows: Sequence[Row]) -> Table:
+    columns = ("arm", "runs", "test cases", *METRICS.values(), "AUC behind the chosen", "p (Holm)")
+    marked = frozenset(i for i, row in enumerate(rows) if _float(row["winner"]) == 1)
+    return Table("Arms on the test part", columns, tuple(map(_arm, rows)), marked)
+
+
+def _arm(row: Row) -> tuple[Cell, ...]:
+    return (
+        Cell(
+            arm_title(row["arm"]),
+            notes=("chosen on validation",) if _float(row["winner"]) == 1 else (),
+        ),
+        _count(row["runs"]),
+        _count(row["cases"]),
+        *(_metric(row, metric) for metric in METRICS),
+        number(_float(row["roc_auc_difference"])),
+        number(_float(row["roc_auc_p_holm"])),
+    )
+
+
+def arm_title(name: str) -> str:
+    """An arm's name in words."""
+    return "zero rate: always the commoner class" if name == ZERO_RATE else name.replace("_", " ")
+
+
+def _metric(row: Row, metric: str) -> Cell:
+    notes = []
+    low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
+    if low is not None and high is not None:
+        notes.append(f"{low:.3f} to {high:.3f}")
+    for kind in ("seeds", "folds"):
+        deviation = _float(row[f"{metric}_sd_{kind}"])
+        if deviation is not None:
+            notes.append(f"± {deviation:.3f} over {kind}")
+    return number(_float(row[metric]), notes=notes)
+
+
+def _published(rows: Sequence[Row]) -> Table | None:
+    told = [row for row in rows if row["published_value"]]
+    if not told:
+        return None
+    columns = ("arm", "metric", "part", "published", "on", "ours", "on our data", "source")
+    body = []
+    for row in told:
+        deviation = _float(row["published_sd"])
+        notes = () if deviation is None else (f"± {deviation:.3f}",)
+        body.append(
+            (
+                Cell(arm_title(row["arm"]), notes=tuple(filter(None, [row["published_note"]]))),
+                Cell(METRICS.get(row["published_metric"], row["published_metric"])),
+                Cell({"val": "validation"}.get(row["published_split"], row["published_split"])),
+                number(_float(row["published_value"]), 4, notes),
+                Cell(row["published_data"]),
+                number(_float(row["ours_value"]), 4),
+                Cell(row["data"] or "not run"),
+                Cell(row["published_source"]),
+            )
+        )
+    return Table("Published values, measured on other data, and ours", columns, tuple(body))
+
+
+def _float(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _count(text: str) -> Cell:
+    value = _float(text)
+    return Cell(NONE) if value is None else count(int(value))

@@ -1,0 +1,109 @@
+"""What the page says of single runs: how they ended, and how they were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triage.files import read_json
+from triage.report.results import arm_title
+from triage.report.tables import NONE, Cell, Table, count, number
+
+SHOWN = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
+PARTITIONS = {"val": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a run's record: names and values, or text as it is."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with its metrics by partition and the parts of its record."""
+
+    arm: str
+    fold: int
+    seed: int
+    values: Mapping[tuple[str, str], float | None]
+    seconds: float | None
+    device: str | None
+    blocks: tuple[Block, ...]
+
+
+def read_runs(metrics: Sequence[Path], records: Sequence[Path]) -> tuple[Run, ...]:
+    """The runs of a study; one without a record (an ensemble) was not trained."""
+    record_of = {(path.parent.parent.name, path.parent.name): path for path in records}
+    return tuple(_run(path, record_of.get((path.parent.name, path.stem))) for path in metrics)
+
+
+def _run(path: Path, record_path: Path | None) -> Run:
+    metrics: dict[str, Any] = read_json(path)
+    record: dict[str, Any] = read_json(record_path) if record_path else {}
+    fold, seed = path.stem.removeprefix("fold").split("-seed")
+    values = {}
+    for part in PARTITIONS:
+        page = (metrics["partitions"].get(part) or {}).get("metrics", {})
+        for name in SHOWN:
+            values[part, name] = page.get(name, {}).get("value")
+    return Run(
+        path.parent.name,
+        int(fold),
+        int(seed),
+        values,
+        record.get("seconds"),
+        record.get("device"),
+        tuple(_blocks(record)),
+    )
+
+
+def _blocks(record: Mapping[str, Any]) -> list[Block]:
+    """The record in parts: single values first, then each of its mappings."""
+    single = {name: value for name, value in record.items() if not isinstance(value, dict | list)}
+    blocks = [Block("run", _rows(single))] if single else []
+    for name, value in record.items():
+        if name in single:
+            continue
+        if isinstance(value, dict) and not any(isinstance(v, dict | list) for v in value.values()):
+            blocks.append(Block(name, _rows(value)))
+        else:
+            blocks.append(Block(name, text=json.dumps(value, indent=2, ensure_ascii=False)))
+    return blocks
+
+
+def _rows(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, NONE if value is None else str(value)) for name, value in values.items())
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """A row a run, with what is worth comparing."""
+    titles = [f"{SHOWN[name]}, {PARTITIONS[part]}" for part in PARTITIONS for name in SHOWN]
+    rows = []
+    for run in runs:
+        values = [number(run.values[part, name]) for part in PARTITIONS for name in SHOWN]
+        rows.append(
+            (
+                Cell(arm_title(run.arm)),
+                count(run.fold),
+                count(run.seed),
+                *values,
+                Cell(NONE) if run.seconds is None else Cell(_duration(run.seconds), run.seconds),
+                Cell(run.device or NONE),
+            )
+        )
+    columns = ("arm", "fold", "seed", *titles, "time", "device")
+    return Table("Runs", columns, tuple(rows))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
