@@ -112,9 +112,9 @@ def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
                     if _is_folder(entry):
                         waiting.append((entry.path, path + "/", (*above, own)))
                     else:
-                        yield _plain(path), _look(entry)
+                        yield plain(path), _look(entry)
         except OSError:
-            yield _plain(prefix.rstrip("/")), _UNREADABLE
+            yield plain(prefix.rstrip("/")), _UNREADABLE
 
 
 def _is_hidden(name: str) -> bool:
@@ -136,7 +136,7 @@ def _look(entry: os.DirEntry[str]) -> _Look:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
     """``path``, with control characters and bytes that are no UTF-8 spelt out.
 
     A file is not found under such a name, so it counts as one that can't be read.

@@ -110,7 +110,7 @@ def _check_voxels(image: sitk.Image) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = int(np.count_nonzero(~np.isfinite(voxels)))
         raise _Refusal(f"has {bad} voxel(s) that are NaN or infinite")
-    if max(-low, high) > np.finfo(np.float32).max:
+    if max(-low, high) > float(np.finfo(np.float32).max):
         raise _Refusal(f"has values up to {max(-low, high):g}, too large for 32 bits")
     if low == high:
         raise _Refusal(f"is constant: all voxels are {low:g}")

@@ -20,7 +20,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from triage.command import log
-from triage.data import voxels
+from triage.data import inventory, voxels
 from triage.data.readers import BadFile, Case, Grouping, IndexSettings, Problem, volume_files
 from triage.errors import UserError
 
@@ -99,12 +99,12 @@ def _empty_folders(
     problems = []
     for above in (*(f"{TRAINING}/{label}" for label in settings.classes), TEST):
         try:
-            names = sorted(entry.name for entry in os.scandir(raw / above) if entry.is_dir())
+            folders = [entry.name for entry in os.scandir(raw / above) if entry.is_dir()]
         except OSError:
             continue  # no such folder: a class without patients is found out later
         problems += [
             Problem(f"{above}/{name}", name, "is an empty folder")
-            for name in names
+            for name in sorted(map(inventory.plain, folders))
             if f"{above}/{name}" not in known and not name.startswith(".")
         ]
     return problems
