@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 READERS = {
     "volumes": "triage.data.readers.volumes",
+    "folders": "triage.data.readers.folders",
+    "nih": "triage.data.readers.nih",
+    "annotations": "triage.data.readers.annotations",
 }
 
 
