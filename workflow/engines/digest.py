@@ -1,18 +1,35 @@
 """Digests of code: equal as long as the code means the same.
 
 A step's digest covers its script and every module of the library that it imports, directly or
-not. It is taken from the parsed source, so comments, docstrings and layout do not count.
+not. It is taken from the parsed source, so comments, docstrings and layout do not count, nor what
+only a type checker reads. Tables that name modules, such as the one of the architectures, do not
+count either: a module that is imported by name counts for the steps that say so, and a new line in
+the table concerns nobody else.
 """
 
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from triage.errors import UserError
+from triage.files import write_text
+
 SCRIPTS = Path("scripts")
+CACHE = Path(".snakemake/engines/code.json")
+# A file may change twice within one tick of its clock; so young a time is not remembered.
+_YOUNG = 2_000_000_000
+
+# Of one file: its digest, and the names of the modules that it imports.
+_Facts = tuple[str, list[str]]
 
 
 @cache
@@ -20,7 +37,7 @@ def code_digest(script: str, *extra: str) -> str:
     """The digest of ``scripts/<script>`` and all it imports.
 
     ``extra`` names modules that are imported by name at run time, such as the file of an
-    architecture: ``triage.models.resnet``.
+    architecture: ``triage.models.resnet``. Raises UserError where a source can't be parsed.
     """
     modules = reachable(SCRIPTS / script, extra)
     summary = hashlib.sha256()
@@ -37,41 +54,69 @@ def reachable(script: Path, extra: Iterable[str] = ()) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imports(path))
+            waiting.extend(file for name in _facts(path)[1] for file in _files(name))
     return found
 
 
-@cache
 def file_digest(path: Path) -> str:
     """The digest of one file's meaning."""
-    return hashlib.sha256("".join(_meaning(_parse(path))).encode()).hexdigest()
+    return _facts(path)[0]
 
 
 @cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    names: list[str] = []
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
-            names.extend(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(file for name in names for file in _files(name))
-
-
-def _files(name: str) -> Iterator[Path]:
+def _files(name: str) -> tuple[Path, ...]:
     """The files that importing the module ``name`` runs, as far as they are the project's."""
     parts = name.split(".")
-    for depth in range(1, len(parts) + 1):
-        base = SCRIPTS.joinpath(*parts[:depth])
-        for path in (base / "__init__.py", base.with_suffix(".py")):
-            if path.is_file():
-                yield path
+    bases = (SCRIPTS.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1))
+    paths = (path for base in bases for path in (base / "__init__.py", base.with_suffix(".py")))
+    return tuple(path for path in paths if path.is_file())
 
 
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def _facts(path: Path) -> _Facts:
+    status = path.stat()
+    look = [status.st_size, status.st_mtime_ns, status.st_ino]
+    known = _memory().get(str(path))
+    if known is None or known[:3] != look:
+        source = path.read_bytes()
+        known = [*look, *_parsed(source, path)]
+        if status.st_mtime_ns < time.time_ns() - _YOUNG:
+            _memory()[str(path)] = known
+            _keep_at_exit()
+    return known[3], known[4]
+
+
+def _parsed(source: bytes, path: Path) -> _Facts:
+    try:
+        tree = ast.parse(source, str(path))
+    except SyntaxError as error:
+        where = f"{path}:{error.lineno}"
+        raise UserError(f"is not valid Python ({error.msg})", where=where) from error
+    tree = _WithoutTypeChecking().visit(tree)
+    package = path.relative_to(SCRIPTS).parent.parts
+    digest = hashlib.sha256("".join(_meaning(tree)).encode("utf-8", "surrogatepass")).hexdigest()
+    return digest, sorted(set(_imports(tree, package)))
+
+
+def _imports(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # Dots count upwards from the file's own package.
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+class _WithoutTypeChecking(ast.NodeTransformer):
+    """Takes out what only a type checker reads."""
+
+    def visit_If(self, node: ast.If) -> ast.If | list[ast.stmt]:
+        name = getattr(node.test, "id", getattr(node.test, "attr", ""))
+        self.generic_visit(node)
+        return node.orelse if name == "TYPE_CHECKING" else node
 
 
 def _meaning(node: ast.AST) -> Iterator[str]:
@@ -81,6 +126,8 @@ def _meaning(node: ast.AST) -> Iterator[str]:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
             value = _without_docstring(node, value)
+            if isinstance(node, ast.Module):
+                value = [each for each in value if not _names_modules(each)]
         if name in ("kind", "ctx", "type_comment") or value is None or value == []:
             continue
         yield name
@@ -97,3 +144,44 @@ def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
     if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
         return body[1:]
     return body
+
+
+def _names_modules(statement: ast.stmt) -> bool:
+    """Whether a statement is a table whose values are all names of modules of the project."""
+    table = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if not isinstance(table, ast.Dict) or not table.values:
+        return False
+    names = [value.value for value in table.values if isinstance(value, ast.Constant)]
+    texts = [name for name in names if isinstance(name, str) and "." in name]
+    return len(texts) == len(table.values) and all(_is_module(name) for name in texts)
+
+
+def _is_module(name: str) -> bool:
+    base = SCRIPTS.joinpath(*name.split("."))
+    return base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
+
+
+def _rules() -> str:
+    """What a remembered digest depends on beside the file: this module, and Python's grammar."""
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return f"{own} {sys.version_info[:2]}"
+
+
+@cache
+def _memory() -> dict[str, list]:
+    try:
+        content = json.loads(CACHE.read_text(encoding="utf-8"))
+        return dict(content["files"]) if content["rules"] == _rules() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+@cache
+def _keep_at_exit() -> None:
+    atexit.register(_keep)
+
+
+def _keep() -> None:
+    # A memory that can't be kept only costs time.
+    with contextlib.suppress(UserError, OSError):
+        write_text(json.dumps({"rules": _rules(), "files": _memory()}), CACHE)
