@@ -25,7 +25,16 @@ CLASSES = ["normal", "abnormal"]
 CHANNELS = ["T1", "T2", "T2-FLAIR"]
 ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
 SIZE, SLICES = 64, 12
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+PROJECT = Path(__file__).parent.parent
+EXPLORED = (
+    *("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png"),
+    *("patients.png", "spots.png"),
+)
+DRAWN = (
+    *("curves.svg", "roc.svg", "precision_recall.svg", "reliability.svg", "scores.svg"),
+    *("confusion.svg", "seeds.svg", "mistakes.png", "slices.svg"),
+)
+PICTURES = (*EXPLORED, *DRAWN)
 
 
 def volume(rng: np.random.Generator, abnormal: bool) -> np.ndarray:
@@ -137,9 +146,74 @@ def run_script(name: str, options: dict[str, list[Any]]) -> None:
     arguments = [
         text for key, values in options.items() for text in (f"--{key}", *map(str, values))
     ]
-    command = [sys.executable, str(SCRIPTS / name), *arguments]
+    command = [sys.executable, str(PROJECT / "scripts" / name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def write_all(root: Path, study: str = "braintriage") -> Path:
+    """Data, runs, all pictures and the report; the path of the report."""
+    write_data(root, study)
+    write_runs(root, study)
+    write_pictures(root, study)
+    return write_report(root, [study])
+
+
+def write_pictures(root: Path, study: str) -> None:
+    data, results = root / "data" / study, root / "results" / study
+    images = {
+        "arrays": sorted((data / "images").glob("*.npy")),
+        "tables": sorted((data / "images").glob("*.csv")),
+    }
+    settings = {"classes": CLASSES, "cases": 4, "seed": 1}
+    explored = images | {
+        "settings": [json.dumps(settings)],
+        "manifest": [data / "manifest.csv"],
+        "split": [data / "split" / "fold0.csv"],
+        "figures": [results / "explore" / name for name in EXPLORED],
+    }
+    run_script("explore.py", explored)
+    bootstrap = {"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": False}
+    drawn = images | {
+        "settings": [json.dumps(settings | bootstrap)],
+        "histories": sorted((results / "training").glob("*/*/history.csv")),
+        "metrics": sorted((results / "metrics").glob("*/*.json")),
+        "predictions": sorted((results / "predictions").glob("*/*")),
+        "slices": sorted((results / "predictions").glob("*/*/slices.csv")),
+        "winner": [results / "winner.json"],
+        "splits": [data / "split" / "fold0.csv"],
+        "figures": [results / "figures" / name for name in DRAWN],
+    }
+    run_script("figures.py", drawn)
+
+
+def write_report(root: Path, studies: list[str], phantom: bool = True) -> Path:
+    data = [root / "data" / study for study in studies]
+    results = [root / "results" / study for study in studies]
+    words = PROJECT / "workflow" / "report"
+    settings = [
+        {"name": study, "classes": CLASSES, "phantom": phantom, "confidence": 0.95}
+        for study in studies
+    ]
+    page = root / "results" / "report.html"
+    pictures = [*(f"explore/{name}" for name in EXPLORED), *(f"figures/{name}" for name in DRAWN)]
+    options = {
+        "settings": [json.dumps({"studies": settings})],
+        "manifests": [folder / "manifest.csv" for folder in data],
+        "quarantines": [folder / "quarantine.csv" for folder in data],
+        "withdrawn": [folder / "withdrawn.csv" for folder in data],
+        "splits": [folder / "split" / "fold0.csv" for folder in data],
+        "tables": [folder / "table.csv" for folder in results],
+        "metrics": [path for each in results for path in sorted(each.glob("metrics/*/*.json"))],
+        "records": [path for each in results for path in sorted(each.glob("training/*/*/rec*"))],
+        "figures": [folder / name for folder in results for name in pictures],
+        "captions": [words / f"{Path(name).stem}.rst" for name in PICTURES],
+        "texts": [words / "studies.yaml"],
+        "template": [words / "report.html.jinja"],
+        "output": [page],
+    }
+    run_script("report.py", options)
+    return page
 
 
 def _write_metrics(root: Path, study: str, arm: str, seed: int) -> None:

@@ -1,5 +1,5 @@
 # Pictures that every study has, and those of volumes, in the order of the report.
-EXPLORED = ["counts.svg", "cases.png", "intensities.svg", "intensities_apart.svg"]
+EXPLORED = ["counts.svg", "cases.png", "intensities.svg", "intensities_apart.png"]
 EXPLORED_VOLUMES = ["patients.png", "spots.png"]
 DRAWN = [
     "curves.svg",
@@ -11,7 +11,7 @@ DRAWN = [
     "seeds.svg",
     "mistakes.png",
 ]
-DRAWN_VOLUMES = ["slices.png"]
+DRAWN_VOLUMES = ["slices.svg"]
 GROUPS = {"explore": "data", "figures": "results"}
 
 

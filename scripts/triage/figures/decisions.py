@@ -1,32 +1,27 @@
-"""Pictures of decisions at the operating point: confusion matrices, mistakes, seeds."""
+"""Pictures of decisions at the operating point: confusion matrices, and runs as points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triage.data.store import Images
-from triage.figures import style, tiles
-from triage.figures.runs import Arm, Member, Results
-from triage.figures.scores import Panel, class_names
-from triage.figures.settings import FigureSettings
-from triage.figures.stacks import stack
+from triage.figures import style
+from triage.figures.panels import Panel
+from triage.figures.runs import Member, Results
 
-SHOWN = ("roc_auc", "pr_auc", "balanced_accuracy")
+SHOWN = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "balanced_accuracy": "balanced accuracy"}
 
 
-def confusion(front: Sequence[Panel], settings: FigureSettings) -> Figure:
+def confusion(panels: Sequence[Panel]) -> Figure:
     """Confusion matrices at the operating point, the mean over an arm's runs."""
-    figure, axes = style.panels(len(front), height=2.9, columns=4, left=0.85)
-    for panel, ax in zip(front, axes, strict=True):
-        arm, index, name = panel
-        matrix = np.mean([_matrix(member, index) for member in arm.members], axis=0)
-        _draw_matrix(ax, matrix, class_names(panel, settings))
-        ax.set_title(name)
+    figure, axes = style.panels(len(panels), height=2.9, columns=4, left=0.85)
+    for panel, ax in zip(panels, axes, strict=True):
+        matrix = np.mean([_matrix(member, panel.index) for member in panel.arm.members], axis=0)
+        _draw_matrix(ax, matrix, panel.names)
+        ax.set_title(panel.title)
     return figure
 
 
@@ -58,7 +53,7 @@ def seeds(results: Results) -> Figure:
     arms = results.arms
     height = 0.9 + 0.35 * len(arms)
     figure, axes = style.panels(len(SHOWN), height=height, columns=3, left=1.0, sharey=True)
-    for metric, ax in zip(SHOWN, axes, strict=True):
+    for (metric, name), ax in zip(SHOWN.items(), axes, strict=True):
         for row, arm in enumerate(arms):
             values = np.array(
                 [member.run.value(results.partition, metric) for member in arm.members]
@@ -73,55 +68,7 @@ def seeds(results: Results) -> Figure:
                 ax.errorbar(
                     np.mean(values), row, xerr=error, fmt="D", color=style.INK, ms=4, capsize=3
                 )
-        ax.set_title(metric.replace("_", " ").replace("roc", "ROC").replace("pr ", "PR "))
+        ax.set_title(name)
         ax.set_yticks(range(len(arms)), [style.title(arm.name) for arm in arms])
         ax.set_ylim(len(arms) - 0.5, -0.5)
-    return figure
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A case on the wrong side of the operating point."""
-
-    case: str
-    probability: float
-    margin: float
-
-
-def surest(arm: Arm, index: int, truth: int, count: int) -> list[Mistake]:
-    """Up to ``count`` cases of label ``truth`` called the other, the surest first."""
-    sample, threshold = arm.mean, arm.threshold(index)
-    probability = sample.probabilities[:, index]
-    wrong = (sample.labels[:, index] == truth) & ((probability > threshold) != bool(truth))
-    found = [
-        Mistake(str(case), float(p), abs(float(p) - threshold))
-        for case, p in zip(sample.cases[wrong], probability[wrong], strict=True)
-    ]
-    return sorted(found, key=lambda mistake: (-mistake.margin, mistake.case))[:count]
-
-
-def mistakes(panel: Panel, images: Images, settings: FigureSettings) -> Figure:
-    """The cases that an arm gets most surely wrong, with their images."""
-    arm, index, _ = panel
-    names = class_names(panel, settings)
-    rows: list[list[tiles.Image | None]] = []
-    labels: list[str] = []
-    captions: list[tuple[int, list[str]]] = []
-    for truth in (1, 0):
-        found = surest(arm, index, truth, settings.cases)
-        shown = [tiles.faces(stack(images, mistake.case), 160) for mistake in found]
-        if not found:
-            continue
-        captions.append((len(rows), [f"{each.case}\np = {each.probability:.2f}" for each in found]))
-        for i in range(len(shown[0])):
-            rows.append([faces[i] for faces in shown])
-            labels.append(f"{names[truth]}\ncalled\n{names[1 - truth]}" if i == 0 else "")
-    if not rows:
-        return style.notice(f"{style.title(arm.name)} makes no mistake on these cases")
-    for row in rows:
-        row.extend([None] * (settings.cases - len(row)))
-    shown_sheet = tiles.sheet(rows)
-    figure = tiles.figure(shown_sheet, labels)
-    for place, words in captions:
-        tiles.write_names(figure, shown_sheet, place, words)
     return figure

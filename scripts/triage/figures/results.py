@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.figures import curves, decisions, scores, slices, style
+from triage.figures import curves, decisions, mistakes, scores, slices, style
+from triage.figures.panels import panels
 from triage.figures.runs import Results
-from triage.figures.scores import Panel
 from triage.figures.settings import FigureSettings
 
 NAMES = (
@@ -53,28 +53,21 @@ def _picture(name: str, sources: Sources) -> Figure:
         return curves.curves(sources.histories)
     if results is None:
         return style.notice("no case has a known label")
-    front = panels(results, settings)
+    shown, chosen = panels(results, settings), results.winner
     if name == "roc":
-        return scores.roc(results.arms, front, settings)
+        return scores.roc(shown, chosen, settings)
     if name == "precision_recall":
-        return scores.precision_recall(results.arms, front, settings)
+        return scores.precision_recall(shown, chosen, settings)
     if name == "reliability":
-        return scores.reliability(front, settings)
+        return scores.reliability(shown, settings)
     if name == "scores":
-        return scores.distributions(front, settings)
+        return scores.distributions(shown)
     if name == "confusion":
-        return decisions.confusion(front, settings)
+        return decisions.confusion(shown)
     if name == "seeds":
         return decisions.seeds(results)
-    chosen = next(panel for panel in front if panel[0] is results.winner)
-    if name == "mistakes":
-        return decisions.mistakes(chosen, sources.images, settings)
-    return slices.probabilities(results, sources.slices, settings)
-
-
-def panels(results: Results, settings: FigureSettings) -> list[Panel]:
-    """What is compared side by side: the arms, or the classes of the chosen arm."""
-    if settings.multilabel:
-        classes = results.winner.mean.classes
-        return [(results.winner, index, name) for index, name in enumerate(classes)]
-    return [(arm, 0, style.title(arm.name)) for arm in results.arms]
+    seen = slices.read_slices(sources.slices, chosen.name)
+    if name == "slices":
+        return slices.probabilities(chosen, seen, settings)
+    own = [panel for panel in shown if panel.arm is chosen]
+    return mistakes.mistakes(own, sources.images, settings.cases, seen.table)

@@ -12,50 +12,48 @@ from matplotlib.lines import Line2D
 from triage.evaluation.metrics import in_bins
 from triage.evaluation.samples import Floats
 from triage.figures import bands, style
+from triage.figures.panels import Panel
 from triage.figures.runs import Arm
 from triage.figures.settings import FigureSettings
 
-# A panel: the arm in front, the number of its class, and the panel's title.
-Panel = tuple[Arm, int, str]
+MOST_POINTS = 300  # of a line
+TICKS = 200  # more cases than this are not shown one by one
+
 Points = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
 
 
-def roc(arms: Sequence[Arm], front: Sequence[Panel], settings: FigureSettings) -> Figure:
-    """ROC curves with bootstrap bands, a panel an arm, the others in grey."""
-    figure, axes = style.panels(len(front), height=3.4, columns=3)
-    for panel, ax in zip(front, axes, strict=True):
+def roc(panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> Figure:
+    """ROC curves with bootstrap bands, a panel an arm, and the chosen arm in grey behind them."""
+    figure, axes = style.panels(len(panels), height=3.4, columns=3)
+    for panel, ax in zip(panels, axes, strict=True):
         ax.plot([0, 1], [0, 1], color=style.QUIET, linewidth=0.8, linestyle=":")
-        _curves(ax, panel, arms, bands.roc, bands.roc_points, settings)
+        _curves(ax, panel, chosen, bands.roc, bands.roc_points, settings)
+        ax.set_title(panel.titled("roc_auc", "AUC"))
         ax.set(xlabel="1 - specificity", ylabel="sensitivity")
     _key(figure, settings)
     return figure
 
 
-def precision_recall(
-    arms: Sequence[Arm], front: Sequence[Panel], settings: FigureSettings
-) -> Figure:
+def precision_recall(panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> Figure:
     """Precision-recall curves with bootstrap bands; the dotted line is the share of positives."""
-    figure, axes = style.panels(len(front), height=3.4, columns=3)
-    for panel, ax in zip(front, axes, strict=True):
-        arm, index, _ = panel
-        ax.axhline(
-            float(np.nanmean(arm.mean.labels[:, index])),
-            color=style.QUIET,
-            linewidth=0.8,
-            linestyle=":",
-        )
+    figure, axes = style.panels(len(panels), height=3.4, columns=3)
+    for panel, ax in zip(panels, axes, strict=True):
+        share = float(np.nanmean(panel.arm.mean.labels[:, panel.index]))
+        ax.axhline(share, color=style.QUIET, linewidth=0.8, linestyle=":")
         points = bands.precision_recall_points
-        _curves(ax, panel, arms, bands.precision_recall, points, settings)
+        _curves(ax, panel, chosen, bands.precision_recall, points, settings)
+        ax.set_title(panel.titled("pr_auc", "AUC"))
         ax.set(xlabel="recall (sensitivity)", ylabel="precision")
     _key(figure, settings)
     return figure
 
 
-def reliability(front: Sequence[Panel], settings: FigureSettings) -> Figure:
+def reliability(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
     """The share of positives among cases of like probability, and how many cases there are."""
-    figure, axes = style.panels(len(front), height=3.4, columns=3)
+    figure, axes = style.panels(len(panels), height=3.4, columns=3)
     edges = np.linspace(0, 1, settings.bins + 1)
-    for (arm, index, name), ax in zip(front, axes, strict=True):
+    for panel, ax in zip(panels, axes, strict=True):
+        arm, index = panel.arm, panel.index
         found = bands.band(
             arm,
             index,
@@ -92,74 +90,66 @@ def reliability(front: Sequence[Panel], settings: FigureSettings) -> Figure:
             elinewidth=1,
             capsize=2,
         )
-        ax.set_title(name)
+        ax.set_title(panel.title)
         ax.set(xlabel="mean predicted probability", ylabel="share of positives")
         style.square(ax)
     return figure
 
 
-def distributions(front: Sequence[Panel], settings: FigureSettings) -> Figure:
+def distributions(panels: Sequence[Panel]) -> Figure:
     """Histograms of the probabilities by true class, and a tick for every case."""
-    figure, axes = style.panels(len(front), height=2.7, columns=3)
+    figure, axes = style.panels(len(panels), height=2.7, columns=3)
     edges = np.linspace(0, 1, 21).tolist()
-    for (arm, index, name), ax in zip(front, axes, strict=True):
+    for panel, ax in zip(panels, axes, strict=True):
+        arm, index = panel.arm, panel.index
         sample = arm.mean
         for value in (0, 1):
             chosen = sample.probabilities[sample.labels[:, index] == value, index]
             shared: style.Look = {"color": style.colour(value)}
             ax.hist(chosen, edges, alpha=0.35, **shared)
             ax.hist(chosen, edges, histtype="step", **shared)
-            if len(chosen) <= 500:
+            if len(chosen) <= TICKS:
                 height = np.full(len(chosen), -0.03 - 0.05 * value)
                 across = ax.get_xaxis_transform()
                 ax.plot(chosen, height, "|", ms=5, transform=across, clip_on=False, **shared)
-        ax.set_title(name)
+        ax.set_title(panel.title)
         ax.set(xlim=(-0.01, 1.01), ylabel="cases")
         ax.tick_params(axis="x", pad=9)
         ax.set_xlabel("predicted probability")
-    names = class_names(front[0], settings)
-    style.key(figure, [style.swatch(0), style.swatch(1)], names)
+    style.key(figure, [style.swatch(0), style.swatch(1)], panels[0].names)
     return figure
-
-
-def class_names(panel: Panel, settings: FigureSettings) -> tuple[str, str]:
-    """The names of label 0 and label 1 in a panel."""
-    if settings.multilabel:
-        return "absent", "present"
-    return settings.classes[0], settings.classes[-1]
 
 
 def _curves(
     ax: Axes,
     panel: Panel,
-    arms: Sequence[Arm],
+    chosen: Arm,
     curve: bands.Curve,
     points: Points,
     settings: FigureSettings,
 ) -> None:
-    front, index, name = panel
-    for arm in arms:
-        if arm is not front:
-            _lines(ax, arm, index, points, {"color": style.FAINT, "linewidth": 1.0, "zorder": 1.5})
-    found = bands.band(front, index, curve, settings.replicates, settings.confidence, settings.seed)
+    arm, index = panel.arm, panel.index
+    if chosen is not arm:
+        _lines(ax, chosen, index, points, {"color": style.FAINT, "linewidth": 1.4})
+    found = bands.band(arm, index, curve, settings.replicates, settings.confidence, settings.seed)
     hue = style.colour(0)
     ax.fill_between(bands.GRID, found.low, found.high, color=hue, alpha=0.18, linewidth=0)
-    if len(front.members) == 1:
-        _lines(ax, front, index, points, {"color": hue})
+    if len(arm.members) == 1:
+        _lines(ax, arm, index, points, {"color": hue})
     else:
-        _lines(ax, front, index, points, {"color": hue, "linewidth": 0.6, "alpha": 0.6})
+        _lines(ax, arm, index, points, {"color": hue, "linewidth": 0.6, "alpha": 0.6})
         ax.plot(bands.GRID, found.middle, color=hue, linewidth=2)
-    ax.set_title(name)
     style.square(ax)
 
 
 def _lines(ax: Axes, arm: Arm, index: int, points: Points, look: style.Look) -> None:
-    """One exact line a run."""
+    """One line a run through all its points, or as many of them as can be seen."""
     for member in arm.members:
         sample = member.known(index)
         weights = np.ones((1, len(sample.cases)))
         across, up = points(sample.labels[:, index], sample.probabilities[:, index], weights)
-        ax.plot(across[0], up[0], **look)
+        kept = np.unique(np.linspace(0, len(across[0]) - 1, MOST_POINTS).round().astype(int))
+        ax.plot(across[0][kept], up[0][kept], **look)
 
 
 def _key(figure: Figure, settings: FigureSettings) -> None:
@@ -169,5 +159,5 @@ def _key(figure: Figure, settings: FigureSettings) -> None:
         Line2D([], [], color=blue, alpha=0.25, linewidth=8),
         Line2D([], [], color=style.FAINT),
     ]
-    words = ["this arm", f"{settings.confidence:.0%} interval", "other arms"]
+    words = ["this arm", f"{settings.confidence:.0%} interval", "the chosen arm"]
     style.key(figure, handles, words)

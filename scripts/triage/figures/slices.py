@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,51 +12,53 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triage.figures import style
-from triage.figures.runs import Arm, Results
+from triage.figures.runs import Arm
 from triage.figures.settings import FigureSettings
 from triage.files import read_table
 
 COLUMNS = ["case", "index", "class", "probability"]
+NONE = pd.DataFrame(columns=COLUMNS)
 NAMED = 25  # more patients than this can't be named beside their rows
 
 
-def probabilities(results: Results, paths: Iterable[Path], settings: FigureSettings) -> Figure:
-    """The probability of every slice: a line a patient, and all patients as a map by class.
+@dataclass(frozen=True)
+class Slices:
+    """The mean probability over an arm's runs [cases, slice numbers]; NaN where one is not seen."""
 
-    ``paths`` are the tables of slices, whose folders name their arm. Shown are those of the chosen
-    arm or, where it looks at volumes as a whole, of the first arm that looks at slices.
+    arm: str
+    table: pd.DataFrame
+
+
+def read_slices(paths: Iterable[Path], preferred: str) -> Slices:
+    """The slices of the preferred arm or, where it sees volumes as a whole, of the first that has.
+
+    ``paths`` are tables of slices, whose folders name their arm.
     """
     by_arm: dict[str, list[Path]] = {}
     for path in paths:
         by_arm.setdefault(path.parent.parent.name, []).append(path)
-    order = [results.winner.name, *by_arm]
-    for name in order:
-        table = _mean([read_table(path, COLUMNS) for path in by_arm.get(name, [])])
-        if len(table):
-            return _draw(results.winner, name, table, settings)
-    return style.notice("no arm looks at single slices")
+    for name in (preferred, *by_arm):
+        found = pd.concat([read_table(path, COLUMNS) for path in by_arm.get(name, [])] or [NONE])
+        if len(found):
+            numbers = {"index": found["index"].astype(int)}
+            found = found.assign(probability=found["probability"].astype(float), **numbers)
+            table = found.pivot_table(index="case", columns="index", values="probability")
+            return Slices(name, table)
+    return Slices("", pd.DataFrame())
 
 
-def _mean(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """The mean probability over the runs, [cases, slice numbers]; NaN where a slice is not seen."""
-    if not tables:
-        return pd.DataFrame()
-    table = pd.concat(tables)
-    table = table.assign(
-        index=table["index"].astype(int), probability=table["probability"].astype(float)
-    )
-    return table.pivot_table(index="case", columns="index", values="probability")
-
-
-def _draw(arm: Arm, name: str, table: pd.DataFrame, settings: FigureSettings) -> Figure:
+def probabilities(chosen: Arm, slices: Slices, settings: FigureSettings) -> Figure:
+    """The probability of every slice: a line a patient, and all patients as a map by class."""
+    if slices.table.empty:
+        return style.notice("no arm looks at single slices")
     figure, axes = style.panels(4, height=3.0, columns=2)
     for truth, label in enumerate((settings.classes[0], settings.classes[-1])):
-        chosen = table.loc[_ordered(arm, truth, table)]
+        shown = slices.table.loc[_ordered(chosen, truth, slices.table)]
         lines, chart = axes[truth], axes[2 + truth]
-        lines.set_title(f"{style.title(name)}, {label}")
-        if len(chosen):
-            _lines(lines, chosen, style.colour(truth))
-            _map(chart, chosen)
+        lines.set_title(f"{style.title(slices.arm)}, {label}")
+        if len(shown):
+            _lines(lines, shown, style.colour(truth))
+            _map(chart, shown)
     return figure
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from triage.files import atomic
 
@@ -22,10 +25,9 @@ QUIET = "#8C8C8C"
 FAINT = "#D9D9D9"
 INK = "#222222"
 
-# Inches; the report shows pictures at about a hundred pixels an inch.
-WIDTH = 10.0
-KEY = 0.3  # the row of the key
-DPI = 160
+WIDTH = 10.0  # inches
+KEY = 0.3  # inches: the row of the key
+DPI = 120  # of images; what is drawn of lines is written as SVG
 
 # What a plotting call is told about looks.
 Look = dict[str, Any]
@@ -145,6 +147,18 @@ def notice(text: str) -> Figure:
 
 def save(figure: Figure, target: Path) -> None:
     """Write ``figure`` as PNG or SVG, by the suffix of ``target``, without date or version."""
-    metadata = {"Date": None, "Creator": None} if target.suffix == ".svg" else {"Software": None}
     with atomic(target) as partial:
-        figure.savefig(partial, metadata=metadata)
+        if target.suffix == ".svg":
+            figure.savefig(partial, metadata={"Date": None, "Creator": None})
+        else:
+            _save_pixels(figure, partial)
+
+
+def _save_pixels(figure: Figure, target: Path) -> None:
+    """Write a PNG: of one channel where everything is grey, which halves it."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DPI)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    grey = bool((pixels == pixels[..., :1]).all())
+    Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels)).save(target, "PNG")

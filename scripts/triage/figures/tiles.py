@@ -93,15 +93,19 @@ def figure(shown: Sheet, names: Sequence[str] = (), size: float = 8) -> Figure:
     return drawn
 
 
-def write_names(figure: Figure, shown: Sheet, row: int, names: Sequence[str]) -> None:
+def write_names(
+    figure: Figure, shown: Sheet, row: int, names: Sequence[str], size: float = 6.5
+) -> None:
     """Write a name into the top corner of each image of a row."""
     height, width = shown.cell
     for i, name in enumerate(names):
+        if not name:
+            continue
         figure.axes[0].text(
             (i + 0.03) * width,
             (row + 0.03) * height,
             name,
-            fontsize=6.5,
+            fontsize=size,
             color="white",
             va="top",
             bbox={"facecolor": "black", "alpha": 0.5, "pad": 1, "linewidth": 0},

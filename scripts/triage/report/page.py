@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from triage.errors import UserError
 from triage.report.data import Data, read_data
 from triage.report.pictures import Caption, Picture, embed, read_captions
-from triage.report.results import read_results
+from triage.report.results import Results, read_results
 from triage.report.runs import Run, read_runs, runs_table
-from triage.report.tables import Table
+from triage.report.tables import NONE, Cell, Table, count
 
 # Headings of the pictures, by the folder they lie in.
 GROUPS = {"explore": "Pictures of the data", "figures": "Pictures of the results"}
@@ -63,8 +63,7 @@ class Study:
     phantom: bool
     confidence: str
     data: Data
-    results: Table
-    published: Table | None
+    results: Results
     limits: tuple[str, ...]
     pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
     runs: tuple[Run, ...]
@@ -83,7 +82,7 @@ def render(settings: ReportSettings, files: Files, texts: Path, template: Path) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return engine.get_template(template.name).render(studies=studies)
+    return engine.get_template(template.name).render(studies=studies, overview=_overview(studies))
 
 
 def _study(
@@ -93,7 +92,6 @@ def _study(
     text = words["studies"].get(name, {})
     metrics, records = _of(name, files.metrics), _of(name, files.records)
     runs = read_runs(metrics, records)
-    results, published = read_results(_one(name, files.tables))
     data = read_data(
         _one(name, files.manifests),
         _one(name, files.splits),
@@ -109,13 +107,28 @@ def _study(
         phantom=settings.phantom,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        results=results,
-        published=published,
+        results=read_results(_one(name, files.tables)),
         limits=(*generated, *text.get("limits", []), *words["limits"]),
         pictures=_pictures(_of(name, files.figures), captions),
         runs=runs,
         runs_table=runs_table(runs),
     )
+
+
+def _overview(studies: Sequence[Study]) -> Table:
+    columns = ("study", "data", "cases", "tested", "chosen arm", "ROC AUC")
+    rows = tuple(
+        (
+            Cell(study.title),
+            Cell("generated" if study.phantom else "real"),
+            count(study.data.cases),
+            count(study.data.tested),
+            Cell(study.results.winner or NONE),
+            study.results.reached,
+        )
+        for study in studies
+    )
+    return Table("Studies", columns, rows)
 
 
 def _question(classes: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from triage.files import read_rows
@@ -25,35 +26,64 @@ ZERO_RATE = "zero_rate"
 Row = Mapping[str, str]
 
 
-def read_results(path: Path) -> tuple[Table, Table | None]:
-    """The arms with their metrics, and published values beside ours where there are some."""
+@dataclass(frozen=True)
+class Results:
+    """The arms with their metrics, published values beside ours, and what the chosen arm reaches.
+
+    ``winner`` and ``reached`` (its ROC AUC with interval) are empty where no arm could be chosen.
+    """
+
+    arms: Table
+    published: Table | None
+    winner: str
+    reached: Cell
+
+
+def read_results(path: Path) -> Results:
+    """The results of a study from its table."""
     rows = read_rows(path)
-    return _arms([row for row in rows if row["cases"] or row["runs"]]), _published(rows)
+    chosen = next((row for row in rows if _is_chosen(row)), None)
+    return Results(
+        _arms([row for row in rows if row["cases"] or row["runs"]]),
+        _published(rows),
+        arm_title(chosen["arm"]) if chosen else "",
+        _metric(chosen, "roc_auc") if chosen else Cell(NONE),
+    )
 
 
 def _arms(rows: Sequence[Row]) -> Table:
-    columns = ("arm", "runs", "test cases", *METRICS.values(), "AUC behind the chosen", "p (Holm)")
-    marked = frozenset(i for i, row in enumerate(rows) if _float(row["winner"]) == 1)
-    return Table("Arms on the test part", columns, tuple(map(_arm, rows)), marked)
+    first, *others = METRICS.values()
+    columns = ("arm", "runs", "cases", first, "difference", "p (Holm)", *others)
+    marked = frozenset(i for i, row in enumerate(rows) if _is_chosen(row))
+    note = (
+        "difference: of the ROC AUC to that of the chosen arm, on the same cases, with its p-value "
+        "corrected for the number of comparisons."
+    )
+    return Table("Arms", columns, tuple(map(_arm, rows)), marked, note)
+
+
+def _is_chosen(row: Row) -> bool:
+    return _float(row["winner"]) == 1
 
 
 def _arm(row: Row) -> tuple[Cell, ...]:
+    notes = ["chosen on validation"] * _is_chosen(row)
+    notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
+    auc, *others = (_metric(row, metric) for metric in METRICS)
     return (
-        Cell(
-            arm_title(row["arm"]),
-            notes=("chosen on validation",) if _float(row["winner"]) == 1 else (),
-        ),
+        Cell(arm_title(row["arm"]), notes=tuple(notes)),
         _count(row["runs"]),
         _count(row["cases"]),
-        *(_metric(row, metric) for metric in METRICS),
+        auc,
         number(_float(row["roc_auc_difference"])),
         number(_float(row["roc_auc_p_holm"])),
+        *others,
     )
 
 
 def arm_title(name: str) -> str:
     """An arm's name in words."""
-    return "zero rate: always the commoner class" if name == ZERO_RATE else name.replace("_", " ")
+    return name.replace("_", " ")
 
 
 def _metric(row: Row, metric: str) -> Cell:

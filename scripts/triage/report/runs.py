@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,10 @@ PARTITIONS = {"val": "validation", "test": "test"}
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a run's record: names and values, or text as it is."""
+    """A part of a run's record: names and values."""
 
     title: str
-    rows: tuple[tuple[str, str], ...] = ()
-    text: str = ""
+    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -60,26 +59,25 @@ def _run(path: Path, record_path: Path | None) -> Run:
         values,
         record.get("seconds"),
         record.get("device"),
-        tuple(_blocks(record)),
+        tuple(_blocks(record)) if record else (),
     )
 
 
 def _blocks(record: Mapping[str, Any]) -> list[Block]:
     """The record in parts: single values first, then each of its mappings."""
-    single = {name: value for name, value in record.items() if not isinstance(value, dict | list)}
-    blocks = [Block("run", _rows(single))] if single else []
-    for name, value in record.items():
-        if name in single:
-            continue
-        if isinstance(value, dict) and not any(isinstance(v, dict | list) for v in value.values()):
-            blocks.append(Block(name, _rows(value)))
+    single = {name: value for name, value in record.items() if not isinstance(value, dict)}
+    parts = {"run": single} | {name: value for name, value in record.items() if name not in single}
+    return [Block(name.replace("_", " "), tuple(_rows(value))) for name, value in parts.items()]
+
+
+def _rows(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values of a mapping and of those in it, whose names follow theirs after a dot."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _rows(value, f"{above}{name}.")
         else:
-            blocks.append(Block(name, text=json.dumps(value, indent=2, ensure_ascii=False)))
-    return blocks
-
-
-def _rows(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, NONE if value is None else str(value)) for name, value in values.items())
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield above + name, NONE if value is None else text
 
 
 def runs_table(runs: Sequence[Run]) -> Table:
