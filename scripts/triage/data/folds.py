@@ -15,7 +15,7 @@ def deal(members: np.ndarray, k: int, seed: int) -> np.ndarray:
     spread so that folds differ by at most one, in every stratum and in size.
 
     It is what scikit-learn's StratifiedGroupKFold does, for cases that are in several strata too,
-    and in a second rather than a minute for 100,000 groups.
+    and in seconds rather than minutes for 100,000 groups.
     """
     totals = members.sum(axis=0)
     weights = 1 / np.maximum(totals, 1).astype(float) ** 2
