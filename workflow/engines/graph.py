@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from snakemake.io import IOCache
 
 from engines.records import Records
-from triage.errors import UserError
+from engines.stages import Stage, Stages
 from triage.files import write_text
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 STEPS = Path("steps.json")
-STAGES = Path("dvc.yaml")
 
 # By stage and study; a stage that is not of one study has its digest by its own name.
 Digests = dict[str, str | dict[str, str]]
@@ -52,22 +49,40 @@ def digests(dag: DAG, records: Records) -> Digests:
     Equal as long as Snakemake would not call a job of the stage stale because of its settings,
     its code, or the names of its files.
     """
-    parts: dict[tuple[str, str], list[str]] = {}
-    stages = _stages()
+    parts: dict[Stage, list[str]] = {}
+    stages = Stages.read()
     for job in dag.jobs:
-        for place in {_place(str(path), stages) for path in job.output} - {None}:
-            assert place is not None
-            parts.setdefault(place, []).append(_identity(job, records))
+        for stage in {stages.of(str(path)) for path in job.output}:
+            if stage is not None:
+                parts.setdefault(stage, []).append(_identity(job, records))
     found: Digests = {}
-    for (stage, study), identities in sorted(parts.items()):
-        digest = hashlib.sha256("\n".join(sorted(identities)).encode()).hexdigest()[:16]
-        if study:
-            of_studies = found.setdefault(stage, {})
+    for stage in sorted(parts, key=lambda each: each.address):
+        digest = hashlib.sha256("\n".join(sorted(parts[stage])).encode()).hexdigest()[:16]
+        if stage.study:
+            of_studies = found.setdefault(stage.name, {})
             assert isinstance(of_studies, dict)
-            of_studies[study] = digest
+            of_studies[stage.study] = digest
         else:
-            found[stage] = digest
+            found[stage.name] = digest
     return found
+
+
+def changed_stages(found: Digests) -> set[str]:
+    """The stages, as DVC calls them, of which ``steps.json`` says something else."""
+    try:
+        known = json.loads(STEPS.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    old, new = _by_address(known), _by_address(found)
+    return {address for address in old.keys() | new.keys() if old.get(address) != new.get(address)}
+
+
+def _by_address(found: Digests) -> dict[str, str]:
+    return {
+        Stage(name, study).address: digest
+        for name, value in found.items()
+        for study, digest in (value if isinstance(value, dict) else {"": value}).items()
+    }
 
 
 def write_digests(found: Digests) -> None:
@@ -80,29 +95,6 @@ def write_digests(found: Digests) -> None:
 def files(jobs: Iterable[Job]) -> list[str]:
     """The outputs of ``jobs``, sorted."""
     return sorted(str(path) for job in jobs for path in job.output)
-
-
-def _stages() -> list[tuple[str, re.Pattern[str]]]:
-    """The stages of ``dvc.yaml``, each with a pattern of the paths that it makes."""
-    try:
-        content = yaml.load(STAGES.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"can't be read ({error})", where=STAGES) from error
-    found = []
-    for name, block in content["stages"].items():
-        outs = (block["do"] if "foreach" in block else block).get("outs", [])
-        paths = [re.escape(next(iter(out)) if isinstance(out, dict) else out) for out in outs]
-        texts = [path.replace(re.escape("${key}"), "(?P<key>[^/]+)", 1) for path in paths]
-        found += [(name, re.compile(f"{text}(/.*)?")) for text in texts]
-    return found
-
-
-def _place(path: str, stages: list[tuple[str, re.Pattern[str]]]) -> tuple[str, str] | None:
-    """The stage and study that make a path."""
-    for name, pattern in stages:
-        if match := pattern.fullmatch(path):
-            return name, match.groupdict().get("key", "")
-    return None
 
 
 def _identity(job: Job, records: Records) -> str:

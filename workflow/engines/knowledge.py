@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,17 @@ class Knowledge:
             self._moved = False
             self.remember({"lock": _digest(LOCK), "newest": newest})
         self.contents.save()
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Take jobs out of the lock of which no file is left."""
+        with _alone():
+            self.lock = Lock.read()
+            gone = {id(each): each for each in map(self.lock.get, paths) if each is not None}
+            for origin in gone.values():
+                if not any(Path(path).exists() for path in origin.outputs):
+                    self.lock.drop(origin)
+            self.lock.write()
+            self.remember({"lock": _digest(LOCK)})
 
     def remember(self, what: Mapping[str, object]) -> None:
         """Keep facts about this machine's copy for the next run."""

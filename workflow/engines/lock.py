@@ -88,6 +88,10 @@ class Lock:
         """The origin of an output."""
         return self._of.get(path)
 
+    def outputs(self) -> list[str]:
+        """All outputs of which the origin is known."""
+        return list(self._of)
+
     def put(self, origin: Origin) -> None:
         """Take in the origin of a job in place of what was known of its outputs."""
         for path in origin.outputs:
@@ -156,7 +160,7 @@ def mend(text: str, agrees: Callable[[Origin], bool]) -> Lock:
     that ``agrees`` with the files is taken. A wrong choice does no harm: it only makes files stale.
     """
     lock = Lock()
-    for side in reversed(_sides(text)):
+    for side in reversed(sides(text)):
         for origin in _legible(side):
             known = lock.get(origin.name)
             if known is None or known == origin or agrees(origin) or not agrees(known):
@@ -165,7 +169,7 @@ def mend(text: str, agrees: Callable[[Origin], bool]) -> Lock:
 
 
 def _first_conflict(text: str) -> int | None:
-    if not any(f"\n{marker}" in text for marker in MARKERS):
+    if not any(marker in text for marker in MARKERS):
         return None
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(MARKERS):
@@ -173,7 +177,7 @@ def _first_conflict(text: str) -> int | None:
     return None
 
 
-def _sides(text: str) -> list[str]:
+def sides(text: str) -> list[str]:
     """Our and their side of a text with merge markers; the text itself where there are none."""
     if _first_conflict(text) is None:
         return [text]

@@ -11,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
 from snakemake.persistence.file import FilePersistence
 
-from engines.knowledge import Judgement, Knowledge
+from engines.cutoff import stop_where_the_same
+from engines.knowledge import ABSENT, Judgement, Knowledge, recorded_outputs
 from engines.lock import Origin
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Records(FilePersistence):
         self._told: dict[str, MetadataRecord | None] = {}
         self._outputs: dict[str, dict[str, str]] = {}
         self._inputs: dict[str, dict[str, str]] = {}
+        self.finish = lambda: finish(self)
         workflow = self.dag.workflow
         _refuse_guesses(workflow)
         # Checksums are remembered, so no file is too large to be compared by content, and none
@@ -58,7 +60,10 @@ class Records(FilePersistence):
         self.max_checksum_file_size = -1
         self._warm = False
         if workflow.executor_plugin is not None and not workflow.dryrun:
-            self.lock: Callable[[], Any] = _then(self.lock, lambda: finish(self))
+            self.lock: Callable[[], Any] = _around(self.lock, self.say_absent, self.finish)
+            stop_where_the_same(self)
+        else:
+            self.lock = _around(self.lock, self.say_absent, lambda: None)
 
     def local(self, key: str) -> Origin | None:
         """The origin of an output as this machine recorded it."""
@@ -76,10 +81,79 @@ class Records(FilePersistence):
         """Bring the lock up to date with what was recorded."""
         self.knowledge.settle(Path(self._metadata_path), self.local)
 
+    def recorded(self) -> list[str]:
+        """All files of which there is a record, here or in the lock."""
+        local = [path for path, _ in recorded_outputs(Path(self._metadata_path))]
+        return [*local, *self.knowledge.lock.outputs()]
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Drop the records of files that are gone for good."""
+        for path in paths:
+            self._delete_record(path)
+        self.knowledge.forget(paths)
+        self.forget_judgements()
+
+    def accept(self, job: Job) -> None:
+        """Record a job's outputs, as they are, as made from what the job would read now."""
+        contents = self.knowledge.contents
+        inputs = {str(path): contents.sha256(str(path)) or "" for path in job.input}
+        outputs = {str(path): contents.sha256(str(path)) or "" for path in job.output}
+        command = self.command(job) or ""
+        origin = Origin(job.rule.name, command, tuple(self.parameters(job)), inputs, outputs)
+        for path in outputs:
+            self._inputs[path], self._outputs[path] = inputs, outputs
+            record = _record(origin, path)
+            record.record_format_version = RECORD_FORMAT_VERSION
+            self._write_record(path, record)
+        self.forget_judgements()
+
+    def is_stale(self, job: Job) -> bool:
+        """Whether the files of a job differ from what it would make, as far as can be told."""
+        self.forget_judgements()
+        if not all(self.metadata(path) for path in job.output) or self.trouble(job):
+            return True
+        changes = [self.params_changed(job), *self.input_changed(job), *self.code_changed(job)]
+        return any(changes)
+
+    def trouble(self, job: Job) -> dict[str, str]:
+        """What is wrong with the outputs of a job themselves, by path."""
+        judged = {str(path): self._judgement(str(path)) for path in job.output}
+        return {path: each.trouble for path, each in judged.items() if each.trouble}
+
+    def origin(self, job: Job) -> Origin | None:
+        """What the outputs of a job were made from, as far as it is known."""
+        judged = (self._judgement(str(path)) for path in job.output)
+        return next((each.origin for each in judged if each.origin), None)
+
+    def say_absent(self) -> None:
+        """Tell how to get results that others have made."""
+        absent = [key for key, each in self.judgements.items() if each.trouble == ABSENT]
+        if absent and Path(".dvc").is_dir():
+            logger.info(
+                f"{len(absent)} recorded files are not here, {absent[0]} for one. "
+                "`dvc pull` fetches what was pushed; the rest is made again."
+            )
+
+    def has_metadata(self, job: Job) -> bool:
+        # Snakemake wants a record of every output, and looks at nothing where one is missing.
+        return any(self.metadata(path) is not None for path in job.output)
+
+    def params_changed(self, job: Job, file: Any = None) -> bool | ParamsChange:
+        change = super().params_changed(job, file)
+        origin = self.origin(job)
+        if file is None and origin and set(origin.outputs) != set(map(str, job.output)):
+            assert isinstance(change, ParamsChange)
+            change |= ParamsChange(only_old={f"(outputs: {', '.join(sorted(origin.outputs))})"})
+        return change
+
     def forget_judgements(self) -> None:
         """Look at the files anew."""
         self._told.clear()
         self.judgements.clear()
+
+    def _judgement(self, key: str) -> Judgement:
+        self._read_record(key)
+        return self.judgements[key]
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         if key not in self._told:
@@ -129,7 +203,7 @@ class Records(FilePersistence):
 
     def _clear_cache(self) -> None:
         super()._clear_cache()
-        self._told.clear()
+        self.forget_judgements()
 
     def started(self, job: Job, external_jobid: str | None = None) -> None:
         # Taken now: a file that is changed while the job runs is not what the job read.
@@ -160,8 +234,8 @@ class Records(FilePersistence):
         return {key for key in super()._filter_incomplete_keys(keys) if self._is_suspect(key)}
 
     def _is_suspect(self, key: str) -> bool:
-        self._read_record(key)
-        return bool(self.judgements[key].trouble) or self.judgements[key].origin is None
+        judgement = self._judgement(key)
+        return bool(judgement.trouble) or judgement.origin is None
 
 
 def command_digest(command: str | None) -> str | None:
@@ -185,14 +259,17 @@ def _refuse_guesses(workflow: Any) -> None:
         )
 
 
-def _then(enter: Callable[[], Any], finish: Callable[[], None]) -> Callable[[], Any]:
+def _around(
+    enter: Callable[[], Any], before: Callable[[], None], after: Callable[[], None]
+) -> Callable[[], Any]:
     @contextmanager
     def lock() -> Iterator[None]:
         with enter():
+            before()
             try:
                 yield
             finally:
-                finish()
+                after()
 
     return lock
 

@@ -1,0 +1,47 @@
+"""A step that comes out the same as before makes nothing after it stale.
+
+Snakemake plans everything that follows a job that has to run, and then runs all of it. Here each
+job that becomes ready is judged once more, by what its inputs have become: a change of code that
+changes no manifest retrains nothing. `dvc repro` does the same from stage to stage.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snakemake.logging import logger
+
+if TYPE_CHECKING:
+    from snakemake.jobs import Job
+
+    from engines.records import Records
+
+
+def stop_where_the_same(records: Records) -> None:
+    """Let the run that ``records`` belong to leave out what turns out to be up to date."""
+    dag = records.dag
+    finish = dag.finish
+    judged: set[Any] = set()
+
+    async def finish_and_look(job: Job, **options: Any) -> Any:
+        answer = await finish(job, **options)
+        for ready in set(dag.ready_jobs) - judged:
+            judged.add(ready)
+            if not ready.is_group() and _is_up_to_date(ready, records):
+                logger.info(f"Up to date, as its inputs came out the same: {min(ready.output)}")
+                dag.register_running({ready})
+                dag.workflow.scheduler.finished_jobs += 1
+                await finish_and_look(ready, **options)
+        return answer
+
+    dag.finish = finish_and_look
+
+
+def _is_up_to_date(job: Job, records: Records) -> bool:
+    """Whether a planned job would not be planned by what is known now."""
+    if not job.output or job.temp_output or job.is_checkpoint:
+        return False
+    reason = records.dag.reason(job)
+    if reason.forced or any(path in records.dag.forcefiles for path in job.output):
+        return False
+    return not records.is_stale(job)

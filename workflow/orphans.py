@@ -1,0 +1,56 @@
+"""List the files that the workflow made and would not make any more, such as those of an arm that
+was taken out of params.yaml. With --remove, delete them.
+
+Only files are listed whose making was recorded: what a person put there is never touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engines.look import View, whole_workflow
+from engines.stages import Stages
+from triage import command
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the orphans, or delete them."""
+    with whole_workflow() as view:
+        orphans = _orphans(view)
+        if not orphans:
+            print("There are no orphans.")
+            return
+        size = sum(Path(path).stat().st_size for path in orphans)
+        if arguments.remove:
+            _remove(orphans, view)
+    for path in orphans:
+        print(path)
+    how = "removed" if arguments.remove else "--remove deletes them"
+    print(f"{len(orphans)} orphans, {size / 1e6:.1f} MB; {how}")
+
+
+def _orphans(view: View) -> list[str]:
+    """Files on disk with a record, in a folder of dvc.yaml, that no job makes."""
+    stages = Stages.read()
+    made = {str(path) for job in view.dag.jobs for path in job.output}
+    recorded = set(view.records.recorded()) - made
+    # Files outside of dvc.yaml belong to targets of their own, which nothing else asks for.
+    return sorted(path for path in recorded if Path(path).is_file() and stages.of(path))
+
+
+def _remove(orphans: list[str], view: View) -> None:
+    for path in orphans:
+        Path(path).unlink()
+        for folder in Path(path).parents:
+            if folder == Path() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    view.records.forget(orphans)
+    view.records.finish()
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("--remove", action="store_true", help="delete what is listed")
+    command.run(main, options)
