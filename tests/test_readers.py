@@ -172,6 +172,20 @@ def test_a_huge_declared_size_is_refused_before_it_is_unpacked(tmp_path: Path, s
     assert "pixels" in reason(path)
 
 
+def test_a_jpeg_of_endless_passes_is_refused(tmp_path: Path) -> None:
+    path = save(noise(1), tmp_path / "a.jpg", progressive=True)
+    content = path.read_bytes()
+    start = content.index(b"\xff\xda")
+    path.write_bytes(content[:start] + content[start:-2] * 200 + content[-2:])
+    assert "passes" in reason(path)
+
+
+def test_the_widest_range_is_scaled(tmp_path: Path) -> None:
+    values = np.linspace(-3e38, 3e38, 480).astype(np.float32).reshape(20, 24)
+    found = pixels(save(Image.fromarray(values), tmp_path / "a.tif"))
+    assert (found.min(), found.max()) == (0, 255)
+
+
 def test_empty_wrong_and_missing_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "b.png").write_text("no picture")

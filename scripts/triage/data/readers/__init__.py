@@ -31,8 +31,9 @@ class IndexSettings:
     """What the index reads of ``params.yaml``.
 
     classes: in the order of their numbers. group: a regular expression with one group that finds
-    a patient's name in a case's, or None where the case itself is the group. max_quarantined: the
-    largest share of cases that may be bad, 0 to 1. min_slices: cases of fewer slices are bad.
+    a patient's name in a case's; None takes the patient or lesion that a table names, or else each
+    case as a group of its own. max_quarantined: the largest share of cases that may be bad, 0 to 1.
+    min_slices: cases of fewer slices are bad.
     """
 
     reader: str

@@ -9,6 +9,7 @@ turned upright where its EXIF data says how it was held.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -22,8 +23,9 @@ from triage.data.readers import BadFile, Problem
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 # None of these runs other programs or reads other files.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
-MAX_PIXELS = 2**26  # 8192 x 8192; a small file can say that it holds far more
+MAX_PIXELS = 2**25  # 5792 x 5792, 0.7 GB while it is decoded; a small file can say far more
 MAX_BYTES = 2**28
+MAX_SCANS = 100  # each goes over all pixels; real files have up to about 20
 MIN_SIDE = 16
 MAX_ASPECT = 16
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -99,7 +101,8 @@ def _decode(path: Path) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_header(image)
             _check_whole(image.format, content)
-            pixels = _pixels(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = _pixels(image)
     if all(plane.min() == plane.max() for plane in pixels):
         raise _Refusal("is constant: all its pixels are the same")
     return pixels[None]
@@ -126,28 +129,35 @@ def _check_whole(kind: str | None, content: bytes) -> None:
             raise _Refusal("is cut short: it has no end")
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             image.verify()
-    if kind in ("JPEG", "MPO") and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
-        raise _Refusal("is cut short: it has no end")
+    if kind in ("JPEG", "MPO"):
+        if content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
+            raise _Refusal("is cut short: it has no end")
+        if content.count(_JPEG_SCAN) > MAX_SCANS:
+            raise _Refusal(f"says that it is drawn in more than {MAX_SCANS} passes")
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     """The pixels, [channels, height, width]."""
     if image.mode in _DEEP:
-        return _to_eight_bits(np.asarray(image, dtype=np.float64))[None]
+        return _to_eight_bits(np.asarray(image))[None]
     if image.has_transparency_data:
         image = _on_black(image)
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[None]
-    return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
-def _to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    if not np.isfinite(values).all():
+def _to_eight_bits(values: np.ndarray) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())  # NaN if any pixel is
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise _Refusal("has pixels that are NaN or infinite")
-    low, high = values.min(), values.max()
-    if low == high:
-        raise _Refusal("is constant: all its pixels are the same")
-    return np.rint((values / 2 - low / 2) / (high / 2 - low / 2) * 255).astype(np.uint8)
+    scaled = np.zeros(values.shape, np.uint8)
+    if high > low:
+        for row, target in zip(values, scaled, strict=True):  # row by row, to spare memory
+            target[:] = np.rint((row.astype(np.float64) - low) * (255 / (high - low)))
+    return scaled
 
 
 def _on_black(image: Image.Image) -> Image.Image:
