@@ -20,6 +20,9 @@ from triage.errors import UserError
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
+# Where generated raw data lies; studies may share it.
+PHANTOM = re.compile(r"data/(?P<name>[^/]+)/phantom")
+
 
 @dataclass(frozen=True, order=True)
 class Run:
@@ -86,8 +89,13 @@ class Params:
         """The folder of a study's raw data."""
         return str(self.study(study)["raw"]).rstrip("/")
 
+    def phantom(self, study: str) -> str | None:
+        """The phantom whose folder a study reads, or None where its raw data is real."""
+        found = PHANTOM.fullmatch(self.raw(study))
+        return found["name"] if found else None
+
     def is_phantom(self, study: str) -> bool:
-        return study in self.content["phantoms"] and self.raw(study) == f"data/{study}/phantom"
+        return self.phantom(study) is not None
 
     def arms(self, study: str) -> dict[str, Arm]:
         """The arms of a study by name, in the order of their stages."""
@@ -132,9 +140,10 @@ class Params:
                 weights = self.content["weights"]
                 checks.check_arm(arm, block, weights, f"{self.source}: {path}")
         checks.check_study(block, arms, f"{self.source}: {where}")
-        if self.raw(study) == f"data/{study}/phantom" and study not in self.phantoms:
+        phantom = self.phantom(study)
+        if phantom is not None and phantom not in self.phantoms:
             raise UserError(
-                f"{self.raw(study)} holds generated data, but phantoms.{study} is not set",
+                f"{self.raw(study)} holds generated data, but phantoms.{phantom} is not set",
                 where=f"{self.source}: {where}.raw",
                 remedy="point it at your folder of raw data, or take the phantom's block"
                 " from presets/demo.yaml",

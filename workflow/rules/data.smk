@@ -21,7 +21,7 @@ rule phantom:
 # Real data is listed by a scan before the graph is built; there this rule makes nothing.
 rule inventory:
     input:
-        listing="data/{study}/phantom.csv",
+        listing=lambda wildcards: f"data/{PARAMS.phantom(wildcards.study)}/phantom.csv",
     output:
         inventory="data/{study}/inventory.csv",
     log:
