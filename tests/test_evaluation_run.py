@@ -252,3 +252,9 @@ def test_a_case_that_misses_a_class_is_refused():
     _, test, split = study(FINDINGS)
     with pytest.raises(UserError, match="case c060"):
         sample_of(test.drop(index=0), split)
+
+
+def test_validation_and_test_must_predict_the_same_classes():
+    val, _, split = study()
+    with pytest.raises(UserError, match="validation predicts abnormal; test Effusion, Mass"):
+        evaluate_run(val, study(FINDINGS)[1], split, SETTINGS)

@@ -18,13 +18,7 @@ from triage.evaluation.choices import Choices
 from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.metrics import METRICS, columns, ones
 from triage.evaluation.samples import Floats, Sample, read_sample
-from triage.evaluation.scoring import (
-    ZERO_RATE,
-    macro,
-    main_sections,
-    mean_defined,
-    scopes_of,
-)
+from triage.evaluation.scoring import ZERO_RATE, macro, main_sections, mean_defined, scopes_of
 from triage.files import read_json
 
 RUN = re.compile(r"fold(\d+)-seed(\d+)")
@@ -169,12 +163,7 @@ def _arm(name: str, tests: list[_Measured], replicates: dict[str, Floats]) -> Ar
     for test in tests:
         for metric, value in test.values(ones(len(test.sample.cases))).items():
             values[metric][test.run.fold, test.run.seed] = float(value[0])
-    return Arm(
-        name,
-        tuple(test.sample for test in tests),
-        values,
-        replicates,
-    )
+    return Arm(name, tuple(test.sample for test in tests), values, replicates)
 
 
 def _means(values: list[dict[str, Floats]]) -> dict[str, Floats]:

@@ -54,9 +54,9 @@ def delong(
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return np.full(len(scores), NAN), np.full((len(scores), len(scores)), NAN)
-    every = np.stack([midranks(curve) for curve in scores])
-    above = (every[:, positive] - _within(scores[:, positive])) / n
-    below = 1 - (every[:, ~positive] - _within(scores[:, ~positive])) / m
+    every = _ranks(scores)
+    above = (every[:, positive] - _ranks(scores[:, positive])) / n
+    below = 1 - (every[:, ~positive] - _ranks(scores[:, ~positive])) / m
     auc = above.mean(axis=1)
     x = _by_group(above - auc[:, None], group[positive], int(group.max()) + 1) / m
     y = _by_group(below - auc[:, None], group[~positive], int(group.max()) + 1) / n
@@ -164,7 +164,7 @@ def _cases(arm: Arm) -> set[bytes]:
     return {sample.cases.tobytes() for sample in arm.samples}
 
 
-def _within(scores: Floats) -> Floats:
+def _ranks(scores: Floats) -> Floats:
     return np.stack([midranks(curve) for curve in scores])
 
 

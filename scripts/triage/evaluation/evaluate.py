@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from triage.errors import UserError
 from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.intervals import estimate
@@ -82,7 +83,12 @@ def evaluate_run(
 def evaluate_samples(
     val: Sample | None, test: Sample | None, split: pd.DataFrame, settings: EvaluationSettings
 ) -> dict[str, Any]:
-    """The same from samples."""
+    """The same from samples. Raises UserError where the two predict different classes."""
+    if val and test and val.classes != test.classes:
+        raise UserError(
+            f"validation predicts {', '.join(val.classes)}; test {', '.join(test.classes)}",
+            remedy="predict both with one model",
+        )
     known = val or test
     choices = choices_of(val, split, known.classes if known else (), settings.sensitivity)
     return {
