@@ -1,11 +1,11 @@
 """Fingerprints of pictures, and the search for pictures that are nearly the same.
 
 A fingerprint has 256 bits: the signs of the lowest frequencies of the picture, so that scaling,
-contrast, compression and noise change few of them, and another picture about half. (The hash of
-C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1,
-with signs in place of a median.) Measured on brain MRI, chest X-rays, dermoscopy and histology:
-the same picture after JPEG at quality 60 differs in up to 12 bits, different pictures in 32 and
-more.
+contrast, compression and noise change few of them, and another picture about half. (The hash by
+cosine transform of C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
+2010, with signs in place of a median.) Measured on some 4,000 chest X-rays, skin lesions, polyps
+and brain scans: JPEG at quality 60 changes up to 12 bits, scaling to 60 % up to 28; photographs of
+one lesion differ in as few as 8, pictures of different patients in more than 32.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def fingerprint(picture: np.ndarray) -> str:
 def near_pairs(fingerprints: Sequence[str], bits: int) -> Iterator[tuple[int, int]]:
     """Pairs (i, j) of fingerprints that differ in at most ``bits`` bits; empty ones match none.
 
-    Of equal fingerprints each is paired with the first only. Two that differ in at most ``bits``
-    places agree on one of ``bits + 1`` parts of them; only those that agree on a part are compared.
+    Of equal fingerprints each is paired with the first only; a pair may come more than once. Two
+    that differ in at most ``bits`` places agree on one of ``bits + 1`` parts of them, so only those
+    that agree on a part are compared.
     """
     firsts: dict[str, int] = {}
     for i, each in enumerate(fingerprints):
