@@ -6,6 +6,7 @@ import gzip
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from scans import (
     write_patient,
     write_series,
 )
-from triage.data.readers import BadFile, reader, volumes
+from triage.data.readers import BadFile, Case, Problem, reader, volumes
 from triage.data.split import SplitSettings, make, read_fingerprints
 from triage.errors import UserError
 from triage.files import read_table
@@ -448,6 +449,22 @@ def test_names_of_all_kinds_survive(raw: Path) -> None:
     made.write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
     assert set(read_table(raw.parent / "manifest.csv")["case"]) >= set(names)
     assert {problem.case for problem in made.problems} == {r"new\x0aline"}
+
+
+def test_names_from_tables_can_not_break_tables(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other readers take names from tables, where any character can stand."""
+    find = volumes.find
+
+    def strange(*arguments: object) -> tuple[list[Case], list[Problem]]:
+        cases, problems = find(*arguments)  # type: ignore[arg-type]
+        return [replace(cases[0], case="a\nb"), *cases[1:]], problems
+
+    monkeypatch.setattr(volumes, "find", strange)
+    made = make_index(raw)
+    assert len(made.manifest) == 7
+    assert [(problem.case, problem.reason) for problem in made.problems] == [
+        (r"a\x0ab", "has control characters in its name")
+    ]
 
 
 def test_the_quarantine_is_written_with_its_columns(raw: Path) -> None:

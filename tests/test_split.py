@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as search
 from hypothesis import strategies as st
 
 from triage.data.fingerprints import fingerprint, near_pairs
@@ -79,6 +80,7 @@ COHORTS = st.lists(
 ).map(lambda pairs: cases([{"label": label, "group": f"g{g}"} for label, g in pairs]))
 
 
+@search(deadline=None, max_examples=50)
 @given(COHORTS, st.integers(3, 12), st.integers(0, 5), st.randoms())
 def test_groups_are_never_split_and_order_does_not_matter(
     manifest: Table, k: int, seed: int, random: object
@@ -96,6 +98,7 @@ def test_groups_are_never_split_and_order_does_not_matter(
     pd.testing.assert_frame_equal(made, again)
 
 
+@search(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=5), st.integers(2, 12), st.integers(0, 9))
 def test_single_cases_are_spread_within_one(counts: list[int], k: int, seed: int) -> None:
     manifest = cases([{"label": f"l{i}"} for i, n in enumerate(counts) for _ in range(max(n, k))])
@@ -364,6 +367,7 @@ def test_constant_pictures_have_no_fingerprint_and_match_nothing() -> None:
     assert list(near_pairs(["", "", ""], 10)) == []
 
 
+@search(deadline=None, max_examples=50)
 @given(st.integers(0, 30), st.integers(0, 2**32 - 1))
 def test_the_search_finds_every_near_pair_and_no_other(bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as search
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -226,6 +227,7 @@ def test_a_size_for_volumes_is_refused(tmp_path: Path) -> None:
 # --- number types and pictures
 
 
+@search(deadline=None)
 @given(
     arrays(
         st.sampled_from(

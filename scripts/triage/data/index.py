@@ -36,6 +36,7 @@ MANIFEST_COLUMNS = [
 ]
 QUARANTINE_COLUMNS = ["file", "case", "reason"]
 _UNREADABLE = "can't be read: no permission, a broken link, or control characters in its name"
+_STRANGE_NAME = "has control characters in its name"
 _SHOWN = 5
 
 
@@ -98,7 +99,13 @@ def _find(
             where=raw,
             remedy="give every case a name of its own",
         )
-    used = {file for case in cases for file in case.files.values()}
+    strange = [case for case in cases if inventory.plain(case.case) != case.case]
+    cases = [case for case in cases if inventory.plain(case.case) == case.case]
+    problems += [
+        Problem(next(iter(case.files.values())), inventory.plain(case.case), _STRANGE_NAME)
+        for case in strange
+    ]
+    used = {file for case in [*cases, *strange] for file in case.files.values()}
     reported = {problem.file for problem in problems}
     problems += [
         Problem(entry.path, "", _UNREADABLE)
