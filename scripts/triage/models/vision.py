@@ -43,6 +43,6 @@ if not _compiled_part_loads():
         if not _is_declared(_name):
             _declarations.define(_name + _signature)
 
-from torchvision import models  # noqa: E402
+from torchvision import models, transforms  # noqa: E402
 
-__all__ = ["models"]
+__all__ = ["models", "transforms"]

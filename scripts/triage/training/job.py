@@ -22,6 +22,7 @@ from torch import nn
 from triage import command
 from triage.command import log
 from triage.data.store import Images
+from triage.errors import UserError
 from triage.files import sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -153,15 +154,19 @@ class Job:
         keeper = self._keeper()
         trainer = Trainer(network, *samples, self.recipe, self.settings.seed, self.outputs, keeper)
         trained = trainer.run()
-        if distributed.IS_FIRST:
-            weights = whole_state(trained.weights)
-            self._checkpoint(trained.epoch, weights, blueprint).save(self.options.checkpoint)
+        if not distributed.IS_FIRST:
+            return
+        checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
+        record = self._record(trained, network, time.monotonic() - started)
+        try:
+            checkpoint.save(self.options.checkpoint)
             write_rows(_history(trained), list(HISTORY), self.options.history)
-            write_json(
-                self._record(trained, network, time.monotonic() - started), self.options.record
-            )
-            keeper.remove()
-            log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
+            write_json(record, self.options.record)
+        except UserError:
+            trainer.save()  # so that the next start only writes
+            raise
+        keeper.remove()
+        log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
 
     def _keeper(self) -> Keeper:
         files = [path for path in self.inputs.values() if path is not None]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from triage.command import log
 from triage.errors import UserError
 from triage.training import balance, distributed, draws
 from triage.training.average import MovingAverage
@@ -44,6 +45,18 @@ class Trained:
     seconds: list[float]
 
 
+@dataclass(frozen=True)
+class Window:
+    """What one step trains on: the samples of all processes, by row, and this process's parts.
+
+    ``places`` says where in ``rows`` the samples of the parts are.
+    """
+
+    rows: Tensor
+    places: Tensor
+    parts: list[Part]
+
+
 class Trainer:
     """Trains ``network`` on ``train``, watching ``val``.
 
@@ -67,6 +80,12 @@ class Trainer:
                 where="recipe.select.by",
                 remedy="set it to last, or set split.validation",
             )
+        if recipe.batch < distributed.WORLD:
+            raise UserError(
+                f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
+                where="recipe.batch",
+                remedy="use fewer processes (GPUs) or a larger batch",
+            )
         self.network = network
         self.train, self.val = train, val
         self.recipe, self.seed = recipe, seed
@@ -87,8 +106,10 @@ class Trainer:
         self.best: State = {}
         self.history: list[dict[str, float]] = []
         self.seconds: list[float] = []
-        self.totals = Totals.zero(self.device)
-        self.hardness = torch.full((len(train),), math.nan, device=self.device)
+        self.totals = Totals(self.device)
+        # The loss of each sample in this epoch, and in the one before.
+        adaptive = recipe.balance.method == "adasyn"
+        self.hardness = torch.zeros(len(train), device=self.device) if adaptive else None
         self.known_hardness: Tensor | None = None
 
     def run(self) -> Trained:
@@ -96,6 +117,8 @@ class Trainer:
         state = self.keeper.load()
         if state is not None:
             self._restore(state)
+            if distributed.IS_FIRST:
+                log.info("going on in epoch %d, after %d steps", self.epoch + 1, self.step)
         with Interrupt() as interrupt, Progress(self.recipe.epochs, self.epoch) as progress:
             while not self._is_done():
                 self._run_epoch(interrupt, progress)
@@ -115,8 +138,8 @@ class Trainer:
         plan = self._plan()
         steps = _steps(len(plan), self.recipe.batch, self.recipe.accumulate)
         progress.start_epoch(self.epoch, len(steps), self.step)
-        for window, parts in self._windows(plan, steps[self.step :]):
-            self._take_step(plan, window, parts, len(steps))
+        for window in self._windows(plan, steps[self.step :]):
+            self._take_step(window, len(steps))
             progress.advance(self.totals)
             if self.step < len(steps):
                 self._save_if_due(interrupt)
@@ -134,36 +157,31 @@ class Trainer:
             hardness,
         )
 
-    def _windows(
-        self, plan: Plan, windows: list[Bounds]
-    ) -> Iterator[tuple[tuple[int, int], list[Part]]]:
-        """The batches of each step, with the part of the plan that the step covers."""
+    def _windows(self, plan: Plan, steps: list[Bounds]) -> Iterator[Window]:
+        """What each step trains on."""
         self.network.train()
-        shares = [[distributed.share(*bounds) for bounds in window] for window in windows]
-        flat = [bounds for window in shares for bounds in window]
-        inputs = self.train.batches(plan, flat, self.epoch)
-        self.rows = torch.from_numpy(plan.rows).to(self.device)
-        for window, bounds in zip(windows, shares, strict=True):
-            yield (
-                (window[0][0], window[-1][1]),
-                [self._part(self.rows[a:b], next(inputs)) for a, b in bounds],
-            )
+        shares = [[distributed.share(*bounds) for bounds in step] for step in steps]
+        inputs = self.train.batches(plan, [each for step in shares for each in step], self.epoch)
+        rows = torch.from_numpy(plan.rows).to(self.device)
+        for step, share in zip(steps, shares, strict=True):
+            start, end = step[0][0], step[-1][1]
+            own = [slice(*bounds) for bounds in share]
+            parts = [self._part(rows[each], next(inputs)) for each in own]
+            places = torch.cat([torch.arange(each.start, each.stop) for each in own]) - start
+            yield Window(rows[start:end], places, parts)
 
     def _part(self, rows: Tensor, inputs: Tensor) -> Part:
         return Part(inputs, self.train.targets[rows], self.weights[rows])
 
-    def _take_step(
-        self, plan: Plan, window: tuple[int, int], parts: list[Part], steps: int
-    ) -> None:
+    def _take_step(self, window: Window, steps: int) -> None:
         torch.manual_seed(draws.generator_seed(self.seed, self.epoch, self.step, distributed.RANK))
-        rows = self.rows[slice(*window)]
-        weight = self.weights[rows].sum().clamp(min=1e-12)
+        weight = self.weights[window.rows].sum().clamp(min=1e-12)
         rate = self.rate.at(self.epoch, self.step, steps)
-        elements = self.stepper.step(parts, weight, rate, self.totals)
-        if self.recipe.balance.method == "adasyn":
-            own = [distributed.share(*bounds) for bounds in batches(*window, self.recipe.batch)]
-            mine = torch.cat([self.rows[a:b] for a, b in own])
-            self.hardness[mine] = elements.mean(1)
+        elements = self.stepper.step(window.parts, weight, rate, self.totals)
+        if self.hardness is not None:
+            losses = torch.zeros(len(window.rows), device=self.device)
+            losses[window.places.to(self.device)] = elements.mean(1).nan_to_num(0, 0, 0)
+            self.hardness[window.rows] = distributed.summed(losses)
         if self.average:
             self.average.update()
         self.step += 1
@@ -171,9 +189,9 @@ class Trainer:
     def _end_epoch(self, seconds: float, progress: Progress) -> None:
         row = self._summary()
         self.epoch, self.step = self.epoch + 1, 0
-        self.totals = Totals.zero(self.device)
-        if self.recipe.balance.method == "adasyn":
-            self.known_hardness = self._shared_hardness()
+        self.totals = Totals(self.device)
+        if self.hardness is not None:
+            self.known_hardness = self.hardness.clone()
         self.rate.observe(row["loss"] if self.val is None else row["val_loss"])
         if self.selection.improves(self.epoch, row):
             kept = self.average.network if self.average else self.network
@@ -187,9 +205,7 @@ class Trainer:
 
     def _summary(self) -> dict[str, float]:
         """A row of the history. Raises UserError when too many steps were skipped."""
-        sums = distributed.summed(self._own_totals()).tolist()
-        loss, weight, right, known, steps, skipped = sums
-        steps, skipped = steps / distributed.WORLD, skipped / distributed.WORLD
+        loss, weight, right, known, steps, skipped = self.totals.sums.tolist()
         if skipped > self.recipe.max_skipped * steps:
             raise UserError(
                 f"{skipped:.0f} of {steps:.0f} steps of epoch {self.epoch + 1} were skipped, since "
@@ -206,16 +222,6 @@ class Trainer:
         }
         return row | self._validate() | {"skipped": skipped}
 
-    def _own_totals(self) -> Tensor:
-        return self.totals.sums.clone()
-
-    def _shared_hardness(self) -> Tensor:
-        if distributed.WORLD == 1:
-            return self.hardness.clone()
-        seen = ~self.hardness.isnan()
-        total = distributed.summed(torch.where(seen, self.hardness, 0))
-        return total / distributed.summed(seen.float()).clamp(min=1)
-
     def _validate(self) -> dict[str, float]:
         names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
         if self.val is None:
@@ -229,10 +235,15 @@ class Trainer:
         found = scores(logits.cpu().numpy(), targets.cpu().numpy())
         return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
 
+    def save(self) -> None:
+        """Save the state now."""
+        if distributed.IS_FIRST:
+            self.keeper.save(self._state())
+
     def _save_if_due(self, interrupt: Interrupt, epoch_ended: bool = False) -> None:
         stop = interrupt.requested and distributed.IS_FIRST
-        if distributed.IS_FIRST and (stop or self.keeper.is_due(epoch_ended)):
-            self.keeper.save(self._state())
+        if stop or self.keeper.is_due(epoch_ended):
+            self.save()
         if stop:
             interrupt.leave()
 
@@ -270,17 +281,20 @@ class Trainer:
         self.stopped = state["stopped"]
         self.history, self.seconds = state["history"], state["seconds"]
         self.totals.sums.copy_(state["totals"])
-        self.hardness.copy_(state["hardness"])
-        known = state["known_hardness"]
-        self.known_hardness = None if known is None else known.to(self.device)
+        self.hardness = self._placed(state["hardness"])
+        self.known_hardness = self._placed(state["known_hardness"])
+
+    def _placed(self, tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(self.device)
 
 
 def _steps(count: int, batch: int, accumulate: int) -> list[Bounds]:
     """The batches of each step of an epoch, as bounds in the plan.
 
-    A last batch of one sample joins the one before it: batch norm can't learn from one.
+    A last batch of one sample joins the one before it: batch norm can't learn from one. So does
+    one of fewer samples than there are processes.
     """
     found = batches(0, count, batch)
-    if len(found) > 1 and found[-1][1] - found[-1][0] == 1:
+    if len(found) > 1 and found[-1][1] - found[-1][0] < max(2, distributed.WORLD):
         found[-2:] = [(found[-2][0], count)]
     return [found[i : i + accumulate] for i in range(0, len(found), accumulate)]

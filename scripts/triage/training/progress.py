@@ -24,8 +24,6 @@ class Progress:
         self.seen: torch.Tensor | None = None
 
     def __enter__(self) -> Progress:
-        if self.done:
-            log.info("going on after epoch %d", self.done)
         self.redirect.__enter__()
         return self
 

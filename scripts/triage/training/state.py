@@ -60,9 +60,8 @@ class Keeper:
     def is_due(self, epoch_ended: bool = False) -> bool:
         """Whether it is time to save."""
         waited = time.monotonic() - self.saved_at
-        if waited < self.cost / SHARE:
-            return False
-        return epoch_ended or waited >= self.every
+        rest = self.cost / SHARE
+        return waited >= (min(self.every, rest) if epoch_ended else max(self.every, rest))
 
     def save(self, state: dict[str, Any]) -> None:
         """Save a state; a disk that is full or read-only is reported and the run goes on."""
@@ -82,7 +81,8 @@ class Keeper:
 
     def remove(self) -> None:
         """Forget the run: its results are written."""
-        for path in (self.path, self.previous):
+        unfinished = self.path.parent.glob(f".{self.path.stem}.*.part{self.path.suffix}")
+        for path in (self.path, self.previous, *unfinished):
             path.unlink(missing_ok=True)
 
 

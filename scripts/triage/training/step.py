@@ -15,23 +15,25 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from triage.training import distributed
+from triage.training.batch_norm import share_batch_norm
 from triage.training.losses import Objective
 from triage.training.settings import Optimizer, Recipe
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass
 class Totals:
-    """Sums over the steps of an epoch, on the device: see the columns' names."""
-
-    sums: Tensor
+    """Sums over the steps of an epoch and over all processes, on the device."""
 
     LOSS, WEIGHT, RIGHT, KNOWN, STEPS, SKIPPED = range(6)
 
-    @classmethod
-    def zero(cls, device: torch.device) -> Totals:
-        return cls(torch.zeros(6, dtype=torch.float64, device=device))
+    def __init__(self, device: torch.device) -> None:
+        self.sums = torch.zeros(6, dtype=torch.float64, device=device)
+
+    def add(self, sums: Tensor, is_bad: Tensor) -> None:
+        """Count a step by its loss, weight, right and known labels, unless it was skipped."""
+        sums = torch.where(is_bad > 0, 0, sums)
+        self.sums += torch.cat([sums, torch.stack([torch.ones_like(is_bad), is_bad])])
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ class Stepper:
         self.parameters = [each for each in network.parameters() if each.requires_grad]
         self.device = self.parameters[0].device
         self.autocast = Autocast(self.device, recipe.precision)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")
+        # From a modest scale, since steps that are skipped to find the right one count as skipped.
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, init_scale=2.0**10, enabled=recipe.precision == "float16"
+        )
         self.optimizer = make_optimizer(self.parameters, recipe.optimizer)
         self.parallel = _parallel(network, self.device)
         self.forward: Callable[[Tensor], Tensor] = (
@@ -68,17 +73,16 @@ class Stepper:
         """
         self.guard.remember()
         self.optimizer.zero_grad(set_to_none=True)
-        elements = [
-            self._backward(part, weight, totals, is_last=part is parts[-1]) for part in parts
-        ]
-        is_bad = self._is_bad(elements)
+        done = [self._backward(part, weight, is_last=part is parts[-1]) for part in parts]
+        elements = torch.cat([each for each, _ in done])
+        is_bad, sums = self._check(elements, torch.stack([each for _, each in done]).sum(0))
         self._update(rate, is_bad)
         self.guard.restore(is_bad)
-        totals.sums[Totals.STEPS] += 1
-        totals.sums[Totals.SKIPPED] += is_bad
-        return torch.cat(elements)
+        totals.add(sums, is_bad)
+        return elements
 
-    def _backward(self, part: Part, weight: Tensor, totals: Totals, is_last: bool) -> Tensor:
+    def _backward(self, part: Part, weight: Tensor, is_last: bool) -> tuple[Tensor, Tensor]:
+        """Add the gradient of a part; gives the loss of each label, and the part's sums."""
         with self._waiting(is_last):
             with self.autocast():
                 logits = self.forward(part.inputs)
@@ -86,8 +90,7 @@ class Stepper:
             loss = (elements * part.weights).sum()
             # The processes' gradients are averaged, and a sum is wanted.
             self.scaler.scale(loss / weight * distributed.WORLD).backward()
-        _count(totals, loss.detach(), logits.detach(), part)
-        return elements.detach()
+        return elements.detach(), _sums(loss.detach(), logits.detach(), part)
 
     def _waiting(self, is_last: bool) -> AbstractContextManager[None]:
         """Gradients of several processes are summed once, with the last part."""
@@ -95,16 +98,17 @@ class Stepper:
             return self.parallel.no_sync()
         return nullcontext()
 
-    def _is_bad(self, elements: list[Tensor]) -> Tensor:
-        """1 where the loss or the gradient is not finite, else 0; clips the gradient."""
+    def _check(self, elements: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips the gradient. Gives 1 where it or the loss is not finite, else 0, and the sums
+        of all processes."""
         self.scaler.unscale_(self.optimizer)
         gradients = [each.grad for each in self.parameters if each.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
-        sums = torch.stack([each.sum() for each in elements]).sum()
-        is_bad = (~torch.isfinite(norm + sums)).float()
-        return distributed.summed(is_bad).clamp(max=1)
+        is_bad = ~torch.isfinite(norm + elements.sum())
+        found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
+        return found[0].clamp(max=1), found[1:]
 
     def _update(self, rate: float, is_bad: Tensor) -> None:
         for group in self.optimizer.param_groups:
@@ -114,7 +118,7 @@ class Stepper:
             self.scaler.update()
             return
         # The fused optimizers read this attribute, as GradScaler sets it, and then do nothing.
-        setattr(self.optimizer, "found_inf", is_bad)  # noqa: B010
+        setattr(self.optimizer, "found_inf", is_bad.float())  # noqa: B010
         self.optimizer.step()
 
 
@@ -174,16 +178,14 @@ def make_optimizer(parameters: list[nn.Parameter], settings: Optimizer) -> torch
 def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
     if distributed.WORLD == 1:
         return network
+    share_batch_norm(network, device)
     devices = [device.index] if device.type == "cuda" else None
     return DistributedDataParallel(network, devices, broadcast_buffers=False)
 
 
-@torch.no_grad()
-def _count(totals: Totals, loss: Tensor, logits: Tensor, part: Part) -> None:
+def _sums(loss: Tensor, logits: Tensor, part: Part) -> Tensor:
+    """Loss, weight, right and known labels of a part."""
     known = ~part.targets.isnan()
     right = known & ((logits > 0) == (part.targets > 0.5))
-    # A sum that is not finite would hide all others of the epoch.
-    finite = torch.isfinite(loss)
-    sums = [torch.where(finite, loss, 0), torch.where(finite, part.weights.sum(), 0)]
-    sums += [right.sum(), known.sum()]
-    totals.sums[:4] += torch.stack([each.double() for each in sums])
+    sums = [loss, part.weights.sum(), right.sum(), known.sum()]
+    return torch.stack([each.double() for each in sums])

@@ -1,0 +1,195 @@
+"""Augmentation of batches: what each kind does, and on what it depends."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from training_runs import recipe
+from triage.training import draws
+from triage.training.augment import BLUR, FLIPS, JITTER, MAP, UNCHANGED, Augmentation
+from triage.training.settings import Affine, Blur, Crop, Jitter, Perspective, Rotate
+
+PLAIN = dataclasses.replace(recipe().augment, flip=0.0, rotate=Rotate(0.0, 0.0, False))
+KEYS = draws.keys(f"case{i}" for i in range(64))
+EVERYTHING = {
+    "flip": 0.5,
+    "flip_vertical": 0.5,
+    "rotate": Rotate(0.5, 180.0, True),
+    "perspective": Perspective(0.5, 0.5),
+    "affine": Affine(0.5, 10.0, 0.1, (0.9, 1.1), 5.0),
+    "crop": Crop(1.0, (0.8, 1.0)),
+    "blur": Blur(0.5, (5, 9), (0.1, 3.0)),
+    "jitter": Jitter(0.8, 0.2, 0.2, 0.2, 0.2),
+}
+
+
+def augmentation(size=(16, 16), seed=1, **changes):
+    return Augmentation(dataclasses.replace(PLAIN, **changes), seed, size, 255.0)
+
+
+def pictures(count=8, channels=3, size=(16, 16)):
+    torch.manual_seed(0)
+    return 255 * torch.rand(count, channels, *size)
+
+
+def parameters(count, **columns):
+    table = torch.from_numpy(np.tile(UNCHANGED, (count, 1)))
+    for name, values in columns.items():
+        table[:, {"map": MAP, "flips": FLIPS, "jitter": JITTER, "blur": BLUR}[name]] = values
+    return table
+
+
+def test_nothing_asked_for_is_not_active():
+    assert not augmentation().active
+    assert augmentation(flip=0.5).active
+
+
+def test_flips_are_exact():
+    images = pictures(2)
+    flips = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    flipped = augmentation(flip=0.5).apply(images, parameters(2, flips=flips))
+    assert torch.equal(flipped[0], images[0].flip(-1))
+    assert torch.equal(flipped[1], images[1].flip(-2))
+
+
+def test_half_are_flipped():
+    drawn = augmentation(flip=0.5).draw(0, draws.keys(map(str, range(4000))))
+    assert abs(drawn[:, FLIPS][:, 0].mean() - 0.5) < 0.03
+    assert not drawn[:, FLIPS][:, 1].any()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (12, 20)])
+def test_a_turn_by_half_a_circle_turns_both_axes(size):
+    images = pictures(2, size=size)
+    turn = torch.tensor([-1.0, 0, 0, 0, -1, 0, 0, 0, 1])
+    turned = augmentation(size, rotate=Rotate(1.0, 10.0, False)).apply(
+        images, parameters(2, map=turn)
+    )
+    assert torch.allclose(turned, images.flip((-1, -2)), atol=1e-3)
+
+
+def test_rotation_stays_within_its_degrees_and_is_a_turn_in_pixels():
+    size = (10, 20)
+    drawn = augmentation(size, rotate=Rotate(1.0, 10.0, False)).draw(0, KEYS)
+    maps = drawn[:, MAP].view(-1, 3, 3).double().numpy()
+    to_pixels = np.diag([size[1] / 2, size[0] / 2, 1])
+    turns = to_pixels @ maps @ np.linalg.inv(to_pixels)
+    assert np.allclose(turns[:, :2, :2] @ turns[:, :2, :2].transpose(0, 2, 1), np.eye(2), atol=1e-6)
+    angles = np.rad2deg(np.arctan2(turns[:, 1, 0], turns[:, 0, 0]))
+    assert abs(angles).max() <= 10
+    assert angles.std() > 4
+
+
+def test_what_comes_in_from_outside_is_zero():
+    images = torch.full((64, 1, 16, 16), 100.0)
+    turned = augmentation(rotate=Rotate(1.0, 45.0, False))
+    result = turned.apply(images, turned.draw(0, KEYS))
+    assert result[:, :, 0, 0].min() == 0
+    assert result[:, :, 8, 8].min() > 99
+
+
+def test_expansion_shows_the_whole_picture():
+    size = (40, 60)
+    images = torch.zeros(64, 1, *size)
+    images[:, :, :, 0] = images[:, :, 0] = images[:, :, -1] = images[:, :, :, -1] = 100.0
+    turned = augmentation(size, rotate=Rotate(1.0, 180.0, True))
+    drawn = turned.draw(0, KEYS)
+    corners = torch.tensor([[x, y, 1.0] for x in (-1.0, 1.0) for y in (-1.0, 1.0)])
+    places = (torch.linalg.inv(drawn[:, MAP].view(-1, 3, 3)) @ corners.T)[:, :2]
+    assert places.abs().max() <= 1 + 1e-5
+    assert places.abs().amax((1, 2)).min() > 1 - 1e-5
+
+
+def test_perspective_moves_corners_inwards_only():
+    viewed = augmentation(perspective=Perspective(1.0, 0.5))
+    maps = viewed.draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
+    places = torch.linalg.inv(maps) @ corners.T
+    places = places[:, :2] / places[:, 2:]
+    inwards = places * corners[:, :2].T
+    assert inwards.max() <= 1 + 1e-4
+    assert inwards.min() >= 0.5 - 1e-4
+
+
+def test_a_crop_is_part_of_the_picture_of_the_wanted_area():
+    maps = augmentation(crop=Crop(1.0, (0.5, 0.9))).draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    area = maps[:, 0, 0] * maps[:, 1, 1]
+    assert area.min() >= 0.5 - 1e-6
+    assert area.max() <= 0.9 + 1e-6
+    for axis in (0, 1):
+        assert (maps[:, axis, axis] + maps[:, axis, 2].abs()).max() <= 1 + 1e-6
+
+
+def test_choosing_one_never_combines_two():
+    changes = {
+        "rotate": Rotate(1.0, 30.0, False),
+        "affine": Affine(1.0, 0.0, 0.2, (1.0, 1.0), 0.0),
+        "choose": "one",
+    }
+    maps = augmentation(**changes).draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    turned = maps[:, 0, 1] != 0
+    shifted = maps[:, 0, 2] != 0
+    assert (turned ^ shifted).all()
+    assert 10 < turned.sum() < 54
+
+
+def test_blur_is_torchvisions():
+    from triage.models.vision import transforms
+
+    images = pictures(3)
+    blurred = augmentation(blur=Blur(1.0, (5, 9), (0.1, 3.0)))
+    result = blurred.apply(images, parameters(3, blur=torch.tensor([0.0, 0.7, 2.5])))
+    assert torch.allclose(result[0], images[0], atol=1e-3)
+    for i, sigma in ((1, 0.7), (2, 2.5)):
+        expected = transforms.functional.gaussian_blur(images[i], [5, 9], [sigma, sigma])
+        assert torch.allclose(result[i], expected, atol=1e-2)
+
+
+def test_colour_changes_are_torchvisions():
+    from triage.models.vision import transforms
+
+    functional = transforms.functional
+    images = pictures(1)
+    changed = augmentation(jitter=Jitter(1.0, 0.2, 0.2, 0.2, 0.2))
+    for column, adjust in enumerate(
+        (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
+    ):
+        factors = torch.tensor([1.0, 1.0, 1.0, 0.0])
+        factors[column] = 1.15
+        result = changed.apply(images, parameters(1, jitter=factors))
+        assert torch.allclose(result / 255, adjust(images / 255, 1.15), atol=1e-3)
+    result = changed.apply(images, parameters(1, jitter=torch.tensor([1.0, 1, 1, 0.1])))
+    assert torch.allclose(result / 255, functional.adjust_hue(images / 255, 0.1), atol=1e-4)
+
+
+def test_grey_images_take_brightness_and_contrast():
+    changed = augmentation(jitter=Jitter(1.0, 0.2, 0.2, 0.2, 0.2))
+    images = pictures(4, channels=1)
+    assert changed.apply(images, changed.draw(0, KEYS[:4])).shape == images.shape
+
+
+def test_the_result_does_not_depend_on_the_batch():
+    changed = augmentation(**EVERYTHING)
+    images, drawn = pictures(64), changed.draw(3, KEYS)
+    whole = changed.apply(images, drawn)
+    parts = [changed.apply(images[i : i + 5], drawn[i : i + 5]) for i in range(0, 64, 5)]
+    assert torch.allclose(whole, torch.cat(parts), atol=1e-3)
+    assert torch.equal(changed.draw(3, KEYS[10:20]), drawn[10:20])
+    assert not torch.equal(changed.draw(4, KEYS), drawn)
+
+
+def test_samples_that_are_not_chosen_stay_as_they_are():
+    changed = augmentation(**EVERYTHING)
+    images, chosen = pictures(64), np.arange(64) % 2 == 0
+    result = changed.apply(images, changed.draw(0, KEYS, chosen))
+    same = (result - images).abs().amax((1, 2, 3)) < 1e-2
+    assert torch.equal(same, torch.from_numpy(~chosen))
+
+
+def test_results_keep_to_the_range_of_intensities():
+    changed = augmentation(**EVERYTHING)
+    result = changed.apply(pictures(64), changed.draw(0, KEYS))
+    assert result.min() >= 0
+    assert result.max() <= 255

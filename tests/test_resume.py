@@ -1,0 +1,214 @@
+"""A run that is stopped at any moment ends with the same bytes as an unbroken one."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from training_runs import (
+    arguments,
+    cohort,
+    dense,
+    finish,
+    fit,
+    recipe,
+    run_settings,
+    samples,
+    start,
+    wait_for_state,
+    write_study,
+)
+from triage.training.loop import Trainer
+from triage.training.state import Keeper
+
+OUTPUTS = ("checkpoint.pt", "history.csv")
+KINDS = {
+    "plain": {},
+    "plateau": {"schedule": {"name": "plateau", "patience": 0}},
+    "exponential and warm-up": {"schedule": {"name": "exponential", "warm_up": 1}},
+    "cosine": {"schedule": {"name": "cosine"}},
+    "sgd": {"optimizer": {"name": "sgd", "rate": 0.1, "momentum": 0.9}},
+    "adamw": {"optimizer": {"name": "adamw", "weight_decay": 0.1}},
+    "oversample": {"balance": {"method": "oversample"}},
+    "adasyn": {"balance": {"method": "adasyn"}},
+    "early stopping": {"stopping": {"patience": 1}, "select": {"by": "loss"}},
+    "average": {"ema": 0.9},
+    "accumulation and clipping": {"accumulate": 2, "clip": 0.1},
+    "last epoch": {"select": {"by": "last"}},
+    "float16": {"precision": "float16", "max_skipped": 0.5},
+}
+
+
+class Killed(BaseException):
+    """What a test throws where a process would die."""
+
+
+class Restless(Keeper):
+    """Saves at every chance, and dies at the save with the given number."""
+
+    def __init__(self, path: Path, dies_at: int, while_writing: bool) -> None:
+        super().__init__(path)
+        self.left = dies_at
+        self.while_writing = while_writing
+
+    def is_due(self, epoch_ended: bool = False) -> bool:
+        return True
+
+    def _write(self, content: bytes) -> None:
+        self.left -= 1
+        if self.left == 0 and self.while_writing:
+            # As a stop between the two renames leaves it: half a new file, the old one moved.
+            self.path.parent.mkdir(exist_ok=True)
+            self.path.with_suffix(".part").write_bytes(content[: len(content) // 2])
+            if self.path.exists():
+                self.path.replace(self.previous)
+            raise Killed
+        super()._write(content)
+        if self.left == 0:
+            raise Killed
+
+
+def train_until_done(folder: Path, moments: random.Random, **changes):
+    """Train, dying again and again; gives the result and the number of deaths."""
+    torch.set_num_threads(1)
+    deaths = 0
+    while True:
+        keeper = Restless(folder / "run.state", moments.randint(1, 9), moments.random() < 0.5)
+        trainer = Trainer(
+            dense(norm=True, dropout=0.3),
+            samples(*cohort()),
+            samples(*cohort(seed=1)),
+            recipe(**changes),
+            1,
+            ("class0",),
+            keeper,
+        )
+        try:
+            return trainer.run(), deaths
+        except Killed:
+            deaths += 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_training_resumes_exactly(tmp_path, kind):
+    changes = {"epochs": 5} | KINDS[kind]
+    val = samples(*cohort(seed=1))
+    network = dense(norm=True, dropout=0.3)
+    unbroken = fit(network, tmp_path / "unbroken", val=val, **changes)
+    for attempt in range(3):
+        moments = random.Random(attempt)
+        broken, deaths = train_until_done(tmp_path / str(attempt), moments, **changes)
+        assert deaths
+        assert broken.history == unbroken.history
+        assert broken.epoch == unbroken.epoch
+        for name, each in unbroken.weights.items():
+            assert torch.equal(each, broken.weights[name]), name
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "replaced"])
+def test_a_damaged_state_is_reported_and_the_one_before_used(tmp_path, damage, caplog):
+    moments = random.Random(0)
+    keeper = Keeper(tmp_path / "run.state")
+    keeper.save({"epoch": 1})
+    keeper.save({"epoch": 2})
+    assert keeper.load() == {"epoch": 2}
+    content = bytearray(keeper.path.read_bytes())
+    if damage == "flipped":
+        content[moments.randrange(len(content))] ^= 255
+    elif damage == "replaced":
+        content = bytearray(b"something else")
+    else:
+        content = content[: 100 if damage == "cut" else 0]
+    keeper.path.write_bytes(content)
+    assert keeper.load() == {"epoch": 1}
+    assert "damaged" in caplog.text
+    keeper.previous.write_bytes(b"")
+    assert keeper.load() is None
+
+
+def test_a_state_that_can_not_be_saved_does_not_stop_training(tmp_path, caplog):
+    (tmp_path / "scratch").write_text("a file where the folder should be")
+    trained = fit(dense(), tmp_path / "scratch", every=0.0)
+    assert len(trained.history) == 3
+    assert "training goes on" in caplog.text
+
+
+def test_saving_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    keeper = Keeper(tmp_path / "run.state", every=60.0)
+
+    def after(seconds, epoch_ended):
+        now[0] = keeper.saved_at + seconds
+        return keeper.is_due(epoch_ended)
+
+    keeper.cost = 0.5
+    assert not after(9, epoch_ended=True)
+    assert after(11, epoch_ended=True)
+    assert not after(59, epoch_ended=False)
+    assert after(61, epoch_ended=False)
+    keeper.cost = 10.0  # a huge state: an epoch that took over a minute is always kept
+    assert after(61, epoch_ended=True)
+    assert not after(100, epoch_ended=False)
+
+
+def outputs(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in OUTPUTS]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def unbroken(study, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unbroken")
+    finish(arguments("train.py", study, out, run_settings(epochs=40)))
+    return outputs(out)
+
+
+def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(study, unbroken, tmp_path):
+    moments = random.Random(0)
+    command = arguments("train.py", study, tmp_path, run_settings(epochs=40), "--save-every", "0")
+    kills = 0
+    for _ in range(3):
+        process = start(command)
+        wait_for_state(tmp_path / "scratch", process)
+        time.sleep(moments.uniform(0, 0.3))
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert kills
+    finish(command)
+    assert outputs(tmp_path) == unbroken
+    assert not any((tmp_path / "scratch").iterdir())
+
+
+def test_a_process_asked_to_stop_saves_and_says_so(study, unbroken, tmp_path):
+    command = arguments("train.py", study, tmp_path, run_settings(epochs=40), "--save-every", "0")
+    process = start(command)
+    wait_for_state(tmp_path / "scratch", process)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, printed
+    assert "the next start goes on from it" in printed
+    assert not (tmp_path / "checkpoint.pt").exists()
+    assert "going on in epoch" in finish(command)
+    assert outputs(tmp_path) == unbroken
+
+
+def test_outputs_that_can_not_be_written_keep_the_state(study, unbroken, tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    settings = run_settings(epochs=40)
+    command = arguments("train.py", study, tmp_path, settings)
+    broken = [each.replace("/history.csv", "/taken/history.csv") for each in command]
+    printed = finish(broken, status=1)
+    assert "can't be written" in printed
+    assert "Traceback" not in printed
+    printed = finish(command)
+    assert "epoch 40/40" not in printed
+    assert outputs(tmp_path) == unbroken
