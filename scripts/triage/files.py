@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -117,7 +118,8 @@ def write_rows(rows: Iterable[Mapping[str, object]], columns: list[str], target:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a small CSV, without pandas."""
-    return list(csv.DictReader(_read_text(path).splitlines(keepends=True)))
+    # Not split by lines first: a cell may hold what Python takes for the end of one.
+    return list(csv.DictReader(io.StringIO(_read_text(path), newline="")))
 
 
 def sha256(path: Path) -> str:
@@ -128,7 +130,7 @@ def sha256(path: Path) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (OSError, UnicodeDecodeError) as error:
