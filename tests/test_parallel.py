@@ -1,0 +1,86 @@
+"""Several processes on one run give the result of one."""
+
+import csv
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from training_runs import arguments, finish, run_settings, start, wait_for_state, write_study
+
+# Dropout differs between processes, so there is none here.
+NETWORK = {
+    "architecture": "lesion_cnn",
+    "options": {"size": 16, "norm": "batch", "dropout": [0.0, 0.0]},
+}
+# Adam would blow rounding up where a gradient is zero but for it: biases ahead of batch norm.
+SGD = {"name": "sgd", "rate": 0.01, "momentum": 0.9}
+CHANGES = {"model": NETWORK, "epochs": 6, "batch": 5, "accumulate": 2, "optimizer": SGD}
+
+
+def parallel(command):
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return [sys.executable, *launcher, *command[1:]]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"), cases=400)
+
+
+@pytest.fixture(scope="module")
+def alone(study, tmp_path_factory):
+    out = tmp_path_factory.mktemp("alone")
+    finish(arguments("train.py", study, out, run_settings(**CHANGES)))
+    return out
+
+
+def weights(out):
+    return torch.load(out / "checkpoint.pt", weights_only=True)["weights"]
+
+
+def history(out):
+    with open(out / "history.csv", encoding="utf-8") as stream:
+        return [{name: float(each) for name, each in row.items()} for row in csv.DictReader(stream)]
+
+
+def assert_alike(first, second):
+    for name, each in weights(first).items():
+        assert torch.allclose(each, weights(second)[name], rtol=1e-3, atol=1e-4), name
+    for own, other in zip(history(first), history(second), strict=True):
+        assert own == pytest.approx(other, rel=1e-3, abs=1e-4)
+
+
+def test_two_processes_give_the_result_of_one(study, alone, tmp_path):
+    printed = finish(parallel(arguments("train.py", study, tmp_path, run_settings(**CHANGES))))
+    assert printed.count("epoch 6/6") == 1
+    assert_alike(tmp_path, alone)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_a_lost_process_ends_the_job_and_the_next_start_goes_on(study, alone, tmp_path, number):
+    command = arguments("train.py", study, tmp_path, run_settings(**CHANGES), "--save-every", "0")
+    process = start(parallel(command))
+    wait_for_state(tmp_path / "scratch", process)
+    os.kill(a_worker(process.pid, command), number)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, printed
+    # It goes on in one process as well as in two.
+    assert "going on in epoch" in finish(command)
+    assert_alike(tmp_path, alone)
+
+
+def a_worker(launcher: int, command: list[str]) -> int:
+    """The first process that the launcher started."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    workers = [each for each in map(int, children) if command[1] in command_line(each)]
+    return min(workers)
+
+
+def command_line(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
