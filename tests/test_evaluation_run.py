@@ -12,9 +12,12 @@ import pytest
 from sklearn import metrics as reference
 
 from triage.errors import UserError
+from triage.evaluation.bootstrap import group_counts
+from triage.evaluation.choices import choices_of
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
+from triage.evaluation.scoring import replicate, scopes_of
 
 SETTINGS = EvaluationSettings(replicates=200)
 FINDINGS = ("Effusion", "Mass", "Nodule")
@@ -87,6 +90,28 @@ def test_copies_of_a_case_in_its_group_make_nothing_more_certain():
         for part in ("value", "low", "high"):
             alone, tripled = (page["metrics"][metric][part] for page in (once, thrice))
             assert alone == pytest.approx(tripled), (metric, part)
+
+
+def test_replicates_are_the_metrics_of_the_groups_that_are_drawn():
+    _, test, split = study()
+    split["group"] = [f"g{int(i**0.5)}" for i in range(len(split))]  # ever larger groups
+    sample = sample_of(test, split)
+    assert sample is not None
+    choices = choices_of(None, split, sample.classes, 0.9)
+    scopes = scopes_of(sample, choices, bins=10)
+    (found,) = replicate(scopes, sample.groups, rounds=20, seed=5)
+    names = np.unique(sample.groups)
+    for number, counts in enumerate(np.concatenate(list(group_counts(len(names), 20, seed=5)))):
+        drawn = [
+            place
+            for name, count in zip(names, counts, strict=True)
+            for place in np.flatnonzero(sample.groups == name).tolist() * int(count)
+        ]
+        labels, probabilities = sample.labels[drawn, 0], sample.probabilities[drawn, 0]
+        auc = reference.roc_auc_score(labels, probabilities)
+        assert found["scores", "roc_auc"][number] == pytest.approx(auc)
+        accuracy = reference.accuracy_score(labels, probabilities > 0.5)
+        assert found["half", "accuracy"][number] == pytest.approx(accuracy)
 
 
 def test_order_of_rows_does_not_matter():
