@@ -8,7 +8,7 @@ import torch
 
 from training_runs import recipe
 from triage.training import draws
-from triage.training.augment import BLUR, FLIPS, JITTER, MAP, UNCHANGED, Augmentation
+from triage.training.augment import BLUR, COLOURS, FLIPS, GREY, MAP, UNCHANGED, Augmentation
 from triage.training.settings import Affine, Blur, Crop, Jitter, Perspective, Rotate
 
 PLAIN = dataclasses.replace(recipe().augment, flip=0.0, rotate=Rotate(0.0, 0.0, False))
@@ -37,7 +37,7 @@ def pictures(count=8, channels=3, size=(16, 16)):
 def parameters(count, **columns):
     table = torch.from_numpy(np.tile(UNCHANGED, (count, 1)))
     for name, values in columns.items():
-        table[:, {"map": MAP, "flips": FLIPS, "jitter": JITTER, "blur": BLUR}[name]] = values
+        table[:, {"map": MAP, "flips": FLIPS, "blur": BLUR}[name]] = values
     return table
 
 
@@ -49,7 +49,8 @@ def test_nothing_asked_for_is_not_active():
 def test_flips_are_exact():
     images = pictures(2)
     flips = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    flipped = augmentation(flip=0.5).apply(images, parameters(2, flips=flips))
+    flipping = augmentation(flip=0.5, flip_vertical=0.5)
+    flipped = flipping.apply(images, parameters(2, flips=flips))
     assert torch.equal(flipped[0], images[0].flip(-1))
     assert torch.equal(flipped[1], images[1].flip(-2))
 
@@ -147,21 +148,48 @@ def test_blur_is_torchvisions():
         assert torch.allclose(result[i], expected, atol=1e-2)
 
 
-def test_colour_changes_are_torchvisions():
+def jittered(images, **amounts):
+    """Images changed as drawn for them, and the numbers drawn."""
+    jitter = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0} | amounts
+    changed = augmentation(jitter=Jitter(1.0, **jitter))
+    name, most = next(iter(amounts.items()))
+    drawn = (2 * draws.uniform(1, 0, name, KEYS) - 1) * most
+    return changed.apply(images, changed.draw(0, KEYS)), drawn
+
+
+@pytest.mark.parametrize("kind", ["brightness", "contrast", "saturation"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_changes_are_torchvisions(kind, channels):
     from triage.models.vision import transforms
 
-    functional = transforms.functional
-    images = pictures(1)
-    changed = augmentation(jitter=Jitter(1.0, 0.2, 0.2, 0.2, 0.2))
-    for column, adjust in enumerate(
-        (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
-    ):
-        factors = torch.tensor([1.0, 1.0, 1.0, 0.0])
-        factors[column] = 1.15
-        result = changed.apply(images, parameters(1, jitter=factors))
-        assert torch.allclose(result / 255, adjust(images / 255, 1.15), atol=1e-3)
-    result = changed.apply(images, parameters(1, jitter=torch.tensor([1.0, 1, 1, 0.1])))
-    assert torch.allclose(result / 255, functional.adjust_hue(images / 255, 0.1), atol=1e-4)
+    if channels == 1 and kind == "saturation":
+        return
+    images = 60 + pictures(64, channels) / 2  # far enough from black and white
+    result, drawn = jittered(images, **{kind: 0.2})
+    adjust = getattr(transforms.functional, f"adjust_{kind}")
+    expected = [adjust(image / 255, 1 + by) for image, by in zip(images, drawn, strict=True)]
+    assert torch.allclose(result / 255, torch.stack(expected), atol=2e-3)
+
+
+def test_a_turn_of_hue_keeps_brightness_and_grey():
+    images = 100 + pictures(64) / 6
+    images[0] = images[0, :1]
+    result, drawn = jittered(images, hue=0.2)
+    weights = torch.tensor(GREY, dtype=torch.float32).view(3, 1, 1)
+    brightness = [(each * weights).sum(1) for each in (images, result)]
+    assert torch.allclose(*brightness, atol=0.05)
+    assert torch.allclose(result[0], images[0], atol=0.05)
+    moved = (result - images).abs().mean((1, 2, 3))
+    assert np.corrcoef(moved[1:], abs(drawn[1:]))[0, 1] > 0.9
+
+
+def test_red_turned_by_a_third_of_the_circle_is_green_or_blue():
+    changed = augmentation(jitter=Jitter(1.0, 0.0, 0.0, 0.0, 0.5))
+    table = changed.draw(0, KEYS)
+    turn = (2 * draws.uniform(1, 0, "hue", KEYS) - 1) * 0.5
+    third = np.argmin(abs(abs(turn) - 1 / 3))
+    colour = table[third, COLOURS].view(3, 3) @ torch.tensor([255.0, 0.0, 0.0])
+    assert colour.argmax() != 0
 
 
 def test_grey_images_take_brightness_and_contrast():

@@ -23,11 +23,15 @@ Floats = NDArray[np.floating]
 # The columns of a table of parameters.
 MAP = slice(0, 9)  # 3x3, from coordinates of the result to those of the picture
 FLIPS = slice(9, 11)  # left-right, upside down
-JITTER = slice(11, 15)  # factors of brightness, contrast, saturation; turn of hue
-BLUR = 15  # standard deviation in pixels
-UNCHANGED = np.array([1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 1, 0, 0], np.float32)
+COLOURS = slice(11, 20)  # 3x3, from colours of the picture to those of the result
+GAIN = 20  # factor of intensities where there is one channel, not three
+OFFSET = 21  # what is added, in units of the picture's mean brightness
+BLUR = 22  # standard deviation in pixels
+UNCHANGED = np.array([*np.eye(3).flat, 0, 0, *np.eye(3).flat, 1, 0, 0], np.float32)
 
-GREY = (0.299, 0.587, 0.114)
+# Brightness and the two axes of colour about it (YIQ); a turn about the first changes the hue.
+GREY = np.array([0.299, 0.587, 0.114])
+YIQ = np.array([GREY, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
 
 
 class Augmentation:
@@ -74,7 +78,9 @@ class Augmentation:
         if self._warps:
             table[:, MAP] = self._maps(draw, flips).reshape(-1, 9)
         if self._jitters:
-            table[:, JITTER] = self._jitter(draw)
+            colours, gain, offset = self._jitter(draw)
+            table[:, COLOURS] = colours.reshape(-1, 9)
+            table[:, GAIN], table[:, OFFSET] = gain, offset
         if self._blurs:
             table[:, BLUR] = self._blur(draw)
         if chosen is not None:
@@ -86,11 +92,19 @@ class Augmentation:
         if self._warps:
             images = _warp(images, parameters[:, MAP].view(-1, 3, 3), self._is_projective)
         elif self._flips:
-            images = _flip(images, parameters[:, FLIPS] > 0.5)
+            images = self._flipped(images, parameters[:, FLIPS] > 0.5)
         if self._blurs and self.settings.blur is not None:
             images = _blurred(images, parameters[:, BLUR], self.settings.blur.kernel)
         if self._jitters:
-            images = _jittered(images, parameters[:, JITTER], self.ceiling)
+            images = _jittered(images, parameters)
+            images = images.clamp(0, self.ceiling) if self.ceiling else images
+        return images
+
+    def _flipped(self, images: Tensor, flips: Tensor) -> Tensor:
+        if self.settings.flip > 0:
+            images = torch.where(flips[:, 0, None, None, None], images.flip(-1), images)
+        if self.settings.flip_vertical > 0:
+            images = torch.where(flips[:, 1, None, None, None], images.flip(-2), images)
         return images
 
     @property
@@ -138,17 +152,24 @@ class Augmentation:
         maps[:, 1, 2] = (1 - height) * (2 * draw.uniform("crop top") - 1)
         return _where(draw.happens("crop", settings.probability), maps)
 
-    def _jitter(self, draw: _Draw) -> Floats:
+    def _jitter(self, draw: _Draw) -> tuple[Floats, Floats, Floats]:
+        """Brightness, contrast, saturation and hue, in this order, as one map of colours, with
+        the gain of grey pictures and the offset that contrast brings."""
         settings = self.settings.jitter
         assert settings is not None
-        spread = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
-        names = ("brightness", "contrast", "saturation", "hue")
-        changes = np.stack(
-            [draw.between(name, -most, most) for name, most in zip(names, spread, strict=True)],
-            axis=1,
-        )
-        changes *= draw.happens("jitter", settings.probability)[:, None]
-        return changes + np.array([1.0, 1.0, 1.0, 0.0])
+        happens = draw.happens("jitter", settings.probability)
+
+        def change(name: str, most: float) -> Floats:
+            return draw.between(name, -most, most) * happens
+
+        brightness = 1 + change("brightness", settings.brightness)
+        contrast = 1 + change("contrast", settings.contrast)
+        saturation = 1 + change("saturation", settings.saturation)
+        gain, offset = brightness * contrast, brightness * (1 - contrast)
+        grey = np.tile(GREY, (3, 1))
+        colours = saturation[:, None, None] * (np.eye(3) - grey) + grey
+        colours = _hues(change("hue", settings.hue)) @ colours
+        return colours * gain[:, None, None], gain, offset
 
     def _blur(self, draw: _Draw) -> Floats:
         settings = self.settings.blur
@@ -241,11 +262,6 @@ def _affines(draw: _Draw, settings: Augment, height: int, width: int) -> Floats:
     return _where(draw.happens("affine", affine.probability), maps)
 
 
-def _flip(images: Tensor, flips: Tensor) -> Tensor:
-    images = torch.where(flips[:, 0, None, None, None], images.flip(-1), images)
-    return torch.where(flips[:, 1, None, None, None], images.flip(-2), images)
-
-
 def _warp(images: Tensor, maps: Tensor, projective: bool) -> Tensor:
     height, width = images.shape[-2:]
     x = torch.linspace(1 / width - 1, 1 - 1 / width, width, device=images.device)
@@ -260,55 +276,39 @@ def _warp(images: Tensor, maps: Tensor, projective: bool) -> Tensor:
 
 def _blurred(images: Tensor, sigma: Tensor, kernel: tuple[int, int]) -> Tensor:
     """Gaussian blur with its own deviation for each image, as far as ``kernel`` (width, height)."""
-    for dimension, taps in ((3, kernel[0]), (2, kernel[1])):
-        reach = taps // 2
-        offsets = torch.arange(-reach, reach + 1, device=images.device)
-        weights = torch.exp(-0.5 * (offsets / sigma.clamp(min=1e-3)[:, None]) ** 2)
-        weights = weights / weights.sum(1, keepdim=True)
-        margin = (reach, reach, 0, 0) if dimension == 3 else (0, 0, reach, reach)
-        padded = functional.pad(images, margin, mode="reflect")
-        length = images.shape[dimension]
-        images = torch.zeros_like(images)
-        for tap in range(2 * reach + 1):
-            part = padded.narrow(dimension, tap, length)
-            images = torch.addcmul(images, part, weights[:, tap, None, None, None])
-    return images
+    (right, row), (down, column) = (_gaussian(sigma, taps) for taps in kernel)
+    kernels = (column[:, :, None] * row[:, None, :]).repeat_interleave(images.shape[1], 0)
+    padded = functional.pad(images, (right, right, down, down), mode="reflect")
+    # Every channel of every image is a group of its own.
+    blurred = functional.conv2d(padded.flatten(0, 1)[None], kernels[:, None], groups=len(kernels))
+    return blurred[0].unflatten(0, images.shape[:2])
 
 
-def _jittered(images: Tensor, factors: Tensor, ceiling: float | None) -> Tensor:
-    """Brightness, contrast, saturation and hue changed, in this order."""
-    brightness, contrast, saturation, hue = factors[:, :, None, None, None].unbind(1)
+def _gaussian(sigma: Tensor, taps: int) -> tuple[int, Tensor]:
+    """The reach of a kernel of so many taps, and its weights for each deviation."""
+    reach = taps // 2
+    offsets = torch.arange(-reach, reach + 1, device=sigma.device)
+    weights = torch.exp(-0.5 * (offsets / sigma.clamp(min=1e-3)[:, None]) ** 2)
+    return reach, weights / weights.sum(1, keepdim=True)
 
-    def clipped(x: Tensor) -> Tensor:
-        return x.clamp(0, ceiling) if ceiling else x
 
-    images = clipped(images * brightness)
-    images = clipped(torch.lerp(_grey(images).mean((2, 3), keepdim=True), images, contrast))
+def _jittered(images: Tensor, parameters: Tensor) -> Tensor:
+    means = images.mean((2, 3), keepdim=True)
+    offset = parameters[:, OFFSET, None, None, None]
     if images.shape[1] != 3:
-        return images
-    images = clipped(torch.lerp(_grey(images), images, saturation))
-    return _hue_turned(images, hue)
+        gain = parameters[:, GAIN, None, None, None]
+        return images * gain + offset * means.mean(1, keepdim=True)
+    grey = torch.from_numpy(GREY).to(images).view(3, 1, 1)
+    offset = offset * (means * grey).sum(1, keepdim=True)
+    colours = parameters[:, COLOURS].view(-1, 3, 3)
+    return torch.baddbmm(offset.flatten(2), colours, images.flatten(2)).view_as(images)
 
 
-def _grey(images: Tensor) -> Tensor:
-    if images.shape[1] != 3:
-        return images.mean(1, keepdim=True)
-    weights = images.new_tensor(GREY)[:, None, None]
-    return (images * weights).sum(1, keepdim=True)
-
-
-def _hue_turned(images: Tensor, turn: Tensor) -> Tensor:
-    """The hue moved by ``turn`` [batch, 1, 1, 1] of a full circle, through the HSV hexagon."""
-    red, green, blue = images.unbind(1)
-    value, brightest = images.max(1)
-    chroma = value - images.min(1).values
-    safe = chroma.clamp(min=1e-6)
-    sectors = torch.stack(
-        [(green - blue) / safe, (blue - red) / safe + 2, (red - green) / safe + 4], dim=1
-    )
-    sector = sectors.gather(1, brightest[:, None])[:, 0] + 6 * turn[:, 0]
-    channels = []
-    for start in (5, 3, 1):
-        k = torch.remainder(sector + start, 6)
-        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1))
-    return torch.stack(channels, dim=1)
+def _hues(turns: Floats) -> Floats:
+    """Maps of colours [n, 3, 3] that turn hues by parts of a full circle, keeping brightness."""
+    turned = _identity(len(turns))
+    cos, sin = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
+    turned[:, 1, 1], turned[:, 1, 2] = cos, -sin
+    turned[:, 2, 1], turned[:, 2, 2] = sin, cos
+    maps: Floats = np.linalg.inv(YIQ) @ turned @ YIQ
+    return maps

@@ -174,7 +174,8 @@ class Trainer:
         return Part(inputs, self.train.targets[rows], self.weights[rows])
 
     def _take_step(self, window: Window, steps: int) -> None:
-        torch.manual_seed(draws.generator_seed(self.seed, self.epoch, self.step, distributed.RANK))
+        place = (self.epoch, self.step, distributed.RANK)
+        self.stepper.seed(draws.generator_seed(self.seed, *place))
         weight = self.weights[window.rows].sum().clamp(min=1e-12)
         rate = self.rate.at(self.epoch, self.step, steps)
         elements = self.stepper.step(window.parts, weight, rate, self.totals)

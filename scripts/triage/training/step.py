@@ -66,6 +66,13 @@ class Stepper:
         )
         self.guard = BufferGuard(network)
 
+    def seed(self, seed: int) -> None:
+        """Make dropout a function of ``seed``."""
+        # torch.manual_seed would also queue a call, with a traceback, for devices not in use.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+
     def step(self, parts: Sequence[Part], weight: Tensor, rate: float, totals: Totals) -> Tensor:
         """Take one step on the sum over ``parts``, whose labels weigh ``weight`` in all.
 
