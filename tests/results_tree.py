@@ -6,300 +6,314 @@ import json
 import subprocess
 import sys
 import zlib
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
-from triage.files import (
-    read_rows,
-    read_table,
-    write_array,
-    write_json,
-    write_rows,
-)
+from triage.files import read_rows, read_table, write_array, write_json, write_rows
 
-CLASSES = ["normal", "abnormal"]
-CHANNELS = ["T1", "T2", "T2-FLAIR"]
-ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
-SIZE, SLICES = 64, 12
 PROJECT = Path(__file__).parent.parent
-EXPLORED = (
-    *("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png"),
-    *("patients.png", "spots.png"),
-)
+ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
+SEEDS = (1, 2)
+EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png")
+EXPLORED_VOLUMES = ("patients.png", "spots.png")
 DRAWN = (
     *("curves.svg", "roc.svg", "precision_recall.svg", "reliability.svg", "scores.svg"),
-    *("confusion.svg", "seeds.svg", "mistakes.png", "slices.svg"),
+    *("confusion.svg", "seeds.svg", "mistakes.png"),
 )
-PICTURES = (*EXPLORED, *DRAWN)
+DRAWN_VOLUMES = ("slices.svg",)
+EVALUATION = EvaluationSettings(replicates=100)
 
 
-def volume(rng: np.random.Generator, abnormal: bool) -> np.ndarray:
-    """Something like a head [slices, channels, height, width], with a bright spot if abnormal."""
-    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
-    z = np.linspace(-0.8, 0.8, SLICES)[:, None, None]
+@dataclass(frozen=True)
+class Study:
+    """What kind of study it is; ``slices`` above 1 makes volumes of ``roles``."""
+
+    name: str
+    classes: tuple[str, ...]
+    roles: tuple[str, ...]
+    slices: int
+    multilabel: bool = False
+    channels: int = 3
+    size: int = 64
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.classes if self.multilabel else self.classes[-1:]
+
+    @property
+    def pictures(self) -> list[str]:
+        more = self.slices > 1
+        explored = EXPLORED + EXPLORED_VOLUMES * more
+        drawn = DRAWN + DRAWN_VOLUMES * more
+        return [*(f"explore/{name}" for name in explored), *(f"figures/{name}" for name in drawn)]
+
+
+BRAIN = Study("braintriage", ("normal", "abnormal"), ("T1", "T2", "T2-FLAIR"), 12)
+LESIONS = Study("melanoma", ("NV", "MEL"), ("image",), 1)
+CHEST = Study(
+    "xray_heads", ("Effusion", "Mass", "No Finding"), ("image",), 1, multilabel=True, channels=1
+)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a study below ``root``."""
+
+    root: Path
+    study: Study
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data" / self.study.name
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results" / self.study.name
+
+    @property
+    def split(self) -> Path:
+        return self.data / "split" / "fold0.csv"
+
+    def images(self) -> dict[str, list[Path]]:
+        folder = self.data / "images"
+        return {"arrays": sorted(folder.glob("*.npy")), "tables": sorted(folder.glob("*.csv"))}
+
+    def runs(self, pattern: str) -> list[Path]:
+        return sorted(self.results.glob(pattern))
+
+
+def write_all(root: Path, *studies: Study) -> Path:
+    """Data, runs, pictures and the report; the path of the report."""
+    trees = [Tree(root, study) for study in studies or (BRAIN,)]
+    for tree in trees:
+        write_data(tree)
+        write_runs(tree)
+        write_pictures(tree)
+    return write_report(trees)
+
+
+def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2) -> None:
+    """Manifest, quarantine, withdrawn, split and images."""
+    study, rng = tree.study, np.random.default_rng(1)
+    manifest, split, stacks = [], [], {}
+    for i in range(cases + unlabelled):
+        case = f"P{i:03d}"
+        label = "" if i >= cases else _label(study, i)
+        stacks[case] = _image(study, rng, label)
+        part = "unlabelled" if not label else ("val", "test", "train", "train")[i // 2 % 4]
+        same = {"case": case, "group": case, "label": label}
+        files = {role: f"{case}/{role}.mha" for role in study.roles}
+        source = {"votes": "", "partition": "", "files": json.dumps(files), "size": 1000 + i}
+        person = {"sha256": f"{i:064x}", "age": round(rng.uniform(20, 80), 1), "sex": "MF"[i % 2]}
+        manifest.append(same | source | person)
+        split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
+    _write(manifest, tree.data / "manifest.csv")
+    _write(split, tree.split)
+    bad = {"file": "train/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
+    _write([bad], tree.data / "quarantine.csv")
+    gone = {"case": "P900", "date": "2024-05-01", "reason": "withdrew consent"}
+    _write([gone], tree.data / "withdrawn.csv")
+    for shard in range(shards):
+        chosen = {case: stacks[case] for case in list(stacks)[shard::shards]}
+        write_shard(tree.data / "images" / f"shard-{shard}", chosen)
+
+
+def _label(study: Study, i: int) -> str:
+    if study.multilabel and i % 5 == 0:
+        return "|".join(study.classes[:2])
+    return study.classes[i % len(study.classes)]
+
+
+def _image(study: Study, rng: np.random.Generator, label: str) -> np.ndarray:
+    """Something like a head [slices, channels, size, size], with a bright spot if positive."""
+    y, x = np.mgrid[-1 : 1 : study.size * 1j, -1 : 1 : study.size * 1j]
+    z = np.linspace(-0.8, 0.8, study.slices)[:, None, None] if study.slices > 1 else 0 * x[None]
     head = (x / 0.75) ** 2 + (y / 0.9) ** 2 + z**2 < 1
     brain = (x / 0.6) ** 2 + (y / 0.75) ** 2 + z**2 / 0.8 < 1
-    tissue = 300 * head + 250 * brain + 60 * np.sin(9 * x + rng.uniform(0, 6)) * brain
-    stack = np.stack([tissue, 0.8 * tissue, 0.6 * tissue], axis=1)
-    if abnormal:
+    tissue = 90 * head + 60 * brain + 20 * np.sin(9 * x + rng.uniform(0, 6)) * brain
+    stack = np.stack([tissue * (1 - 0.2 * c) for c in range(study.channels)], axis=1)
+    if label == study.classes[-1]:
         cy, cx, cz = rng.uniform(-0.4, 0.4, 3)
-        lesion = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < 0.02
-        stack[:, 1:] += 400 * lesion[:, None]
-    stack += np.abs(rng.normal(0, 20, stack.shape))
-    return stack.astype(np.int16)
+        spot = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < 0.02
+        stack += 80 * spot[:, None]
+    stack += np.abs(rng.normal(0, 8, stack.shape))
+    return np.clip(stack, 0, 255).astype(np.int16 if study.slices > 1 else np.uint8)
 
 
-def write_data(root: Path, study: str = "braintriage", cases: int = 48, shards: int = 2) -> None:
-    """Manifest, quarantine, withdrawn, split, images: ``cases`` labelled cases and 4 others."""
-    rng = np.random.default_rng(1)
-    folder = root / "data" / study
-    manifest, split, stacks = [], [], {}
-    for i in range(cases + 4):
-        case = f"P{i:03d}"
-        label = CLASSES[i % 2] if i < cases else ""
-        stacks[case] = volume(rng, label == "abnormal")
-        part = "unlabelled" if not label else ("val", "test", "train", "train")[i // 2 % 4]
-        manifest.append(
-            {
-                "case": case,
-                "group": case,
-                "label": label,
-                "votes": "",
-                "partition": "",
-                "files": json.dumps({name: f"{case}/{name}.mha" for name in CHANNELS}),
-                "size": 1000 + i,
-                "sha256": f"{i:064x}",
-                "age": round(float(rng.uniform(20, 80)), 1),
-                "sex": "MF"[i % 2],
-            }
-        )
-        fold = i // 2 % 4 if label else -1
-        split.append({"case": case, "group": case, "label": label, "fold": fold, "partition": part})
-    write_rows(manifest, list(manifest[0]), folder / "manifest.csv")
-    write_rows(split, list(split[0]), folder / "split" / "fold0.csv")
-    quarantine = [
-        {"file": "train/full/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
-    ]
-    write_rows(quarantine, ["file", "case", "reason"], folder / "quarantine.csv")
-    withdrawn = [{"case": "P900", "date": "2024-05-01", "reason": "withdrew consent"}]
-    write_rows(withdrawn, ["case", "date", "reason"], folder / "withdrawn.csv")
-    write_shards(folder / "images", stacks, shards)
+def write_shard(target: Path, stacks: dict[str, np.ndarray]) -> None:
+    """An array of images and its table, beside each other."""
+    array = np.concatenate(list(stacks.values()))
+    rows: list[dict[str, object]] = []
+    for case, stack in stacks.items():
+        for index, image in enumerate(stack):
+            place = {"row": len(rows), "case": case, "index": index}
+            height, width = image.shape[1:]
+            check = {"fingerprint": "", "crc32": zlib.crc32(array[len(rows)])}
+            rows.append(place | {"height": height, "width": width} | check)
+    write_array(array, target.with_suffix(".npy"))
+    _write(rows, target.with_suffix(".csv"))
 
 
-def write_shards(folder: Path, stacks: dict[str, np.ndarray], shards: int) -> None:
-    for shard in range(shards):
-        rows: list[dict[str, object]] = []
-        chosen = list(stacks)[shard::shards]
-        array = np.concatenate([stacks[case] for case in chosen])
-        for case in chosen:
-            for index, (height, width) in enumerate(s.shape[1:] for s in stacks[case]):
-                place = {"row": len(rows), "case": case, "index": index}
-                checks = {"fingerprint": "", "crc32": zlib.crc32(array[len(rows)])}
-                rows.append(place | {"height": height, "width": width} | checks)
-        write_array(array, folder / f"shard-{shard}.npy")
-        write_rows(rows, list(rows[0]), folder / f"shard-{shard}.csv")
-
-
-def write_runs(root: Path, study: str = "braintriage", seeds: tuple[int, ...] = (1, 2)) -> None:
-    """Histories, records and predictions of every arm and seed on fold 0."""
-    split = read_rows(root / "data" / study / "split" / "fold0.csv")
-    for number, (arm, strength) in enumerate(ARMS.items()):
-        for seed in seeds:
+def write_runs(tree: Tree) -> None:
+    """Histories, records, predictions and metrics of every arm and seed, and the table."""
+    for number, arm in enumerate(ARMS):
+        for seed in SEEDS:
             rng = np.random.default_rng([number, seed])
-            run = root / "results" / study / "training" / arm / f"fold0-seed{seed}"
-            _write_history(run, rng)
-            _write_record(run, study, arm, seed)
-            _write_predictions(root, study, arm, seed, split, strength, rng)
-            _write_metrics(root, study, arm, seed)
-    _write_table(root, study)
+            _write_history(tree, f"{arm}/fold0-seed{seed}", rng)
+            _write_record(tree, f"{arm}/fold0-seed{seed}")
+            _write_predictions(tree, arm, f"{arm}/fold0-seed{seed}", rng)
+            _write_metrics(tree, f"{arm}/fold0-seed{seed}")
+    write_study_table(tree)
 
 
-def _write_table(root: Path, study: str) -> None:
-    results = root / "results" / study
-    metrics = sorted((results / "metrics").glob("*/*.json"))
-    published = root / "published.csv"
-    row = {"study": study, "arm": "lstm", "metric": "accuracy", "split": "val", "value": 0.66}
-    row |= {"sd": "", "data": "their own", "source": "a report <em>, page 3", "note": ""}
-    write_rows([row], list(row), published)
-    options = {
-        "study": [study],
-        "metrics": metrics,
-        "predictions": [results / "predictions" / path.parent.name / path.stem for path in metrics],
-        "splits": [root / "data" / study / "split" / "fold0.csv"],
-        "published": [published],
-        "settings": [json.dumps(asdict(EvaluationSettings(replicates=200)))],
-        "data": ["phantoms"],
-        "table": [results / "table.csv"],
-        "comparison": [results / "comparison.csv"],
-        "summary": [results / "metrics.json"],
-        "winner": [results / "winner.json"],
+def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
+    rows = []
+    for epoch in range(1, 9):
+        learnt, held = np.exp(-0.2 * epoch), np.exp(-0.1 * epoch)
+        training = {"loss": 0.7 * learnt + rng.normal(0, 0.01), "accuracy": 1 - 0.5 * learnt}
+        noise = rng.normal(0, 0.02, 2)
+        val = {"val_loss": 0.7 * held + noise[0], "val_accuracy": 1 - 0.5 * held + noise[1]}
+        rows.append({"epoch": epoch, "rate": 1e-4} | training | val)
+    _write(rows, tree.results / "training" / run / "history.csv")
+
+
+def _write_record(tree: Tree, run: str) -> None:
+    record = {
+        "settings": {
+            "arm": run.split("/")[0],
+            "recipe": {"epochs": 8, "optimizer": {"name": "adam"}},
+        },
+        "code": "0123456789abcdef",
+        "git_commit": "0" * 40,
+        "versions": {"python": "3.11", "torch": "2.12"},
+        "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
+        "seconds": 12.5,
+        "device": "x86_64 processor, 2 cores",
     }
-    run_script("table.py", options)
+    write_json(record, tree.results / "training" / run / "record.json")
 
 
-def run_script(name: str, options: dict[str, list[Any]]) -> None:
-    """Run a script of the project. Fails with what it printed."""
-    arguments = [
-        text for key, values in options.items() for text in (f"--{key}", *map(str, values))
+def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator) -> None:
+    folder, study = tree.results / "predictions" / run, tree.study
+    slices = []
+    for part in ("val", "test", "unlabelled"):
+        rows = []
+        for case in read_rows(tree.split):
+            if case["partition"] != part:
+                continue
+            for name in study.outputs:
+                truth = int(name in case["label"].split("|"))
+                logit = rng.normal(ARMS[arm] * (2 * truth - 1), 1)
+                score = {"logit": logit, "probability": 1 / (1 + np.exp(-logit))}
+                same = {"case": case["case"], "class": name}
+                rows.append(same | {"label": "" if part == "unlabelled" else truth} | score)
+                for index in range(2, study.slices - 2):
+                    slices.append({"case": case["case"], "index": index, "class": name} | score)
+        _write(rows, folder / f"{part}.csv", ["case", "class", "label", "logit", "probability"])
+    columns = ["case", "index", "class", "logit", "probability"]
+    _write(slices if arm == "resnet18" else [], folder / "slices.csv", columns)
+
+
+def _write_metrics(tree: Tree, run: str) -> None:
+    folder = tree.results / "predictions" / run
+    val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
+    content = evaluate_run(val, test, read_table(tree.split), EVALUATION)
+    write_json(content, tree.results / "metrics" / f"{run}.json")
+
+
+def write_study_table(tree: Tree) -> None:
+    published = tree.root / "published.csv"
+    row = {"study": tree.study.name, "arm": "lstm", "metric": "accuracy", "split": "val"}
+    row |= {"value": "0.66", "sd": "", "data": "their own", "note": ""}
+    _write([row | {"source": "a report <em>, page 3"}], published)
+    run_script(
+        "table.py",
+        study=[tree.study.name],
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        splits=[tree.split],
+        published=[published],
+        settings=[json.dumps(asdict(EVALUATION))],
+        data=["phantoms"],
+        table=[tree.results / "table.csv"],
+        comparison=[tree.results / "comparison.csv"],
+        summary=[tree.results / "metrics.json"],
+        winner=[tree.results / "winner.json"],
+    )
+
+
+def write_pictures(tree: Tree) -> None:
+    settings = {"classes": tree.study.classes, "cases": 4, "seed": 1}
+    explored = [name for name in tree.study.pictures if name.startswith("explore")]
+    run_script(
+        "explore.py",
+        settings=[json.dumps(settings)],
+        manifest=[tree.data / "manifest.csv"],
+        split=[tree.split],
+        figures=[tree.results / name for name in explored],
+        **tree.images(),
+    )
+    write_figures(tree, [name for name in tree.study.pictures if name not in explored])
+
+
+def write_figures(tree: Tree, names: Sequence[str]) -> None:
+    settings = {
+        **{"classes": tree.study.classes, "cases": 4, "seed": 1},
+        **{"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": tree.study.multilabel},
+    }
+    run_script(
+        "figures.py",
+        settings=[json.dumps(settings)],
+        histories=tree.runs("training/*/*/history.csv"),
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        slices=tree.runs("predictions/*/*/slices.csv"),
+        winner=[tree.results / "winner.json"],
+        splits=[tree.split],
+        figures=[tree.results / name for name in names],
+        **tree.images(),
+    )
+
+
+def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
+    words = PROJECT / "workflow" / "report"
+    studies = [
+        {"name": study.name, "classes": study.classes, "phantom": phantom, "confidence": 0.95}
+        for study in (tree.study for tree in trees)
     ]
-    command = [sys.executable, str(PROJECT / "scripts" / name), *arguments]
+    page = trees[0].root / "results" / "report.html"
+    names = {Path(name).stem for tree in trees for name in tree.study.pictures}
+    run_script(
+        "report.py",
+        settings=[json.dumps({"studies": studies})],
+        manifests=[tree.data / "manifest.csv" for tree in trees],
+        quarantines=[tree.data / "quarantine.csv" for tree in trees],
+        withdrawn=[tree.data / "withdrawn.csv" for tree in trees],
+        splits=[tree.split for tree in trees],
+        tables=[tree.results / "table.csv" for tree in trees],
+        metrics=[path for tree in trees for path in tree.runs("metrics/*/*.json")],
+        records=[path for tree in trees for path in tree.runs("training/*/*/record.json")],
+        figures=[tree.results / name for tree in trees for name in tree.study.pictures],
+        captions=[words / f"{name}.rst" for name in sorted(names)],
+        texts=[words / "studies.yaml"],
+        template=[words / "report.html.jinja"],
+        output=[page],
+    )
+    return page
+
+
+def run_script(script: str, **options: Sequence[Any]) -> None:
+    """Run a script of the project. Fails with what it printed."""
+    arguments = [str(each) for key, values in options.items() for each in (f"--{key}", *values)]
+    command = [sys.executable, str(PROJECT / "scripts" / script), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def write_all(root: Path, study: str = "braintriage") -> Path:
-    """Data, runs, all pictures and the report; the path of the report."""
-    write_data(root, study)
-    write_runs(root, study)
-    write_pictures(root, study)
-    return write_report(root, [study])
-
-
-def write_pictures(root: Path, study: str) -> None:
-    data, results = root / "data" / study, root / "results" / study
-    images = {
-        "arrays": sorted((data / "images").glob("*.npy")),
-        "tables": sorted((data / "images").glob("*.csv")),
-    }
-    settings = {"classes": CLASSES, "cases": 4, "seed": 1}
-    explored = images | {
-        "settings": [json.dumps(settings)],
-        "manifest": [data / "manifest.csv"],
-        "split": [data / "split" / "fold0.csv"],
-        "figures": [results / "explore" / name for name in EXPLORED],
-    }
-    run_script("explore.py", explored)
-    bootstrap = {"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": False}
-    drawn = images | {
-        "settings": [json.dumps(settings | bootstrap)],
-        "histories": sorted((results / "training").glob("*/*/history.csv")),
-        "metrics": sorted((results / "metrics").glob("*/*.json")),
-        "predictions": sorted((results / "predictions").glob("*/*")),
-        "slices": sorted((results / "predictions").glob("*/*/slices.csv")),
-        "winner": [results / "winner.json"],
-        "splits": [data / "split" / "fold0.csv"],
-        "figures": [results / "figures" / name for name in DRAWN],
-    }
-    run_script("figures.py", drawn)
-
-
-def write_report(root: Path, studies: list[str], phantom: bool = True) -> Path:
-    data = [root / "data" / study for study in studies]
-    results = [root / "results" / study for study in studies]
-    words = PROJECT / "workflow" / "report"
-    settings = [
-        {"name": study, "classes": CLASSES, "phantom": phantom, "confidence": 0.95}
-        for study in studies
-    ]
-    page = root / "results" / "report.html"
-    pictures = [*(f"explore/{name}" for name in EXPLORED), *(f"figures/{name}" for name in DRAWN)]
-    options = {
-        "settings": [json.dumps({"studies": settings})],
-        "manifests": [folder / "manifest.csv" for folder in data],
-        "quarantines": [folder / "quarantine.csv" for folder in data],
-        "withdrawn": [folder / "withdrawn.csv" for folder in data],
-        "splits": [folder / "split" / "fold0.csv" for folder in data],
-        "tables": [folder / "table.csv" for folder in results],
-        "metrics": [path for each in results for path in sorted(each.glob("metrics/*/*.json"))],
-        "records": [path for each in results for path in sorted(each.glob("training/*/*/rec*"))],
-        "figures": [folder / name for folder in results for name in pictures],
-        "captions": [words / f"{Path(name).stem}.rst" for name in PICTURES],
-        "texts": [words / "studies.yaml"],
-        "template": [words / "report.html.jinja"],
-        "output": [page],
-    }
-    run_script("report.py", options)
-    return page
-
-
-def _write_metrics(root: Path, study: str, arm: str, seed: int) -> None:
-    folder = root / "results" / study / "predictions" / arm / f"fold0-seed{seed}"
-    val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
-    split = read_table(root / "data" / study / "split" / "fold0.csv")
-    content = evaluate_run(val, test, split, EvaluationSettings(replicates=200))
-    write_json(content, root / "results" / study / "metrics" / arm / f"fold0-seed{seed}.json")
-
-
-def _write_history(run: Path, rng: np.random.Generator) -> None:
-    epochs = 8
-    rows = []
-    for epoch in range(1, epochs + 1):
-        rows.append(
-            {
-                "epoch": epoch,
-                "rate": 1e-4,
-                "loss": 0.7 * np.exp(-0.2 * epoch) + rng.normal(0, 0.01),
-                "accuracy": 1 - 0.5 * np.exp(-0.2 * epoch),
-                "val_loss": 0.7 * np.exp(-0.1 * epoch) + rng.normal(0, 0.02),
-                "val_accuracy": 1 - 0.5 * np.exp(-0.1 * epoch) + rng.normal(0, 0.01),
-            }
-        )
-    write_rows(rows, list(rows[0]), run / "history.csv")
-
-
-def _write_record(run: Path, study: str, arm: str, seed: int) -> None:
-    record = {
-        "study": study,
-        "arm": arm,
-        "fold": 0,
-        "seed": seed,
-        "settings": {"recipe": {"epochs": 8, "batch": 16, "optimizer": {"name": "adam"}}},
-        "code": "0123456789abcdef",
-        "commit": "0" * 40,
-        "versions": {"python": "3.11", "torch": "2.12"},
-        "data": {"manifest": "a" * 64, "split": "b" * 64},
-        "seconds": 12.5,
-        "hardware": {"device": "cpu", "processor": "x86_64", "threads": 2},
-    }
-    write_json(record, run / "record.json")
-
-
-def _write_predictions(
-    root: Path,
-    study: str,
-    arm: str,
-    seed: int,
-    split: list[dict[str, str]],
-    strength: float,
-    rng: np.random.Generator,
-) -> None:
-    folder = root / "results" / study / "predictions" / arm / f"fold0-seed{seed}"
-    columns = ["case", "class", "label", "logit", "probability"]
-    slices = []
-    for part in ("val", "test", "unlabelled"):
-        rows = []
-        for row in split:
-            if row["partition"] != part:
-                continue
-            truth = {"normal": 0, "abnormal": 1}.get(row["label"], 0)
-            logit = float(rng.normal(strength * (2 * truth - 1), 1))
-            label = "" if part == "unlabelled" else str(truth)
-            probability = 1 / (1 + np.exp(-logit))
-            rows.append(
-                {
-                    "case": row["case"],
-                    "class": "abnormal",
-                    "label": label,
-                    "logit": logit,
-                    "probability": probability,
-                }
-            )
-            bump = np.exp(-((np.arange(SLICES) - rng.uniform(3, 9)) ** 2) / 4)
-            for index in range(SLICES):
-                value = probability * bump[index]
-                slices.append(
-                    {
-                        "case": row["case"],
-                        "index": index,
-                        "class": "abnormal",
-                        "logit": 0.0,
-                        "probability": value,
-                    }
-                )
-        write_rows(rows, columns, folder / f"{part}.csv")
-    columns = ["case", "index", "class", "logit", "probability"]
-    write_rows(slices if arm == "resnet18" else [], columns, folder / "slices.csv")
+def _write(rows: list[dict[str, Any]], target: Path, columns: list[str] | None = None) -> None:
+    write_rows(rows, columns or list(rows[0]), target)

@@ -35,7 +35,7 @@ def test_it_needs_no_network_and_has_nothing_to_complain_of(window: Browser) -> 
 def test_every_picture_is_loaded(window: Browser) -> None:
     pictures = "return [...document.querySelectorAll('figure img')].map(i => i.naturalWidth)"
     widths = window.run(pictures)
-    assert len(widths) == len(results_tree.PICTURES)
+    assert len(widths) == len(results_tree.BRAIN.pictures)
     assert all(width > 300 for width in widths)
 
 

@@ -96,6 +96,11 @@ class Steps:
         }
         return _params(settings, code_digest("figures.py"))
 
+    def explain(self, study: str) -> dict[str, str]:
+        settings = {"classes": self.params.study(study)["classes"]} | PICTURES
+        used = {self._architecture(run) for run in self.params.trained_runs(study)}
+        return _params(settings, code_digest("explain.py", *sorted(used)))
+
     def report(self) -> dict[str, str]:
         studies = [
             {

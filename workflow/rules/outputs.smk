@@ -12,7 +12,8 @@ DRAWN = [
     "mistakes.png",
 ]
 DRAWN_VOLUMES = ["slices.svg"]
-GROUPS = {"explore": "data", "figures": "results"}
+EXPLAINED = ["augmentation.png", "attention.png"]
+GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
 
 
 def has_volumes(study):
@@ -46,6 +47,7 @@ def pictures_of(study):
     names = {
         "explore": EXPLORED + EXPLORED_VOLUMES * more,
         "figures": DRAWN + DRAWN_VOLUMES * more,
+        "explain": EXPLAINED,
     }
     return [f"results/{study}/{folder}/{name}" for folder in names for name in names[folder]]
 
@@ -135,6 +137,37 @@ use rule figures as figures_volumes with:
         pictures("figures", DRAWN + DRAWN_VOLUMES),
     wildcard_constraints:
         study=studies_of("volumes"),
+
+
+rule explain:
+    input:
+        winner="results/{study}/winner.json",
+        checkpoints=trained_results_of("training", "/checkpoint.pt"),
+        predictions=lambda wildcards: [
+            run.result("predictions", f"/{partition}.csv")
+            for run in PARAMS.trained_runs(wildcards.study)
+            for partition in ("val", "test")
+        ],
+        arrays=arrays,
+        tables=tables,
+    output:
+        pictures("explain", EXPLAINED),
+    log:
+        "logs/{study}/explain.log",
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        folders=trained_results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.explain(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.explain(wildcards.study)["code"],
+    shell:
+        "python scripts/explain.py --settings {params.settings:q} --winner {input.winner}"
+        " --checkpoints {input.checkpoints} --predictions {params.folders}"
+        " --arrays {input.arrays} --tables {input.tables}"
+        " --figures {output} --threads {threads} --log {log}"
 
 
 rule report:

@@ -31,8 +31,9 @@ BINS = 96
 # Enough to see the spread of a class, and a bound on what is read.
 MOST_CASES = 100
 SAMPLED = 128  # pixels along a side that a histogram takes
-RANGES = ("lower third", "middle third", "upper third")
+RANGES = ("first third of slices", "middle third", "last third")
 SPOTS = 3  # circled in each slice
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -268,10 +269,13 @@ def counts(study: Study) -> Figure:
     figure, axes = style.panels(1 + len(kinds), height=2.8, columns=2, left=0.8)
     for kind, ax in zip(["label", *kinds], axes, strict=True):
         sizes = Counter(
-            (value, case["partition"]) for case in cases for value in case[kind].split("|") if value
+            (value or UNKNOWN, case["partition"])
+            for case in cases
+            for value in case[kind].split("|")
         )
         present = {value for value, _ in sizes}
-        order = study.settings.classes if kind == "label" else sorted(present)
+        known = study.settings.classes if kind == "label" else sorted(present - {UNKNOWN})
+        order = (*known, UNKNOWN)
         _bars(ax, sizes, [value for value in order if value in present], parts)
         ax.set_title(f"cases by {'class' if kind == 'label' else kind}")
     style.key(figure, [style.swatch(i) for i in range(len(parts))], parts)

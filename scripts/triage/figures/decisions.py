@@ -12,6 +12,7 @@ from triage.figures import style
 from triage.figures.panels import Panel
 from triage.figures.runs import Member, Results
 
+LEAST_SPAN = 0.2  # of an axis, so that small differences look small
 SHOWN = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -68,6 +69,9 @@ def seeds(results: Results) -> Figure:
                 ax.errorbar(
                     np.mean(values), row, xerr=error, fmt="D", color=style.INK, ms=4, capsize=3
                 )
+        low, high = ax.get_xlim()
+        margin = max(0.0, LEAST_SPAN - (high - low)) / 2
+        ax.set_xlim(low - margin, high + margin)
         ax.set_title(name)
         ax.set_yticks(range(len(arms)), [style.title(arm.name) for arm in arms])
         ax.set_ylim(len(arms) - 0.5, -0.5)

@@ -19,12 +19,15 @@ WIDE = 14  # slices of a volume that are shown
 
 @dataclass(frozen=True)
 class Mistake:
-    """A case on the wrong side of the operating point, by how much, and what it was taken for."""
+    """A case on the wrong side of the operating point of a panel's class, and by how much."""
 
     case: str
     probability: float
     margin: float
-    words: str
+    panel: Panel
+
+
+Kinds = dict[str, list[Mistake]]  # by what a case was called
 
 
 def surest(panels: Sequence[Panel], truth: int, count: int) -> list[Mistake]:
@@ -35,11 +38,8 @@ def surest(panels: Sequence[Panel], truth: int, count: int) -> list[Mistake]:
         probability = sample.probabilities[:, panel.index]
         called = probability > threshold
         wrong = (sample.labels[:, panel.index] == truth) & (called != bool(truth))
-        words = f"{panel.names[truth]} called {panel.names[1 - truth]}"
-        if len(panels) > 1:
-            words = f"{panel.title}: {words}"
         found += [
-            Mistake(str(case), float(p), abs(float(p) - threshold), words)
+            Mistake(str(case), float(p), abs(float(p) - threshold), panel)
             for case, p in zip(sample.cases[wrong], probability[wrong], strict=True)
         ]
     return sorted(found, key=lambda mistake: (-mistake.margin, mistake.case))[:count]
@@ -51,43 +51,47 @@ def mistakes(panels: Sequence[Panel], images: Images, count: int, slices: pd.Dat
     Of volumes a row of slices is shown, with their own probabilities from ``slices`` [cases, slice
     numbers] where it has them.
     """
-    kinds = [found for truth in (1, 0) if (found := surest(panels, truth, count))]
+    kinds = {}
+    for truth in (1, 0):
+        names = panels[0].names
+        if found := surest(panels, truth, count):
+            kinds[f"{names[truth]}\ncalled {names[1 - truth]}"] = found
     if not kinds:
         return style.notice(f"{style.title(panels[0].arm.name)} makes no mistake on these cases")
     if most_slices(images) > 1:
-        return _volumes([each for kind in kinds for each in kind], images, slices)
+        return _volumes(kinds, images, slices)
     return _pictures(kinds, images, count)
 
 
-def _pictures(kinds: Sequence[Sequence[Mistake]], images: Images, count: int) -> Figure:
+def _pictures(kinds: Kinds, images: Images, count: int) -> Figure:
     """A row a kind of mistake."""
     rows: list[list[tiles.Image | None]] = []
-    for kind in kinds:
+    for kind in kinds.values():
         faces = [tiles.faces(stack(images, each.case), 200)[0] for each in kind]
         rows.append([*faces, *[None] * (count - len(faces))])
     shown = tiles.sheet(rows)
-    figure = tiles.figure(shown, [_broken(kind[0].words) for kind in kinds])
-    for row, kind in enumerate(kinds):
-        words = [f"{each.case}\np = {each.probability:.2f}" for each in kind]
+    figure = tiles.figure(shown, list(kinds))
+    for row, kind in enumerate(kinds.values()):
+        words = [f"{each.case}\n{_said(each)}" for each in kind]
         tiles.write_names(figure, shown, row, words)
     return figure
 
 
-def _volumes(found: Sequence[Mistake], images: Images, slices: pd.DataFrame) -> Figure:
+def _volumes(kinds: Kinds, images: Images, slices: pd.DataFrame) -> Figure:
     """A row a case: slices of the last channel from bottom to top."""
     rows: list[list[tiles.Image | None]] = []
-    notes = []
-    for each in found:
+    notes, names = [], []
+    for words, each in ((words, each) for words, kind in kinds.items() for each in kind):
         windowed = tiles.window(stack(images, each.case)[:, -1])
         own = _probabilities(each.case, slices)
         numbers = _spread(list(own) or list(range(len(windowed))))
         rows.append([tiles.shrink(windowed[number], 128) for number in numbers])
+        names.append(f"{each.case}, {_said(each)}\n{words}")
         notes.append([f"{own[number]:.2f}" if number in own else "" for number in numbers])
-    names = [f"{each.case}, p = {each.probability:.2f}\n{_broken(each.words)}" for each in found]
     shown = tiles.sheet(rows)
     figure = tiles.figure(shown, names, size=7)
-    for row, words in enumerate(notes):
-        tiles.write_names(figure, shown, row, words, size=5.5)
+    for row, own_words in enumerate(notes):
+        tiles.write_names(figure, shown, row, own_words, size=5.5)
     return figure
 
 
@@ -105,5 +109,7 @@ def _spread(numbers: list[int]) -> list[int]:
     return [numbers[i] for i in chosen]
 
 
-def _broken(words: str) -> str:
-    return words.replace(" called ", "\ncalled ").replace(": ", ":\n")
+def _said(mistake: Mistake) -> str:
+    """The probability that was predicted, and of what where a case has several labels."""
+    several = len(mistake.panel.arm.mean.classes) > 1
+    return f"p{f'({mistake.panel.title})' * several} = {mistake.probability:.2f}"

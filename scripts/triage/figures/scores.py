@@ -30,7 +30,7 @@ def roc(panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> Figur
         _curves(ax, panel, chosen, bands.roc, bands.roc_points, settings)
         ax.set_title(panel.titled("roc_auc", "AUC"))
         ax.set(xlabel="1 - specificity", ylabel="sensitivity")
-    _key(figure, settings)
+    _key(figure, panels, chosen, settings)
     return figure
 
 
@@ -44,7 +44,7 @@ def precision_recall(panels: Sequence[Panel], chosen: Arm, settings: FigureSetti
         _curves(ax, panel, chosen, bands.precision_recall, points, settings)
         ax.set_title(panel.titled("pr_auc", "AUC"))
         ax.set(xlabel="recall (sensitivity)", ylabel="precision")
-    _key(figure, settings)
+    _key(figure, panels, chosen, settings)
     return figure
 
 
@@ -114,7 +114,7 @@ def distributions(panels: Sequence[Panel]) -> Figure:
                 ax.plot(chosen, height, "|", ms=5, transform=across, clip_on=False, **shared)
         ax.set_title(panel.title)
         ax.set(xlim=(-0.01, 1.01), ylabel="cases")
-        ax.tick_params(axis="x", pad=9)
+        ax.tick_params(axis="x", pad=12)
         ax.set_xlabel("predicted probability")
     style.key(figure, [style.swatch(0), style.swatch(1)], panels[0].names)
     return figure
@@ -152,7 +152,7 @@ def _lines(ax: Axes, arm: Arm, index: int, points: Points, look: style.Look) -> 
         ax.plot(across[0][kept], up[0][kept], **look)
 
 
-def _key(figure: Figure, settings: FigureSettings) -> None:
+def _key(figure: Figure, panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> None:
     blue = style.colour(0)
     handles = [
         Line2D([], [], color=blue),
@@ -160,4 +160,5 @@ def _key(figure: Figure, settings: FigureSettings) -> None:
         Line2D([], [], color=style.FAINT),
     ]
     words = ["this arm", f"{settings.confidence:.0%} interval", "the chosen arm"]
-    style.key(figure, handles, words)
+    shown = 3 if any(panel.arm is not chosen for panel in panels) else 2
+    style.key(figure, handles[:shown], words[:shown])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ExploreSettings:
     """``cases``: how many cases of a class are shown; ``seed`` draws them.
 
-    ``classes`` are in their order; ``spots``: how many bright spots are circled in a picture.
+    ``classes`` are in their order.
     """
 
     classes: tuple[str, ...]
@@ -32,3 +32,12 @@ class FigureSettings:
     replicates: int
     seed: int
     bins: int
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """As ExploreSettings, for the pictures that need a network."""
+
+    classes: tuple[str, ...]
+    cases: int
+    seed: int

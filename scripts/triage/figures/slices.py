@@ -18,6 +18,7 @@ from triage.files import read_table
 
 COLUMNS = ["case", "index", "class", "probability"]
 NONE = pd.DataFrame(columns=COLUMNS)
+LOOK: style.Look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 NAMED = 25  # more patients than this can't be named beside their rows
 
 
@@ -59,6 +60,7 @@ def probabilities(chosen: Arm, slices: Slices, settings: FigureSettings) -> Figu
         if len(shown):
             _lines(lines, shown, style.colour(truth))
             _map(chart, shown)
+    style.colour_key(figure, "probability", LOOK["cmap"])
     return figure
 
 
@@ -82,12 +84,9 @@ def _lines(ax: Axes, chosen: pd.DataFrame, colour: str) -> None:
 
 def _map(ax: Axes, chosen: pd.DataFrame) -> None:
     extent = (*_span(chosen), len(chosen) - 0.5, -0.5)
-    look: style.Look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
-    drawn = ax.imshow(chosen.to_numpy(), aspect="auto", extent=extent, **look)
+    ax.imshow(chosen.to_numpy(), aspect="auto", extent=extent, **LOOK)
     ax.set(xlabel="slice", ylabel="patient")
     ax.grid(visible=False)
-    inset = ax.inset_axes((1.015, 0, 0.02, 1))
-    ax.figure.colorbar(drawn, cax=inset)
     if len(chosen) <= NAMED:
         ax.set_yticks(range(len(chosen)), list(chosen.index), fontsize=6)
 

@@ -26,7 +26,7 @@ FAINT = "#D9D9D9"
 INK = "#222222"
 
 WIDTH = 10.0  # inches
-KEY = 0.3  # inches: the row of the key
+KEY = 0.35  # inches: the row of the key
 DPI = 120  # of images; what is drawn of lines is written as SVG
 
 # What a plotting call is told about looks.
@@ -108,6 +108,17 @@ def key(figure: Figure, handles: Sequence[Artist], words: Sequence[str]) -> None
         columnspacing=1.2,
         handlelength=1.6,
     )
+
+
+def colour_key(figure: Figure, words: str, colours: str) -> None:
+    """Explain a scale of colours from 0 to 1 in the top right corner."""
+    tall = figure.get_figheight()
+    ax = figure.add_axes((0.83, 1 - 0.15 / tall, 0.14, 0.1 / tall))
+    ax.imshow(np.linspace(0, 1, 128)[None], cmap=colours, aspect="auto", extent=(0, 1, 0, 1))
+    ax.grid(visible=False)
+    ax.set(yticks=[], xticks=[0, 0.5, 1])
+    ax.set_ylabel(words, rotation=0, ha="right", va="center")
+    ax.tick_params(length=0, pad=1, labelsize=7)
 
 
 def swatch(index: int) -> Line2D:

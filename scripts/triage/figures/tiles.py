@@ -30,10 +30,10 @@ def shrink(image: Image, longest: int) -> Image:
     step = -(-max(image.shape[:2]) // longest)
     if step <= 1:
         return image
-    height, width = (side // step * step for side in image.shape[:2])
-    blocks = image[:height, :width].reshape(
-        height // step, step, width // step, step, *image.shape[2:]
-    )
+    down, across = (min(step, side) for side in image.shape[:2])
+    rows, columns = image.shape[0] // down, image.shape[1] // across
+    cut = image[: rows * down, : columns * across]
+    blocks = cut.reshape(rows, down, columns, across, *image.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float32)
 
 

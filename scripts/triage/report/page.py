@@ -18,7 +18,11 @@ from triage.report.runs import Run, read_runs, runs_table
 from triage.report.tables import NONE, Cell, Table, count
 
 # Headings of the pictures, by the folder they lie in.
-GROUPS = {"explore": "Pictures of the data", "figures": "Pictures of the results"}
+GROUPS = {
+    "explore": "Pictures of the data",
+    "figures": "Pictures of the results",
+    "explain": "What the network sees",
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def _study(
         phantom=settings.phantom,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        results=read_results(_one(name, files.tables)),
+        results=read_results(
+            _one(name, files.tables), "generated data" if settings.phantom else ""
+        ),
         limits=(*generated, *text.get("limits", []), *words["limits"]),
         pictures=_pictures(_of(name, files.figures), captions),
         runs=runs,

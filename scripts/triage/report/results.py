@@ -39,13 +39,13 @@ class Results:
     reached: Cell
 
 
-def read_results(path: Path) -> Results:
-    """The results of a study from its table."""
+def read_results(path: Path, data: str = "") -> Results:
+    """The results of a study from its table; ``data`` names its data, if not as the table does."""
     rows = read_rows(path)
     chosen = next((row for row in rows if _is_chosen(row)), None)
     return Results(
-        _arms([row for row in rows if row["cases"] or row["runs"]]),
-        _published(rows),
+        _arms([row for row in rows if _float(row["cases"]) or _float(row["runs"])]),
+        _published(rows, data),
         arm_title(chosen["arm"]) if chosen else "",
         _metric(chosen, "roc_auc") if chosen else Cell(NONE),
     )
@@ -98,7 +98,7 @@ def _metric(row: Row, metric: str) -> Cell:
     return number(_float(row[metric]), notes=notes)
 
 
-def _published(rows: Sequence[Row]) -> Table | None:
+def _published(rows: Sequence[Row], data: str) -> Table | None:
     told = [row for row in rows if row["published_value"]]
     if not told:
         return None
@@ -115,7 +115,7 @@ def _published(rows: Sequence[Row]) -> Table | None:
                 number(_float(row["published_value"]), 4, notes),
                 Cell(row["published_data"]),
                 number(_float(row["ours_value"]), 4),
-                Cell(row["data"] or "not run"),
+                Cell((data or row["data"]) if row["data"] else "not run"),
                 Cell(row["published_source"]),
             )
         )

@@ -97,7 +97,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
             )
         )
     columns = ("arm", "fold", "seed", *titles, "time", "device")
-    return Table("Runs", columns, tuple(rows))
+    return Table("Single runs", columns, tuple(rows))
 
 
 def _duration(seconds: float) -> str:

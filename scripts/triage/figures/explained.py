@@ -1,0 +1,203 @@
+"""Pictures that need the network itself: what it is shown, and where it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from triage.data.store import Images
+from triage.figures import style, tiles
+from triage.figures.heatmaps import heatmaps
+from triage.figures.settings import ExplainSettings
+from triage.figures.stacks import most_slices, stack
+from triage.files import read_rows
+from triage.settings import convert
+from triage.training import balance, draws
+from triage.training.cases import Cases
+from triage.training.checkpoint import Checkpoint
+from triage.training.images import ImageData
+from triage.training.settings import Augment
+
+DRAWS = 5  # augmented versions of an image
+MOST_CLASSES = 6  # of a study with several labels
+SHORT = 200  # pixels along a side
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained network with the images of its study, and what it predicted for labelled cases.
+
+    ``predictions``: rows of a table of predictions, of the test part or else of validation.
+    """
+
+    checkpoint: Checkpoint
+    images: Images
+    predictions: tuple[dict[str, str], ...]
+    device: torch.device
+    settings: ExplainSettings
+
+    @classmethod
+    def read(
+        cls,
+        checkpoint: Path,
+        predictions: Sequence[Path],
+        images: Images,
+        device: torch.device,
+        settings: ExplainSettings,
+    ) -> Source:
+        """``predictions``: the run's tables, of which the first with a labelled case is taken."""
+        tables = ([row for row in read_rows(path) if row["label"]] for path in predictions)
+        rows = next((found for found in tables if found), [])
+        return cls(Checkpoint.load(checkpoint), images, tuple(rows), device, settings)
+
+    @property
+    def has_scans(self) -> bool:
+        """Whether cases are volumes, whose channels are no colours."""
+        return most_slices(self.images) > 1
+
+    def data(self, names: Iterable[str]) -> ImageData:
+        """The images of some cases as the network gets them."""
+        checkpoint = self.checkpoint
+        return ImageData(
+            self.images, names, checkpoint.input, checkpoint.normalisation, self.device
+        )
+
+
+def augmentation(source: Source) -> Figure:
+    """Training images as stored, as the network gets them, and augmented a few times."""
+    cases = _some_training_cases(source)
+    data = source.data(cases.names)
+    settings = convert(
+        Augment, source.checkpoint.record["settings"]["recipe"]["augment"], "augment"
+    )
+    seed = source.checkpoint.seed
+    samples = data.samples(cases, source.checkpoint.outputs, False, settings, seed)
+    middle = data.slices // 2
+    rows = np.arange(len(cases)) * data.slices + middle
+    plan = balance.Plan(rows, np.zeros_like(rows), np.full(len(rows), True))
+    versions = [
+        next(samples.batches(plan, [(0, len(rows))], epoch)).cpu().numpy()
+        for epoch in (None, *range(1, DRAWS + 1))
+    ]
+    number = int(data.numbers[middle])
+    shown = []
+    for i, name in enumerate(cases.names):
+        stored = stack(source.images, name)[number]
+        shown.append(
+            [_seen(each, source.has_scans) for each in (stored, *(v[i] for v in versions))]
+        )
+    titles = ["as stored", "as input", *(f"augmented {k}" for k in range(1, DRAWS + 1))]
+    drawn = tiles.sheet(shown)
+    figure = tiles.figure(drawn, list(cases.names))
+    tiles.write_names(figure, drawn, 0, titles)
+    return figure
+
+
+def _some_training_cases(source: Source) -> Cases:
+    """A few cases that the network was trained on, drawn by the seed."""
+    names = source.checkpoint.cases["train"]
+    order = draws.order(source.settings.seed, 0, draws.keys(names))
+    chosen = sorted(names[i] for i in order[: max(2, source.settings.cases // 2)])
+    return Cases(tuple(chosen), ("",) * len(chosen))
+
+
+def attention(source: Source) -> Figure:
+    """Where the network finds what it calls positive, in the cases it is surest to be positive."""
+    chosen = _surest(source)
+    if not chosen:
+        return style.notice("no case has a known label")
+    names = [name for row in chosen for name in row.cases]
+    data = source.data(names)
+    network = source.checkpoint.network().to(source.device)
+    images: list[list[tiles.Image | None]] = []
+    labels: list[str] = []
+    notes: list[list[str]] = []
+    for row in chosen:
+        pairs = [_overlaid(source, data, network, name, row.output) for name in row.cases]
+        images += [[plain for plain, _ in pairs], [heat for _, heat in pairs]]
+        labels += [row.title, ""]
+        notes += [[f"{name}\np = {p:.2f}" for name, p in row.cases.items()], []]
+    drawn = tiles.sheet(images)
+    figure = tiles.figure(drawn, labels)
+    for place, words in enumerate(notes):
+        tiles.write_names(figure, drawn, place, words)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Cases with their probability, of one label, explained for one output of the network."""
+
+    title: str
+    output: int
+    cases: dict[str, float]
+
+
+def _surest(source: Source) -> list[_Row]:
+    """The cases with the highest probability: by true class, or by each of the commonest labels."""
+    outputs, count = source.checkpoint.outputs, source.settings.cases
+    if len(outputs) == 1:
+        names = (source.settings.classes[-1], source.settings.classes[0])
+        wanted = [(name, 0, label) for name, label in zip(names, ("1", "0"), strict=True)]
+    else:
+        sizes = {name: _count(source, name) for name in outputs}
+        common = sorted(outputs, key=lambda name: -sizes[name])[:MOST_CLASSES]
+        wanted = [(name, outputs.index(name), "1") for name in common]
+    rows = []
+    for title, output, label in wanted:
+        found = [
+            (row["case"], float(row["probability"]))
+            for row in source.predictions
+            if row["class"] == outputs[output] and row["label"] == label
+        ]
+        found.sort(key=lambda each: (-each[1], each[0]))
+        if found:
+            rows.append(_Row(title, output, dict(found[:count])))
+    return rows
+
+
+def _count(source: Source, name: str) -> int:
+    return sum(row["class"] == name and row["label"] == "1" for row in source.predictions)
+
+
+def _overlaid(
+    source: Source, data: ImageData, network: torch.nn.Module, name: str, output: int
+) -> tuple[tiles.Image, tiles.Image]:
+    """A case's image, of a volume the slice that matters most, plain and with its heat map."""
+    whole = source.checkpoint.over_volumes
+    samples = data.samples(Cases((name,), ("",)), source.checkpoint.outputs, whole)
+    plan = balance.in_order(len(samples))
+    batch: Tensor = next(samples.batches(plan, [(0, len(samples))], None))
+    maps = heatmaps(network, batch, output).cpu().numpy()
+    place = int(np.argmax(maps.sum(axis=(1, 2))))
+    image = batch.reshape(-1, *batch.shape[-3:])[place].cpu().numpy()
+    plain = _seen(image, source.has_scans)
+    if plain.ndim == 2:
+        plain = np.repeat(plain[..., None], 3, axis=2)
+    heat = tiles.shrink(maps[place] / max(float(maps.max()), 1e-12), SHORT)
+    colours = matplotlib.colormaps["inferno"](heat)[..., :3]
+    weight = 0.65 * heat[..., None]
+    return plain, (plain * (1 - weight) + colours * weight).astype(np.float32)
+
+
+def _seen(image: np.ndarray, scan: bool) -> tiles.Image:
+    """An image [channels, h, w] for the eye: of scans the last channel, photographs in colour."""
+    if image.shape[0] == 3 and not scan:
+        return tiles.shrink(np.moveaxis(tiles.window(image), 0, -1), SHORT)
+    return tiles.shrink(tiles.window(image[-1]), SHORT)
+
+
+FIGURES = {"augmentation": augmentation, "attention": attention}
+
+
+def draw(source: Source, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]:
+    """Each of the pictures that the names of ``targets`` ask for."""
+    for target in targets:
+        yield target, FIGURES[target.stem](source)

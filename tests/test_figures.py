@@ -1,0 +1,193 @@
+"""The numbers behind the pictures, and their files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+import results_tree
+from triage.evaluation.arms import Run
+from triage.evaluation.samples import Sample
+from triage.figures import bands, mistakes, runs, slices, spots, style, tiles
+from triage.figures.panels import Panel
+
+CASES = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(1, 3)), min_size=2, max_size=30
+).filter(lambda rows: {label for label, _, _ in rows} == {0, 1})
+
+
+@given(CASES)
+def test_roc_points_are_those_of_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
+    labels, scores, weights = (np.array(each, float) for each in zip(*rows, strict=True))
+    false, true = bands.roc_points(labels, scores / 8, weights[None])
+    area = np.trapezoid(true[0], false[0])
+    assert area == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
+    theirs = roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose(false[0], theirs[0])
+    np.testing.assert_allclose(true[0], theirs[1])
+
+
+@given(CASES)
+def test_precision_is_that_of_scikit_learn(rows: list[tuple[int, int, int]]) -> None:
+    labels, scores, weights = (np.array(each, float) for each in zip(*rows, strict=True))
+    recall, precision = bands.precision_recall_points(labels, scores / 8, weights[None])
+    area = float(np.sum(np.diff(recall[0], prepend=0) * precision[0]))
+    assert area == pytest.approx(average_precision_score(labels, scores, sample_weight=weights))
+    grid = bands.precision_recall(labels, scores / 8, weights[None])[0]
+    for level in (0.25, 0.5, 1.0):
+        reached = precision[0][np.flatnonzero(recall[0] >= level - 1e-9)[0]]
+        assert grid[np.flatnonzero(np.isclose(bands.GRID, level))[0]] == pytest.approx(reached)
+
+
+def member(labels: list[int], probabilities: list[float], threshold: float = 0.5) -> runs.Member:
+    names = np.array([f"c{i}" for i in range(len(labels))])
+    column = np.array(probabilities, float)[:, None]
+    truth = np.array(labels, float)[:, None]
+    logits = np.log(column / (1 - column))
+    sample = Sample(
+        names, np.array([f"g{i // 2}" for i in range(len(labels))]), ("yes",), truth, logits, column
+    )
+    choices = {"yes": {"operating_points": {"half": {"threshold": threshold}}}}
+    return runs.Member(
+        Run("a", 0, 1, {"choices": choices, "operating_point": "half"}, sample), sample
+    )
+
+
+def test_a_band_holds_its_curve_and_is_drawn_by_the_seed() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 60)
+    probabilities = 1 / (1 + np.exp(-rng.normal(labels, 1)))
+    arm = runs.Arm("a", (member(labels.tolist(), probabilities.tolist()),))
+    first, again = (bands.band(arm, 0, bands.roc, 200, 0.95, seed=4) for _ in range(2))
+    np.testing.assert_array_equal(first.low, again.low)
+    inside = (first.low <= first.middle + 1e-9) & (first.middle <= first.high + 1e-9)
+    assert inside.mean() > 0.97
+    assert (first.high - first.low).max() > 0.1
+
+
+def test_reliability_is_the_share_of_positives_in_each_bin() -> None:
+    labels = np.array([0, 1, 1, 1, 0])
+    probabilities = np.array([0.05, 0.15, 0.55, 0.52, 1.0])
+    shares = bands.reliability(10)(labels, probabilities, np.ones((1, 5)))[0]
+    expected = [0, 1, *[np.nan] * 3, 1, *[np.nan] * 3, 0]
+    np.testing.assert_array_equal(shares, expected)
+
+
+def test_the_mean_of_runs_covers_every_case_once() -> None:
+    arm = runs.Arm("a", (member([0, 1], [0.2, 0.6]), member([0, 1, 1], [0.4, 0.8, 0.9])))
+    assert arm.mean.cases.tolist() == ["c0", "c1", "c2"]
+    np.testing.assert_allclose(arm.mean.probabilities[:, 0], [0.3, 0.7, 0.9])
+
+
+def test_the_surest_mistakes_come_first() -> None:
+    arm = runs.Arm("a", (member([1, 1, 1, 0, 0], [0.4, 0.1, 0.9, 0.7, 0.2]),))
+    panel = Panel(arm, 0, "a", ("no", "yes"), "test")
+    assert [each.case for each in mistakes.surest([panel], 1, 5)] == ["c1", "c0"]
+    assert [each.case for each in mistakes.surest([panel], 1, 1)] == ["c1"]
+    assert [each.case for each in mistakes.surest([panel], 0, 5)] == ["c3"]
+
+
+def test_slices_are_those_of_an_arm_that_sees_slices(tmp_path: Path) -> None:
+    def write(arm: str, seed: int, rows: str) -> Path:
+        path = tmp_path / arm / f"fold0-seed{seed}" / "slices.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text("case,index,class,logit,probability\n" + rows)
+        return path
+
+    paths = [
+        write("lstm", 1, ""),
+        write("cnn", 1, "a,4,x,0,0.2\na,10,x,0,0.4\n"),
+        write("cnn", 2, "a,4,x,0,0.4\na,10,x,0,0.8\n"),
+    ]
+    found = slices.read_slices(paths, "lstm")
+    assert found.arm == "cnn"
+    assert found.table.columns.tolist() == [4, 10]
+    np.testing.assert_allclose(found.table.loc["a"], [0.3, 0.6])
+    assert slices.read_slices(paths[:1], "lstm").table.empty
+
+
+def test_a_sheet_puts_every_image_in_its_place() -> None:
+    grey, colour = np.full((4, 6), 0.5, np.float32), np.zeros((4, 6, 3), np.float32)
+    shown = tiles.sheet([[grey, colour], [None, grey]])
+    height, width = shown.cell
+    assert shown.picture.shape == (2 * height, 2 * width, 3)
+    assert (shown.picture[:4, :6] == 0.5).all()
+    assert (shown.picture[:4, width : width + 6] == 0).all()
+    assert (shown.picture[height:, :width] == 1).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
+def test_shrinking_keeps_the_mean_and_the_bound(height: int, width: int, longest: int) -> None:
+    image = np.random.default_rng(height * 100 + width).random((height, width), np.float32)
+    small = tiles.shrink(image, longest)
+    assert max(small.shape) <= longest or max(image.shape) <= longest
+    assert image.min() <= small.min() <= small.max() <= image.max()
+
+
+def test_a_constant_image_can_be_windowed() -> None:
+    assert (tiles.window(np.full((3, 3), 7, np.int16)) == 0).all()
+
+
+def test_bright_spots_are_found_inside_and_not_on_the_rim() -> None:
+    y, x = np.mgrid[-1:1:128j, -1:1:128j]
+    radius = np.hypot(x, y)
+    image = 100.0 * (radius < 0.8) + 500.0 * ((radius > 0.74) & (radius < 0.8))
+    for row, column in ((50, 50), (80, 70)):
+        image += 150 * np.exp(
+            -((np.arange(128)[:, None] - row) ** 2 + (np.arange(128) - column) ** 2) / 8
+        )
+    found = [(row, column) for row, column, _ in spots.brightest(image, 2)]
+    assert sorted(found) == [(50, 50), (80, 70)]
+    assert spots.brightest(np.zeros((64, 64)), 3) == []
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_picture_is_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> None:
+    for name in "ab":
+        with style.styled():
+            figure, (ax, _) = style.panels(2, height=2)
+            ax.plot([0, 1], label="line")
+            style.key(figure, [style.swatch(0)], ["a line"])
+            style.save(figure, tmp_path / f"{name}{suffix}")
+    first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("script", "unwanted"),
+    [("explore", "torch"), ("figures", "torch"), ("report", "torch pandas numpy matplotlib")],
+)
+def test_a_script_loads_no_more_than_it_needs(script: str, unwanted: str) -> None:
+    code = f"""import runpy, sys
+sys.path.insert(0, {str(results_tree.PROJECT / "scripts")!r})
+runpy.run_path({str(results_tree.PROJECT / "scripts" / f"{script}.py")!r}, run_name="no")
+print(*({unwanted.split()!r} & sys.modules.keys()))"""
+    code = code.replace(f"{unwanted.split()!r} &", f"set({unwanted.split()!r}) &")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_without_a_labelled_case_a_picture_says_so(tmp_path: Path) -> None:
+    tree = results_tree.Tree(tmp_path, results_tree.LESIONS)
+    results_tree.write_data(tree)
+    results_tree.write_runs(tree)
+    for path in tree.runs("predictions/*/*/*.csv"):
+        path.write_text("case,class,label,logit,probability\n")
+    results_tree.write_figures(tree, ["figures/roc.svg", "figures/mistakes.png"])
+    assert (tree.results / "figures" / "roc.svg").stat().st_size > 500
+
+
+def test_every_picture_is_drawn_of_several_labels_and_of_colour_images(tmp_path: Path) -> None:
+    for study in (results_tree.CHEST, results_tree.LESIONS):
+        tree = results_tree.Tree(tmp_path, study)
+        results_tree.write_data(tree)
+        results_tree.write_runs(tree)
+        results_tree.write_pictures(tree)
+        assert all((tree.results / name).stat().st_size > 2000 for name in study.pictures)
