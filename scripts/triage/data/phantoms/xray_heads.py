@@ -142,10 +142,11 @@ def _chances(skew: float) -> np.ndarray:
 
 
 def _leading_findings(rng: np.random.Generator, skew: float, count: int) -> list[str]:
-    """First findings of the patients in turn: each finding its share, and at least once."""
+    """First findings of the patients in turn: each finding once, then each its share."""
+    names = list(PREVALENCE)
     shares = np.ceil(_chances(skew) * count / PICTURES * (1 - HEALTHY)).astype(int)
-    leading = np.repeat(list(PREVALENCE), shares)
-    return [str(finding) for finding in rng.permutation(leading)]
+    rest = rng.permutation(np.repeat(names, shares - 1))
+    return [str(finding) for finding in (*rng.permutation(names), *rest)]
 
 
 def draw(settings: Settings, picture: Picture) -> Image.Image:
