@@ -47,7 +47,7 @@ class Finish:
 
     def _may_tell(self, records: Records) -> bool:
         """Whether DVC can be told without taking anything stale for fresh."""
-        if "DVC_STAGE" in os.environ or not Path(".dvc").is_dir():
+        if os.environ.get("DVC_STAGE") or not Path(".dvc").is_dir():
             return False
         if records.knowledge.recall("told") == self._scene():
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from engines.records import Records
 from params import Params
 from triage.data import inventory
 from triage.errors import UserError
+from triage.files import write_rows
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -40,10 +41,20 @@ def read_params(workflow: Workflow) -> Params:
         phantoms = {
             f"data/{study}/phantom.csv": f"data/{study}/phantom" for study in params.phantoms
         }
+        if workflow.is_main_process:
+            _provide_withdrawn(params.studies)
         attach(workflow, PARAMS, raw, phantoms)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     return params
+
+
+def _provide_withdrawn(studies: Iterable[str]) -> None:
+    """A table of withdrawn cases for each study, for people to fill in; both engines read it."""
+    for study in studies:
+        path = Path(f"data/{study}/withdrawn.csv")
+        if not path.exists():
+            write_rows([], ["case", "date", "reason"], path)
 
 
 def attach(

@@ -1,0 +1,404 @@
+"""What each situation makes each engine do, on both engines and a real remote."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from engines_support import Project, Server, kill_when, wait_until
+
+BETA_CHECKPOINT = "results/beta/training/small/seed1/checkpoint.pt"
+BETA_ALL = [
+    "evaluate beta small 1",
+    "evaluate beta small 2",
+    "index beta",
+    "report",
+    "split beta",
+    "table beta",
+    "train beta small 1",
+    "train beta small 2",
+]
+
+
+def shuffle_times(project: Project) -> None:
+    files = [path for path in project.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    kept = [path for path in files if {".git", ".dvc"}.isdisjoint(path.parts)]
+    chance = random.Random(0)
+    project.age([str(path.relative_to(project.folder)) for path in kept], chance.uniform(1, 1e6))
+    for path in kept:
+        project.age([str(path.relative_to(project.folder))], chance.uniform(1, 1e6))
+
+
+def test_after_snakemake_both_have_nothing_to_do(project: Project) -> None:
+    project.assert_agreed()
+    assert project.snakemake() == []
+    assert project.repro() == []
+
+
+def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_path: Path) -> None:
+    fresh = made.clone(tmp_path / "fresh")
+    for name in ("snakemake.lock", "dvc.lock", "steps.json"):
+        fresh.path(name).unlink()
+    fresh.repro()
+    fresh.assert_agreed()
+    assert fresh.text("snakemake.lock") == made.text("snakemake.lock")
+    assert fresh.text("steps.json") == made.text("steps.json")
+
+
+@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink", "reflink"])
+def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
+    clone = made.clone(tmp_path / "clone", link)
+    pulled = clone.run("dvc", "pull", "--quiet")
+    if pulled.code and link == "reflink":
+        pytest.skip("this file system has no reflinks")
+    assert pulled.code == 0, pulled.output
+    if link == "copy":
+        shuffle_times(clone)
+    clone.assert_agreed()
+    assert clone.snakemake() == []
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_clone_without_pull_says_how_to_get_results(made: Project, tmp_path: Path) -> None:
+    clone = made.clone(tmp_path / "clone")
+    assert "`dvc pull` fetches" in clone.succeed("snakemake", "--dry-run")
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_clone_pull_and_a_changed_parameter(made: Project, tmp_path: Path, engine: str) -> None:
+    clone = made.clone(tmp_path / "clone", "hardlink")
+    clone.succeed("dvc", "pull", "--quiet")
+    clone.set("studies.alpha.arms.large.rate", 0.3)
+    ran = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]
+    assert clone.plan() == ran
+    assert clone.changed() == {"steps", "training@alpha"}
+    if engine == "snakemake":
+        assert clone.snakemake() == ran
+    else:
+        after = ["steps", "training@alpha", "metrics@alpha", "table@alpha", "report"]
+        assert clone.repro() == after
+    clone.assert_agreed()
+
+
+def test_a_changed_parameter_and_back_again(project: Project) -> None:
+    lock = project.text("snakemake.lock")
+    project.set("studies.beta.split.k", 2)
+    assert project.plan()
+    project.set("studies.beta.split.k", 3)
+    project.assert_agreed()
+    project.set("studies.beta.split.k", 2)
+    changed = project.snakemake()
+    project.set("studies.beta.split.k", 3)
+    assert project.snakemake() == changed
+    project.assert_agreed()
+    assert project.text("snakemake.lock") == lock
+
+
+def test_branches_there_and_back(project: Project) -> None:
+    project.git("checkout", "--quiet", "-b", "other")
+    project.set("recipe.epochs", 5)
+    project.snakemake()
+    project.commit()
+    for branch in ("main", "other", "main"):
+        project.git("checkout", "--quiet", branch)
+        assert project.plan()
+        project.succeed("dvc", "checkout", "--quiet")
+        project.assert_agreed()
+        assert project.snakemake() == []
+        assert project.git("status", "--porcelain") == ""
+
+
+def test_killed_snakemake(project: Project) -> None:
+    project.set("recipe.rate", 0.5)
+    project.set("studies.beta.seeds", [1, 2, 3, 4])
+    whole = project.plan()
+    records = project.path(".snakemake/metadata")
+    start = max(record.stat().st_mtime_ns for record in records.iterdir())
+    process = project.start("snakemake", "--cores", "1", TRAIN_SECONDS="0.5")
+    kill_when(
+        process, lambda: any(record.stat().st_mtime_ns > start for record in records.iterdir())
+    )
+    project.succeed("snakemake", "--unlock")
+    plan = project.plan()
+    assert set(plan) < set(whole)
+    assert project.snakemake() == plan
+    project.assert_agreed()
+
+
+def test_killed_dvc_repro(project: Project) -> None:
+    project.set("studies.alpha.split.k", 3)
+    split = project.path("data/alpha/split/split.csv")
+    process = project.start("dvc", "repro", TRAIN_SECONDS="5")
+    kill_when(process, lambda: split.exists() and split.read_text().strip().endswith(",0"))
+    project.succeed("snakemake", "--unlock")
+    project.repro()
+    project.assert_agreed()
+
+
+def test_alternating(project: Project) -> None:
+    for epochs, engine in enumerate(["snakemake", "dvc", "snakemake", "dvc"], 5):
+        project.set("studies.beta.arms.small.epochs", epochs)
+        if engine == "dvc":
+            assert "training@beta" in project.repro()
+        else:
+            assert "train beta small 1" in project.snakemake()
+        project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_new_seed(project: Project, engine: str) -> None:
+    project.set("studies.beta.seeds", [1, 2, 7])
+    new = ["evaluate beta small 7", "report", "table beta", "train beta small 7"]
+    assert project.plan() == new
+    assert project.changed() == {"steps", "training@beta"}
+    if engine == "dvc":
+        assert project.repro() == [
+            "steps",
+            "training@beta",
+            "metrics@beta",
+            "table@beta",
+            "report",
+        ]
+    else:
+        assert project.snakemake() == new
+    project.assert_agreed()
+
+
+def test_new_arm_and_taken_away_again(project: Project) -> None:
+    lock = project.text("snakemake.lock")
+    project.set("studies.beta.arms.wide", {"architecture": "deep"})
+    new = {f"{step} beta wide {seed}" for step in ("train", "evaluate") for seed in (1, 2)}
+    assert set(project.plan()) == new | {"report", "table beta"}
+    project.snakemake()
+    project.set("studies.beta.arms.wide", None)
+    assert project.snakemake() == ["report", "table beta"]
+    project.assert_agreed()
+    orphans = project.command("orphans")
+    assert orphans.count("results/beta/training/wide/") == 4
+    assert orphans.count("results/beta/metrics/wide/") == 2
+    assert "6 orphans" in orphans
+    assert project.path("results/beta/training/wide/seed1/checkpoint.pt").exists()
+    project.command("orphans", "--remove")
+    assert not project.path("results/beta/training/wide").exists()
+    assert "no orphans" in project.command("orphans")
+    project.assert_agreed()
+    assert project.text("snakemake.lock") == lock
+
+
+def test_arm_taken_away_and_back_is_not_made_again(project: Project) -> None:
+    block = {"architecture": "deep", "rate": 0.2}
+    project.set("studies.alpha.arms.large", None)
+    project.repro()
+    project.set("studies.alpha.arms.large", block)
+    assert project.plan() == ["report", "table alpha"]
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_edited_result(project: Project, engine: str) -> None:
+    path = "results/beta/training/small/seed2/history.csv"
+    right = project.text(path)
+    project.write(path, "0,0.9\n")
+    project.age([path], 1e6)  # an editor that keeps the time, or a copy of an older file
+    assert "train beta small 2" in project.plan()
+    assert "training@beta" in project.changed()
+    if engine == "dvc":
+        # What comes out the same stops there.
+        assert project.repro() == ["training@beta"]
+    else:
+        assert "train beta small 2" in project.snakemake()
+    assert project.text(path) == right
+    project.assert_agreed()
+
+
+def test_edit_undone(project: Project) -> None:
+    path = "results/beta/table.csv"
+    right = project.text(path)
+    project.write(path, "nonsense\n")
+    assert project.plan() == ["report", "table beta"]
+    project.write(path, right)
+    project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_deleted_result(project: Project, engine: str) -> None:
+    project.path("results/alpha/training/small/seed1/checkpoint.pt").unlink()
+    assert "train alpha small 1" in project.plan()
+    assert "training@alpha" in project.changed()
+    if engine == "dvc":
+        assert project.repro() == ["training@alpha"]
+    else:
+        assert project.snakemake() == ["train alpha small 1"]
+    project.assert_agreed()
+
+
+def test_file_of_unknown_origin(project: Project) -> None:
+    project.set("studies.beta.seeds", [1, 2, 3])
+    copied = project.text("results/beta/metrics/small/seed2.json")
+    project.write("results/beta/metrics/small/seed3.json", copied)
+    assert "evaluate beta small 3" in project.plan()
+
+
+def test_comment_edited(project: Project) -> None:
+    project.edit("scripts/train.py", "import hashlib", "# A comment.\nimport hashlib")
+    project.edit("scripts/lib/files.py", "whole or not at all", "all of it, or nothing")
+    assert project.plan() == []
+    assert project.changed() == {"steps"}
+    project.snakemake()
+    project.assert_agreed()
+    project.edit("scripts/train.py", "# A comment.\n", "\n\n")
+    assert project.repro() == ["steps"]
+    project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_code_edited(project: Project, engine: str) -> None:
+    project.edit("scripts/evaluate.py", "/ cases}", "/ cases / 2}")
+    evaluations = ["alpha large 1", "alpha small 1", "beta small 1", "beta small 2"]
+    plan = [f"evaluate {run}" for run in evaluations] + ["report", "table alpha", "table beta"]
+    assert project.plan() == plan
+    if engine == "dvc":
+        ran = ["steps", "metrics@alpha", "metrics@beta", "table@alpha", "table@beta", "report"]
+        assert sorted(project.repro()) == sorted(ran)
+    else:
+        assert project.snakemake() == plan
+    project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_code_edited_that_changes_no_file(project: Project, engine: str) -> None:
+    project.edit("scripts/split.py", "enumerate(lines)", "enumerate(list(lines))")
+    if engine == "dvc":
+        assert sorted(project.repro()) == ["split@alpha", "split@beta", "steps"]
+    else:
+        assert "train beta small 1" in project.plan()
+        assert project.snakemake() == ["split alpha", "split beta"]
+    project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_architecture_edited(project: Project, engine: str) -> None:
+    project.edit("scripts/lib/models/deep.py", "3", "4")
+    plan = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]
+    assert project.plan() == plan
+    if engine == "dvc":
+        ran = ["steps", "training@alpha", "metrics@alpha", "table@alpha", "report"]
+        assert project.repro() == ran
+    else:
+        assert project.snakemake() == plan
+    project.assert_agreed()
+
+
+def test_command_of_a_rule_edited(project: Project) -> None:
+    project.edit("Snakefile", '"cat {input} > {output}"', '"cat  {input}\\t > {output}"')
+    assert project.plan() == []
+    project.edit("Snakefile", "cat  {input}\\t >", "head -n 99 {input} >")
+    assert project.plan() == ["report"]
+    assert project.repro() == ["steps", "report"]
+    project.assert_agreed()
+
+
+def test_case_withdrawn(project: Project) -> None:
+    project.write("data/beta/withdrawn.csv", "case,date,reason\n2,2024-01-01,consent\n")
+    assert project.plan() == BETA_ALL
+    assert project.changed() == {"index@beta"}
+    assert project.snakemake() == BETA_ALL
+    project.assert_agreed()
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("change", ["added", "changed", "missing"])
+def test_raw_data_changed(project: Project, change: str, engine: str) -> None:
+    if change == "missing":
+        project.path("raw/beta/2.txt").unlink()
+    else:
+        project.write(f"raw/beta/{4 if change == 'added' else 2}.txt", "new\n")
+    assert project.changed() == {"index@beta"}
+    assert project.plan() == BETA_ALL
+    if engine == "dvc":
+        assert project.repro()[0] == "index@beta"
+    else:
+        assert project.snakemake() == BETA_ALL
+    project.assert_agreed()
+
+
+def test_generated_raw_data_changed_by_hand(project: Project) -> None:
+    project.write("data/alpha/phantom/9.txt", "mine\n")
+    assert project.plan()[-1:] == ["train alpha small 1"]
+    assert "phantom@alpha" in project.changed()
+    assert project.snakemake() == ["phantom alpha"]
+    assert not project.path("data/alpha/phantom/9.txt").exists()
+    project.assert_agreed()
+
+
+def test_unknown_file_beside_results(project: Project) -> None:
+    project.write("results/alpha/training/notes.txt", "mine\n")
+    assert project.plan() == []
+    assert project.snakemake() == []
+    project.assert_agreed()
+    assert project.text("results/alpha/training/notes.txt") == "mine\n"
+    assert "no orphans" in project.command("orphans")
+
+
+def test_experiment(project: Project) -> None:
+    project.succeed("dvc", "exp", "run", "--quiet", "-S", "studies.alpha.arms.large.rate=0.7")
+    assert "rate: 0.7" in project.text("params.yaml")
+    project.assert_agreed()
+
+
+def test_partial_pull(made: Project, tmp_path: Path) -> None:
+    clone = made.clone(tmp_path / "clone")
+    of_beta = ["index@beta", "split@beta", "training@beta", "metrics@beta", "table@beta"]
+    clone.succeed("dvc", "pull", "--quiet", *of_beta)
+    assert clone.plan("results/beta/table.csv") == []
+    assert clone.plan("beta_training") == []
+    assert not clone.changed() & set(of_beta)
+    ours = [job for job in clone.plan() if "beta" in job]
+    assert ours == []
+    clone.set("studies.beta.table.digits", 1)
+    assert clone.snakemake("results/beta/table.csv") == ["table beta"]
+    assert not clone.changed() & set(of_beta)
+
+
+def test_target_alone_blesses_nothing_else(project: Project) -> None:
+    project.set("recipe.rate", 0.9)
+    project.snakemake("alpha_training", "beta_training", "results/beta/metrics/small/seed1.json")
+    assert project.changed() == {"metrics@alpha", "metrics@beta", "table@beta"}
+    left = ["evaluate alpha small 1", "evaluate beta small 2", "report"]
+    assert project.plan() == [*left, "table alpha", "table beta"]
+
+
+def test_failed_run_keeps_the_books_of_what_was_made(project: Project) -> None:
+    project.set("studies.alpha.table.digits", "nonsense")
+    project.set("studies.beta.table.digits", 1)
+    answer = project.run("snakemake")
+    assert answer.code != 0
+    assert "Error in rule table" in answer.output
+    assert project.plan() == ["report", "table alpha"]
+    assert "table@beta" not in project.changed()
+    assert "table@alpha" in project.changed()
+
+
+def test_settings_edited_during_a_run_bless_nothing(project: Project) -> None:
+    project.set("recipe.rate", 0.9)
+    process = project.start("snakemake", TRAIN_SECONDS="1")
+    wait_until(lambda: not project.path(BETA_CHECKPOINT).exists(), process)
+    project.set("studies.alpha.split.k", 3)
+    assert process.wait() == 0
+    assert {"split@alpha", "training@beta"} <= project.changed()
+    assert {"split alpha", "train alpha large 1"} <= set(project.snakemake())
+    project.assert_agreed()
+
+
+def test_input_edited_while_it_is_read_is_noticed(project: Project) -> None:
+    project.set("recipe.rate", 0.9)
+    process = project.start("snakemake", "beta_training", TRAIN_SECONDS="1.5")
+    wait_until(lambda: not project.path(BETA_CHECKPOINT).exists(), process)
+    split = project.text("data/beta/split/split.csv")
+    project.write("data/beta/split/split.csv", split.replace(",1", ",2"))
+    process.wait()
+    assert {"split beta", "train beta small 1"} <= set(project.plan())
+    project.snakemake()
+    project.assert_agreed()
+    assert project.text("data/beta/split/split.csv") == split
