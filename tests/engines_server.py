@@ -18,6 +18,7 @@ import runpy
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 _LARGE = 1 << 20
@@ -47,7 +48,7 @@ def call(path: str, tool: str, arguments: list[str], **files: Any) -> int:
     request = {
         "tool": tool,
         "arguments": arguments,
-        "folder": files.get("folder", os.getcwd()),
+        "folder": files.get("folder", str(Path.cwd())),
         "environment": files.get("environment", dict(os.environ)),
     }
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
@@ -115,7 +116,7 @@ def _run(tool: str, arguments: list[str]) -> int:
         import dvc.cli
 
         return int(dvc.cli.main(arguments) or 0)
-    sys.path.insert(0, os.path.dirname(tool))
+    sys.path.insert(0, str(Path(tool).parent))
     runpy.run_path(tool, run_name="__main__")
     return 0
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 
@@ -7,4 +6,4 @@ def write(path, text):
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     partial = Path(f"{path}.part")
     partial.write_text(text)
-    os.replace(partial, path)
+    partial.replace(path)
