@@ -194,6 +194,14 @@ def test_choosing_an_epoch_needs_validation(tmp_path):
     assert fit(dense(), tmp_path, train, **LAST).epoch == 3
 
 
+def test_choosing_by_auc_needs_both_classes_in_validation(tmp_path):
+    features, _ = cohort()
+    val = samples(features, np.ones((20, 1), np.float32))
+    with pytest.raises(UserError, match="all validation cases are of one class"):
+        fit(dense(), tmp_path, val=val, select={"by": "auc"})
+    assert math.isnan(fit(dense(), tmp_path, val=val).history[0]["val_auc"])
+
+
 def rate(name, epochs=10, **changes):
     schedule = {"name": name, "factor": 0.3, "patience": 2, "floor": 1e-6, "warm_up": 0} | changes
     return LearningRate(Optimizer("adam", 1e-3, 0.0, 0.0), Schedule(**schedule), epochs)

@@ -16,7 +16,13 @@ AT_ONCE = 64  # images, at least
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, samples: Samples, batch: int, autocast: Autocast) -> Tensor:
+def predict(
+    network: nn.Module,
+    samples: Samples,
+    batch: int,
+    autocast: Autocast,
+    after_batch: Callable[[], None] = lambda: None,
+) -> Tensor:
     """The logits [samples, outputs] of ``network`` in evaluation mode, in the samples' order.
 
     ``batch`` samples are taken at once, or more where they are small.
@@ -32,6 +38,7 @@ def predict(network: nn.Module, samples: Samples, batch: int, autocast: Autocast
     for (start, end), part in zip(bounds, inputs, strict=True):
         with autocast():
             logits[start:end] = network(part)
+        after_batch()
     network.train(was_training)
     return distributed.summed(logits)
 

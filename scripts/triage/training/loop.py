@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,18 +74,7 @@ class Trainer:
         outputs: tuple[str, ...],
         keeper: Keeper,
     ) -> None:
-        if recipe.select.by != "last" and val is None:
-            raise UserError(
-                f"is {recipe.select.by}, but there are no validation cases to choose an epoch by",
-                where="recipe.select.by",
-                remedy="set it to last, or set split.validation",
-            )
-        if recipe.batch < distributed.WORLD:
-            raise UserError(
-                f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
-                where="recipe.batch",
-                remedy="use fewer processes (GPUs) or a larger batch",
-            )
+        _check_feasible(recipe, val)
         self.network = network
         self.train, self.val = train, val
         self.recipe, self.seed = recipe, seed
@@ -102,6 +91,7 @@ class Trainer:
         self.selection = Selection(recipe.select)
         self.stopping = EarlyStopping(recipe.stopping)
         self.epoch, self.step = 0, 0
+        self.started, self.spent = time.monotonic(), 0.0  # seconds in the epoch at hand
         self.stopped = False
         self.best: State = {}
         self.history: list[dict[str, float]] = []
@@ -134,16 +124,17 @@ class Trainer:
         return self.stopped or self.epoch >= self.recipe.epochs
 
     def _run_epoch(self, interrupt: Interrupt, progress: Progress) -> None:
-        started = time.monotonic()
+        self.started = time.monotonic() - self.spent
         plan = self._plan()
         steps = _steps(len(plan), self.recipe.batch, self.recipe.accumulate)
         progress.start_epoch(self.epoch, len(steps), self.step)
         for window in self._windows(plan, steps[self.step :]):
             self._take_step(window, len(steps))
             progress.advance(self.totals)
-            if self.step < len(steps):
-                self._save_if_due(interrupt)
-        self._end_epoch(time.monotonic() - started, progress)
+            self._save_if_due(interrupt)
+        # Validation changes nothing, so the state may be saved in the midst of it.
+        validated = self._validate(after_batch=lambda: self._save_if_due(interrupt))
+        self._end_epoch(validated, progress)
         self._save_if_due(interrupt, epoch_ended=True)
 
     def _plan(self) -> Plan:
@@ -187,8 +178,9 @@ class Trainer:
             self.average.update()
         self.step += 1
 
-    def _end_epoch(self, seconds: float, progress: Progress) -> None:
-        row = self._summary()
+    def _end_epoch(self, validated: dict[str, float], progress: Progress) -> None:
+        row = self._summary() | validated
+        seconds, self.spent = time.monotonic() - self.started, 0.0
         self.epoch, self.step = self.epoch + 1, 0
         self.totals = Totals(self.device)
         if self.hardness is not None:
@@ -215,20 +207,20 @@ class Trainer:
                 remedy="lower optimizer.rate, set clip, use float32 or look for broken images; "
                 f"up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
             )
-        row = {
+        return {
             "epoch": self.epoch + 1,
             "rate": self.rate.at(self.epoch, 0, 1),
             "loss": loss / weight if weight else math.nan,
             "accuracy": right / known if known else math.nan,
+            "skipped": skipped,
         }
-        return row | self._validate() | {"skipped": skipped}
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self, after_batch: Callable[[], None]) -> dict[str, float]:
         names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
         if self.val is None:
             return dict.fromkeys(names, math.nan)
         kept = self.average.network if self.average else self.network
-        logits = predict(kept, self.val, self.recipe.batch, self.autocast)
+        logits = predict(kept, self.val, self.recipe.batch, self.autocast, after_batch)
         targets = self.val.targets
         weights = self.objective.weights(targets)
         elements = self.objective.elements(logits, targets)
@@ -260,6 +252,7 @@ class Trainer:
             "best": self.best,
             "epoch": self.epoch,
             "step": self.step,
+            "spent": time.monotonic() - self.started if self.step else 0.0,
             "stopped": self.stopped,
             "history": self.history,
             "seconds": self.seconds,
@@ -279,7 +272,7 @@ class Trainer:
         self.stopping.restore(state["stopping"])
         self.best = {name: each.to(self.device) for name, each in state["best"].items()}
         self.epoch, self.step = state["epoch"], state["step"]
-        self.stopped = state["stopped"]
+        self.spent, self.stopped = state["spent"], state["stopped"]
         self.history, self.seconds = state["history"], state["seconds"]
         self.totals.sums.copy_(state["totals"])
         self.hardness = self._placed(state["hardness"])
@@ -299,3 +292,28 @@ def _steps(count: int, batch: int, accumulate: int) -> list[Bounds]:
     if len(found) > 1 and found[-1][1] - found[-1][0] < max(2, distributed.WORLD):
         found[-2:] = [(found[-2][0], count)]
     return [found[i : i + accumulate] for i in range(0, len(found), accumulate)]
+
+
+def _check_feasible(recipe: Recipe, val: Samples | None) -> None:
+    """Raises UserError where the run could only fail in the end."""
+    by = recipe.select.by
+    if by != "last" and val is None:
+        raise UserError(
+            f"is {by}, but there are no validation cases to choose an epoch by",
+            where="recipe.select.by",
+            remedy="set it to last, or set split.validation",
+        )
+    if by == "auc" and val is not None:
+        both = (val.targets == 1).any(0) & (val.targets == 0).any(0)
+        if not both.any():
+            raise UserError(
+                "is auc, which is undefined: all validation cases are of one class",
+                where="recipe.select.by",
+                remedy="choose by loss or accuracy, or change the study's split",
+            )
+    if recipe.batch < distributed.WORLD:
+        raise UserError(
+            f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
+            where="recipe.batch",
+            remedy="use fewer processes (GPUs) or a larger batch",
+        )

@@ -30,6 +30,7 @@ Integers = NDArray[np.int64]
 CHUNK = 64 << 20  # bytes read at once
 AHEAD = 3  # batches that are read before they are asked for
 SHARE_OF_MEMORY = 0.5  # of what is free, for images that stay in memory
+UNBOUND = 1 << 62
 
 
 class Source(Protocol):
@@ -120,7 +121,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return min(_free_of_machine(), _free_of_group()) // processes
+    return min(_free_of_machine(), _free_of_groups()) // processes
 
 
 def _free_of_machine() -> int:
@@ -132,15 +133,26 @@ def _free_of_machine() -> int:
         return 4 << 30  # not Linux: a cautious guess
 
 
-def _free_of_group() -> int:
-    """What the control group leaves, by which schedulers bound a job's memory."""
-    group = Path("/sys/fs/cgroup")
+def _free_of_groups() -> int:
+    """What the control groups leave, by which schedulers and containers bound a job's memory."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        entries = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return UNBOUND
+    own = next((each.removeprefix("0::/") for each in entries if each.startswith("0::/")), "")
+    group = root / own
+    enclosing = [each for each in (group, *group.parents) if root in (each, *each.parents)]
+    return min(map(_free_of_group, enclosing), default=UNBOUND)
+
+
+def _free_of_group(group: Path) -> int:
     try:
         limit = (group / "memory.max").read_text(encoding="ascii").strip()
         used = int((group / "memory.current").read_text(encoding="ascii"))
-        return int(limit) - used if limit != "max" else 1 << 62
     except (OSError, ValueError):
-        return 1 << 62
+        return UNBOUND
+    return UNBOUND if limit == "max" else int(limit) - used
 
 
 def _cut(stored: tuple[int, int], crop: int | None) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import TracebackType
 
 import torch
@@ -12,6 +13,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from triage.command import log
 from triage.training import distributed
 from triage.training.step import Totals
+
+QUIET = 300.0  # seconds after which a long epoch shows a line in the log, where there is no bar
 
 
 class Progress:
@@ -37,6 +40,8 @@ class Progress:
         self.redirect.__exit__(kind, error, trace)
 
     def start_epoch(self, epoch: int, steps: int, done: int) -> None:
+        self.steps, self.before, self.step = steps, done, done
+        self.started = self.shown = time.monotonic()
         # disable=None: no bar where the output is no terminal.
         self.bar = tqdm(
             total=steps,
@@ -48,10 +53,26 @@ class Progress:
         )
 
     def advance(self, totals: Totals) -> None:
-        if self.bar is None or self.bar.disable:
+        self.step += 1
+        if self.bar is None or not distributed.IS_FIRST:
             return
-        if self.bar.update():
-            self.bar.set_postfix_str(self._loss(totals), refresh=False)
+        if not self.bar.disable:
+            if self.bar.update():
+                self.bar.set_postfix_str(self._loss(totals), refresh=False)
+        elif time.monotonic() - self.shown > QUIET:
+            self._log_part(totals)
+
+    def _log_part(self, totals: Totals) -> None:
+        self.shown = time.monotonic()
+        each = (self.shown - self.started) / (self.step - self.before)
+        steps_left = self.steps * (self.epochs - self.done) - self.step
+        parts = [
+            f"epoch {self.done + 1}/{self.epochs}",
+            f"{self.step / self.steps:.0%} done",
+            self._loss(totals),
+            f"about {duration(steps_left * each)} left",
+        ]
+        log.info(", ".join(filter(None, parts)))
 
     def end_epoch(self, row: dict[str, float], seconds: float) -> None:
         self._close()

@@ -1,0 +1,209 @@
+"""The three stages and prediction, each as its own process, on tiny volumes."""
+
+import csv
+import json
+import math
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from training_runs import (
+    arguments,
+    finish,
+    recipe_block,
+    run_settings,
+    start,
+    wait_for_state,
+    write_study,
+)
+from triage.training.checkpoint import Checkpoint
+
+SLICES = 3
+NETWORK = {"architecture": "resnet18", "options": {"hidden": [16]}}
+SEQUENCE = {"hidden": 4, "layers": 2, "pooling": "final", "frozen": True}
+QUICK = {"model": NETWORK, "epochs": 2, "batch": 4}
+
+
+class Stages:
+    """The folders of a run, made one from the other."""
+
+    def __init__(self, root):
+        self.root = root
+        self.study = write_study(root / "study", cases=16, slices=SLICES, size=32)
+
+    def command(self, script, name, settings, *more):
+        command = arguments(script, self.study, self.root / name, settings, *more)
+        if script in ("features.py", "predict.py"):
+            unwanted = ["--settings", "--code", "--manifest", "--scratch"]
+            unwanted += ["--checkpoint", "--history", "--record"]
+            for option in unwanted:
+                at = command.index(option)
+                del command[at : at + 2]
+        return command
+
+    def checkpoint(self, name):
+        return self.root / name / "checkpoint.pt"
+
+    def weights(self, name, part=""):
+        weights = Checkpoint.load(self.checkpoint(name)).weights
+        return {
+            key.removeprefix(part): each for key, each in weights.items() if key.startswith(part)
+        }
+
+    def rows(self, name, table):
+        with open(self.root / name / table, encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+
+    def train(self):
+        finish(self.command("train.py", "cnn", run_settings(**QUICK)))
+
+    def features(self, draws=2):
+        settings = {"draws": draws, "augment": recipe_block(augment={"flip": 0.5})["augment"]}
+        files = {"--features": "features.npy", "--cases": "features.csv"}
+        outputs = [
+            each for name, path in files.items() for each in (name, self.root / "cnn" / path)
+        ]
+        settings = ["--settings", json.dumps(settings | {"seed": 1})]
+        checkpoint = ["--checkpoint", self.checkpoint("cnn")]
+        finish(self.command("features.py", "cnn", {}, *settings, *checkpoint, *outputs))
+
+    def sequence_command(self, name, *more, **sequence):
+        settings = run_settings("sequence", SEQUENCE | sequence, **QUICK)
+        start = ["--from-checkpoint", self.checkpoint("cnn"), "--features"]
+        features = [self.root / "cnn" / "features.npy"] if settings["sequence"]["frozen"] else []
+        return self.command("train_sequence.py", name, settings, *start, *features, *more)
+
+    def finetune_command(self, name, *more):
+        settings = run_settings("finetuning", **QUICK | {"batch": 2})
+        start = ["--from-checkpoint", self.checkpoint("frozen")]
+        return self.command("finetune.py", name, settings, *start, *more)
+
+    def predict(self, name):
+        outputs = ["--predictions", self.root / name, "--slices", self.root / name / "slices.csv"]
+        checkpoint = ["--checkpoint", self.checkpoint(name)]
+        finish(self.command("predict.py", name, {}, *checkpoint, *outputs))
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    made = Stages(tmp_path_factory.mktemp("stages"))
+    made.train()
+    made.features()
+    finish(made.sequence_command("frozen"))
+    finish(made.sequence_command("drifting", frozen=False, pooling="last"))
+    finish(made.finetune_command("finetuned"))
+    for name in ("cnn", "frozen"):
+        made.predict(name)
+    return made
+
+
+def changed(first, second):
+    """The names of the tensors that differ: weights, and buffers of batch norm."""
+    assert first.keys() == second.keys()
+    names = {name for name, each in first.items() if not each.equal(second[name])}
+    buffers = {name for name in names if "running_" in name or "num_batches" in name}
+    return names - buffers, buffers
+
+
+def test_the_frozen_network_is_the_same_bit_for_bit(stages):
+    assert changed(stages.weights("cnn"), stages.weights("frozen", "cnn.")) == (set(), set())
+
+
+def test_the_published_way_lets_batch_norm_drift_and_nothing_else(stages):
+    weights, buffers = changed(stages.weights("cnn"), stages.weights("drifting", "cnn."))
+    assert not weights
+    assert len(buffers) == 3 * 20  # mean, variance and count of each batch norm
+
+
+def test_fine_tuning_changes_both(stages):
+    for part in ("cnn.", "sequence."):
+        first, second = (stages.weights(name, part) for name in ("frozen", "finetuned"))
+        assert changed(first, second)[0]
+
+
+def test_features_are_those_of_the_frozen_network(stages):
+    features = np.load(stages.root / "cnn" / "features.npy")
+    assert features.dtype == np.float32
+    assert features.shape == (3, 16, SLICES, 16)
+    names = [row["case"] for row in stages.rows("cnn", "features.csv")]
+    assert names == sorted(names)
+    checkpoint = Checkpoint.load(stages.checkpoint("cnn"))
+    mean, deviation = (
+        torch.tensor(each)[:, None, None]
+        for each in (checkpoint.normalisation.mean, checkpoint.normalisation.deviation)
+    )
+    images = np.load(stages.study / "shard-0.npy")[: 8 * SLICES]
+    with torch.no_grad():
+        network = checkpoint.network().eval()
+        expected = network.features((torch.from_numpy(images).float() - mean) / deviation)
+    assert np.allclose(features[0, :8].reshape(-1, 16), expected, atol=1e-3)
+    assert not np.allclose(features[1], features[0], atol=1e-2)
+
+
+def test_a_case_gets_the_mean_probability_of_its_slices(stages):
+    slices = stages.rows("cnn", "slices.csv")
+    for partition in ("val", "test", "unlabelled"):
+        for row in stages.rows("cnn", f"{partition}.csv"):
+            own = [float(each["probability"]) for each in slices if each["case"] == row["case"]]
+            assert len(own) == SLICES
+            assert math.isclose(np.mean(own), float(row["probability"]), rel_tol=1e-6)
+            probability = np.exp(-np.logaddexp(0, -float(row["logit"])))
+            assert math.isclose(probability, float(row["probability"]), rel_tol=1e-6)
+
+
+def test_predictions_have_every_case_of_their_partition_once(stages):
+    split = stages.rows("study", "split.csv")
+    for name in ("cnn", "frozen"):
+        for partition in ("val", "test", "unlabelled"):
+            rows = stages.rows(name, f"{partition}.csv")
+            expected = [row for row in split if row["partition"] == partition]
+            assert [row["case"] for row in rows] == sorted(row["case"] for row in expected)
+            labels = {row["case"]: row["label"] for row in expected}
+            words = {"1": "abnormal", "0": "normal", "": ""}
+            assert all(words[row["label"]] == labels[row["case"]] for row in rows)
+            assert {row["class"] for row in rows} == {"abnormal"}
+    assert stages.rows("frozen", "slices.csv") == []
+
+
+def test_the_record_says_how_it_came_about(stages):
+    record = json.loads((stages.root / "frozen" / "record.json").read_text())
+    assert record["settings"]["sequence"] == SEQUENCE
+    assert set(record["data"]) == {"manifest", "split", "checkpoint", "features", "tables"}
+    checkpoint = Checkpoint.load(stages.checkpoint("frozen"))
+    assert checkpoint.record["data"] == record["data"]
+    assert checkpoint.cases["train"] == sorted(checkpoint.cases["train"])
+    assert len(checkpoint.cases["train"]) == 8
+
+
+def test_pooled_logits_of_sure_slices_stay_finite():
+    from predict import pooled
+
+    sure = np.array([[[800.0], [900.0]], [[-800.0], [-900.0]], [[2.0], [2.0]]])
+    found = pooled(sure)
+    assert np.isfinite(found).all()
+    assert found[0] > 700
+    assert np.isclose(found[2, 0], 2.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["drifting", "finetuned"])
+def test_later_stages_resume_exactly(stages, stage, tmp_path):
+    moments = random.Random(0)
+    unbroken = stages.checkpoint(stage).read_bytes()
+    always = ("--save-every", "0")
+    if stage == "finetuned":
+        command = stages.finetune_command("again", *always)
+    else:
+        command = stages.sequence_command("again", *always, frozen=False, pooling="last")
+    for _ in range(2):
+        process = start(command)
+        wait_for_state(stages.root / "again" / "scratch", process)
+        time.sleep(moments.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    finish(command)
+    assert stages.checkpoint("again").read_bytes() == unbroken
