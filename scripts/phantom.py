@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import shutil
 from pathlib import Path
 
 from triage import command
@@ -13,11 +12,9 @@ from triage.settings import parse
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the raw folder anew, then the list of its files."""
+    """Write the raw folder, in place of earlier phantoms, then the list of its files."""
     phantom = importlib.import_module(f"triage.data.phantoms.{arguments.study}")
     settings = parse(phantom.Settings, arguments.settings)
-    if arguments.raw.exists():
-        shutil.rmtree(arguments.raw)
     phantom.generate(settings, arguments.raw, workers=arguments.threads)
     inventory.write(arguments.raw, arguments.inventory)
 
