@@ -184,6 +184,24 @@ def test_without_a_labelled_case_a_picture_says_so(tmp_path: Path) -> None:
     assert (tree.results / "figures" / "roc.svg").stat().st_size > 500
 
 
+def test_of_very_many_arms_the_best_on_validation_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = results_tree.Tree(tmp_path, results_tree.LESIONS)
+    results_tree.write_data(tree)
+    results_tree.write_runs(tree)
+    metrics, folders = tree.runs("metrics/*/*.json"), tree.runs("predictions/*/*")
+    winner = tmp_path / "winner.json"
+    winner.write_text('{"arm": "resnet18"}')
+    monkeypatch.setattr(runs, "MOST_ARMS", 2)
+    found = runs.read_results(metrics, folders, [tree.split], winner)
+    assert found is not None
+    assert found.winner.name == "resnet18"
+    assert found.left_out == 1
+    others = [arm for arm in found.arms if arm is not found.winner]
+    assert [arm.name for arm in others] == ["finetuned"], "the best but for the chosen one"
+
+
 def test_every_picture_is_drawn_of_several_labels_and_of_colour_images(tmp_path: Path) -> None:
     for study in (results_tree.CHEST, results_tree.LESIONS):
         tree = results_tree.Tree(tmp_path, study)

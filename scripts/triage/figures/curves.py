@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +37,16 @@ def read_history(path: Path) -> History:
     return History(path.parent.parent.name, path.parent.name, columns["epoch"], columns)
 
 
-def curves(paths: Iterable[Path]) -> Figure:
-    """Loss and accuracy of every arm on training and validation, a pair of panels an arm."""
+def curves(paths: Iterable[Path], kept: Container[str] | None = None) -> Figure:
+    """Loss and accuracy of every arm on training and validation, a pair of panels an arm.
+
+    ``kept`` names the arms that are shown, if not all.
+    """
     arms: dict[str, list[History]] = {}
     for path in paths:
-        history = read_history(path)
-        arms.setdefault(history.arm, []).append(history)
+        if kept is None or path.parent.parent.name in kept:
+            history = read_history(path)
+            arms.setdefault(history.arm, []).append(history)
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
     for i, (arm, histories) in enumerate(arms.items()):
         for measure, ax in zip(MEASURES, axes[2 * i : 2 * i + 2], strict=True):
@@ -50,24 +54,19 @@ def curves(paths: Iterable[Path]) -> Figure:
             ax.set_title(f"{style.title(arm)}: {measure}")
             ax.set_xlabel("epoch")
     handles = [Line2D([], [], color=style.colour(i)) for i in range(len(PARTS))]
-    handles.append(Line2D([], [], color=style.colour(1), marker="o", linestyle=""))
-    style.key(figure, handles, [*PARTS, "kept epoch"])
+    style.key(figure, handles, list(PARTS))
     return figure
 
 
 def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
     look: style.Look = {"linewidth": 1.6 if len(histories) == 1 else 0.9}
     for history in histories:
-        for i, (part, column) in enumerate(PARTS.items()):
+        for i, column in enumerate(PARTS.values()):
             values = history.columns.get(column.format(measure))
             if values is None or np.isnan(values).all():
                 continue
             marker = "." if len(values) == 1 else ""
             ax.plot(history.epochs, values, color=style.colour(i), marker=marker, **look)
-            kept = history.columns.get("kept")
-            if part == "validation" and kept is not None:
-                chosen = kept == 1
-                ax.plot(history.epochs[chosen], values[chosen], "o", color=style.colour(i), ms=5)
     if measure == "accuracy":
         ax.set_ylim(top=1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))

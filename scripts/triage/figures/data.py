@@ -19,7 +19,6 @@ from matplotlib.ticker import NullLocator
 from triage.data.store import Images
 from triage.figures import style, tiles
 from triage.figures.settings import ExploreSettings
-from triage.figures.spots import brightest
 from triage.figures.stacks import most_slices, stack
 from triage.files import read_rows
 
@@ -255,6 +254,8 @@ def spots(study: Study) -> Figure:
 
 def _brightest_slice(volume: tiles.Image) -> tuple[tiles.Image, list[tuple[int, int]]]:
     """The slice of ``volume`` [slices, h, w] with the brightest spot, and its spots."""
+    from triage.figures.spots import brightest  # its import is slow, and only volumes need it
+
     found = [brightest(image, SPOTS) for image in volume]
     tops = [spots[0][2] if spots else -1.0 for spots in found]
     best = int(np.argmax(tops))

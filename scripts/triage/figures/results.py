@@ -44,13 +44,18 @@ def draw(sources: Sources, targets: Iterable[Path]) -> Iterator[tuple[Path, Figu
     for target in targets:
         if target.stem not in NAMES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(NAMES)}")
-        yield target, _picture(target.stem, sources)
+        figure = _picture(target.stem, sources)
+        if sources.results and sources.results.left_out:
+            words = f"{sources.results.left_out} arms that are worse on validation are left out"
+            style.remark(figure, words)
+        yield target, figure
 
 
 def _picture(name: str, sources: Sources) -> Figure:
     results, settings = sources.results, sources.settings
     if name == "curves":
-        return curves.curves(sources.histories)
+        kept = {arm.name for arm in results.arms} if results and results.left_out else None
+        return curves.curves(sources.histories, kept)
     if results is None:
         return style.notice("no case has a known label")
     shown, chosen = panels(results, settings), results.winner

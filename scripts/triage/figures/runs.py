@@ -15,6 +15,8 @@ from triage.evaluation.arms import Run, read_runs
 from triage.evaluation.samples import Sample
 from triage.files import read_json, read_table
 
+MOST_ARMS = 24  # in a picture
+
 
 @dataclass(frozen=True)
 class Member:
@@ -64,6 +66,12 @@ class Arm:
             probabilities=mean("probabilities"),
         )
 
+    @property
+    def validation(self) -> float:
+        """The mean ROC AUC of the runs on validation; -1 where it is undefined."""
+        values = [member.run.value("val", "roc_auc") for member in self.members]
+        return float(np.nan_to_num(np.mean(values), nan=-1.0))
+
     def threshold(self, index: int) -> float:
         """The mean over the runs of the operating point's threshold."""
         return float(np.mean([member.threshold(index) for member in self.members]))
@@ -71,11 +79,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Results:
-    """The arms of a study in the order of their files, on one partition, and the chosen one."""
+    """The arms of a study in the order of their files, on one partition, and the chosen one.
+
+    ``left_out``: how many more arms there are than a picture can hold.
+    """
 
     partition: str
     arms: tuple[Arm, ...]
     winner: Arm
+    left_out: int = 0
 
 
 def read_results(
@@ -83,8 +95,8 @@ def read_results(
 ) -> Results | None:
     """All runs on the test part, or on validation where no test case is labelled.
 
-    ``metrics`` are the runs' files and ``predictions`` their folders, in the same order. None where
-    no case is labelled at all.
+    ``metrics`` are the runs' files and ``predictions`` their folders, in the same order. Of
+    very many arms the best on validation are kept. None where no case is labelled at all.
     """
     split = pd.concat([read_table(path, ["case", "group"]) for path in splits])
     partition, runs = read_runs(metrics, predictions, split.drop_duplicates("case"))
@@ -97,9 +109,13 @@ def read_results(
             arms.setdefault(run.arm, []).append(Member(run, run.sample.subset(known)))
     if not arms:
         return None
-    found = tuple(Arm(name, tuple(members)) for name, members in arms.items())
-    chosen = read_json(winner)["arm"]
-    return Results(partition, found, next((arm for arm in found if arm.name == chosen), found[0]))
+    found = [Arm(name, tuple(members)) for name, members in arms.items()]
+    name = read_json(winner)["arm"]
+    chosen = next((arm for arm in found if arm.name == name), found[0])
+    ranked = sorted(found, key=lambda arm: (arm is not chosen, -arm.validation))
+    kept = {arm.name for arm in ranked[:MOST_ARMS]}
+    shown = tuple(arm for arm in found if arm.name in kept)
+    return Results(partition, shown, chosen, len(found) - len(shown))
 
 
 def _joined(samples: Sequence[Sample], name: str) -> np.ndarray:

@@ -110,6 +110,13 @@ def key(figure: Figure, handles: Sequence[Artist], words: Sequence[str]) -> None
     )
 
 
+def remark(figure: Figure, words: str) -> None:
+    """Say something of the whole picture in its top left corner."""
+    inches = 0.08
+    place = (inches / WIDTH, 1 - inches / figure.get_figheight())
+    figure.text(*place, words, ha="left", va="top", fontsize=8, color=QUIET)
+
+
 def colour_key(figure: Figure, words: str, colours: str) -> None:
     """Explain a scale of colours from 0 to 1 in the top right corner."""
     tall = figure.get_figheight()
