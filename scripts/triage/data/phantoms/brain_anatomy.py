@@ -21,7 +21,8 @@ FLOOR = -22.0  # below it only the temporal lobes, the cerebellum and the brains
 SULCUS_DEPTH = 16.0
 RIBBON = 3.0  # thickness of the cortex
 FOLD_SCALE = 3.7  # kernel width of the folding field, whose zeros are the sulci
-FOLD_NODE = 2.5  # spacing of its table
+FOLD_NODE = 3.0  # spacing of its table
+FOLD_REACH = (90.0, 105.0, 85.0)
 WARP_SCALE = (25.0, 22.0, 22.0)
 FIELD_REACH = (105.0, 130.0, 130.0)
 BEND = 1.5  # standard deviation of the head's distortion
@@ -134,7 +135,7 @@ def draw_head(rng: np.random.Generator) -> Head:
 
 
 def _draw_folds(rng: np.random.Generator) -> Floats:
-    shape = [int(2 * reach / FOLD_NODE) + 1 for reach in FIELD_REACH]
+    shape = [int(2 * reach / FOLD_NODE) + 1 for reach in FOLD_REACH]
     noise = rng.standard_normal(shape, dtype=np.float32)
     folds = gaussian_filter(noise, FOLD_SCALE / FOLD_NODE, truncate=3.0)
     return folds / folds.std()
@@ -169,7 +170,7 @@ def _folding(head: Head, place: list[Floats], radius: Floats) -> Floats:
     stretch = np.maximum(radius, 0.3) ** -0.6
     where = [
         (place[axis] * stretch + reach) / FOLD_NODE
-        for axis, reach in zip((2, 1, 0), FIELD_REACH, strict=True)
+        for axis, reach in zip((2, 1, 0), FOLD_REACH, strict=True)
     ]
     return map_coordinates(head.folds, where, order=1, mode="nearest", output=np.float32)
 
