@@ -117,7 +117,7 @@ def test_a_sheet_puts_every_image_in_its_place() -> None:
     grey, colour = np.full((4, 6), 0.5, np.float32), np.zeros((4, 6, 3), np.float32)
     shown = tiles.sheet([[grey, colour], [None, grey]])
     height, width = shown.cell
-    assert shown.picture.shape == (2 * height, 2 * width, 3)
+    assert shown.picture.shape == (2 * height, tiles.LEAST_COLUMNS * width, 3)
     assert (shown.picture[:4, :6] == 0.5).all()
     assert (shown.picture[:4, width : width + 6] == 0).all()
     assert (shown.picture[height:, :width] == 1).all()

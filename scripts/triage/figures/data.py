@@ -17,6 +17,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import NullLocator
 
 from triage.data.store import Images
+from triage.errors import UserError
 from triage.figures import style, tiles
 from triage.figures.settings import ExploreSettings
 from triage.figures.stacks import most_slices, stack
@@ -314,4 +315,9 @@ FIGURES = {
 def draw(study: Study, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]:
     """Each of the pictures that the names of ``targets`` ask for."""
     for target in targets:
-        yield target, FIGURES[target.stem](study)
+        if target.stem not in FIGURES:
+            raise UserError("no such picture", where=target, remedy=f"one of {', '.join(FIGURES)}")
+        if study.training or target.stem == "counts":
+            yield target, FIGURES[target.stem](study)
+        else:
+            yield target, style.notice("no training case has a known label")

@@ -60,15 +60,15 @@ def mistakes(panels: Sequence[Panel], images: Images, count: int, slices: pd.Dat
         return style.notice(f"{style.title(panels[0].arm.name)} makes no mistake on these cases")
     if most_slices(images) > 1:
         return _volumes(kinds, images, slices)
-    return _pictures(kinds, images, count)
+    return _pictures(kinds, images)
 
 
-def _pictures(kinds: Kinds, images: Images, count: int) -> Figure:
+def _pictures(kinds: Kinds, images: Images) -> Figure:
     """A row a kind of mistake."""
     rows: list[list[tiles.Image | None]] = []
     for kind in kinds.values():
         faces = [tiles.faces(stack(images, each.case), 200)[0] for each in kind]
-        rows.append([*faces, *[None] * (count - len(faces))])
+        rows.append(list(faces))
     shown = tiles.sheet(rows)
     figure = tiles.figure(shown, list(kinds))
     for row, kind in enumerate(kinds.values()):

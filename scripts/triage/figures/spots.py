@@ -9,7 +9,7 @@ from scipy import ndimage
 # Shares of the image's width.
 BLUR = 0.012
 RIM = 0.09  # bright fat under the skin lies nearer to the background than this
-APART = 0.06
+APART = 0.1
 
 
 def brightest(image: npt.NDArray[np.generic], count: int) -> list[tuple[int, int, float]]:
@@ -23,7 +23,7 @@ def brightest(image: npt.NDArray[np.generic], count: int) -> list[tuple[int, int
         ndimage.binary_fill_holes(blurred > 0.25 * np.percentile(blurred, 98)),
         iterations=max(1, round(RIM * width)),
     )
-    reach = max(3, 2 * round(APART * width / 2) + 1)
+    reach = 2 * max(1, round(APART * width)) + 1
     tops = (blurred == ndimage.maximum_filter(blurred, reach)) & inside
     found = np.argwhere(tops)
     order = np.argsort(-blurred[tops], kind="stable")[:count]

@@ -14,6 +14,7 @@ from triage.figures import style
 Image = npt.NDArray[np.float32]
 
 GAP = 2  # pixels between images
+LEAST_COLUMNS = 6  # so that few images are not blown up
 
 
 def window(volume: npt.NDArray[np.generic]) -> Image:
@@ -64,7 +65,7 @@ def sheet(rows: Sequence[Sequence[Image | None]]) -> Sheet:
     images = [image for row in rows for image in row if image is not None]
     height = max(image.shape[0] for image in images) + GAP
     width = max(image.shape[1] for image in images) + GAP
-    columns = max(len(row) for row in rows)
+    columns = max(LEAST_COLUMNS, *(len(row) for row in rows))
     picture = np.ones((height * len(rows), width * columns, 3), np.float32)
     for i, row in enumerate(rows):
         for k, image in enumerate(row):
