@@ -55,5 +55,7 @@ def whole_workflow() -> Iterator[View]:
             dag = whole_graph(workflow)
         except (WorkflowError, RuleException) as error:
             raise UserError(str(error)) from error
+        except SystemExit as end:  # a mistake in the settings
+            raise UserError(str(end.code).removeprefix("error: ")) from end
         yield View(dag, workflow.persistence)
         workflow.persistence.knowledge.contents.save()

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
 from snakemake.persistence.file import FilePersistence
@@ -136,7 +135,7 @@ class Records(FilePersistence):
 
     def has_metadata(self, job: Job) -> bool:
         # Snakemake wants a record of every output, and looks at nothing where one is missing.
-        return any(self.metadata(path) is not None for path in job.output)
+        return not job.output or any(self.metadata(path) is not None for path in job.output)
 
     def params_changed(self, job: Job, file: Any = None) -> bool | ParamsChange:
         change = super().params_changed(job, file)
@@ -248,13 +247,13 @@ def command_digest(command: str | None) -> str | None:
 def _refuse_guesses(workflow: Any) -> None:
     """Stop where an option would take files for fresh that may not be."""
     if workflow.touch:
-        raise WorkflowError(
-            "--touch takes stale files for fresh, and DVC would not know why.\n"
+        raise SystemExit(
+            "error: --touch takes stale files for fresh, and DVC would not know why.\n"
             '  -> accept a change that does not matter: python workflow/accept.py STEP --reason "…"'
         )
     if workflow.execution_settings and workflow.execution_settings.keep_incomplete:
-        raise WorkflowError(
-            "--keep-incomplete leaves files of failed jobs that can't be told from results.\n"
+        raise SystemExit(
+            "error: --keep-incomplete leaves files of failed jobs that can't be told from results.\n"
             "  -> leave it out; what a training has reached is kept in scratch/ anyway"
         )
 

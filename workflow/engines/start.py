@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snakemake.workflow
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import PersistenceBackend
 
@@ -29,7 +28,8 @@ PARAMS = Path("params.yaml")
 def read_params(workflow: Workflow) -> Params:
     """The settings in ``params.yaml``; Snakemake will judge files by what both engines know.
 
-    Raises WorkflowError, which Snakemake prints without a traceback.
+    A mistake in the settings ends Snakemake with the bare message: an exception would be printed
+    with the lines of the Snakefile, where the mistake is not.
     """
     try:
         params = Params.read(PARAMS)
@@ -45,7 +45,7 @@ def read_params(workflow: Workflow) -> Params:
             _provide_withdrawn(params.studies)
         attach(workflow, PARAMS, raw, phantoms)
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise SystemExit(f"error: {error}") from None
     return params
 
 
