@@ -24,13 +24,13 @@ SIGNAL = {
     "lesion": (400, 760, 950),
     "artefact": (560, 385, 850),
 }
-CONTRAST = 0.02  # deviation of a tissue's signal between patients
-GAIN = 0.04  # deviation of a whole sequence's signal between patients
-SHADING = 0.06  # deviation of the smooth field that multiplies the signal
+CONTRAST = 0.015  # deviation of a tissue's signal between patients
+GAIN = 0.03  # deviation of a whole sequence's signal between patients
+SHADING = 0.05  # deviation of the smooth field that multiplies the signal
 SHADING_SCALE = (60.0, 55.0, 55.0)
 TEXTURE = 0.025  # deviation of the signal within a tissue
 TEXTURE_SCALE = (9.0, 5.0, 5.0)
-NOISE = (10.0, 16.0)  # range of the deviation of the noise in each of the two receiver channels
+NOISE = (11.0, 15.0)  # range of the deviation of the noise in each of the two receiver channels
 HIGHEST = 4000
 
 
