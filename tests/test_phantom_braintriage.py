@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.data.phantoms import braintriage
-from triage.data.phantoms.brain_anatomy import (
+from triage.data.phantoms.brain_anatomy import tissue_maps
+from triage.data.phantoms.brain_findings import Finding, add_findings, draw_lesions
+from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
+from triage.data.phantoms.brain_shape import (
     Grid,
     draw_head,
     locate,
     surface_depth,
-    tissue_maps,
     ventricle_depth,
 )
-from triage.data.phantoms.brain_findings import Finding, add_findings, draw_lesions
-from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
 from triage.data.phantoms.braintriage import Patient, Settings, cohort, generate, volumes
 from triage.data.phantoms.folder import MARK
 from triage.errors import UserError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.data.phantoms.brain_anatomy import (
+from triage.data.phantoms.brain_shape import (
     Floats,
     Grid,
     Head,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.data.phantoms.brain_anatomy import Floats, Grid, SmoothField
+from triage.data.phantoms.brain_shape import Floats, Grid, SmoothField
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")
 

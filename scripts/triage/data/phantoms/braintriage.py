@@ -14,9 +14,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from triage.data.phantoms.brain_anatomy import Grid, Head, draw_head, locate, tissue_maps
+from triage.data.phantoms.brain_anatomy import tissue_maps
 from triage.data.phantoms.brain_findings import Finding, add_findings, draw_benign, draw_lesions
 from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
+from triage.data.phantoms.brain_shape import Grid, Head, draw_head, locate
 from triage.data.phantoms.folder import MARK, clear, each
 from triage.errors import UserError
 from triage.files import atomic
