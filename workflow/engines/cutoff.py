@@ -25,13 +25,15 @@ def stop_where_the_same(records: Records) -> None:
 
     async def finish_and_look(job: Job, **options: Any) -> Any:
         answer = await finish(job, **options)
-        for ready in set(dag.ready_jobs) - judged:
+        # What is left out makes others ready in its turn; each is judged, and finished, once.
+        while waiting := set(dag.ready_jobs) - judged:
+            ready = waiting.pop()
             judged.add(ready)
             if not ready.is_group() and _is_up_to_date(ready, records):
                 logger.info(f"Up to date, as its inputs came out the same: {min(ready.output)}")
                 dag.register_running({ready})
                 dag.workflow.scheduler.finished_jobs += 1
-                await finish_and_look(ready, **options)
+                await finish(ready, **options)
         return answer
 
     dag.finish = finish_and_look

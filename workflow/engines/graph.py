@@ -54,7 +54,8 @@ def digests(dag: DAG, records: Records) -> Digests:
     for job in dag.jobs:
         for stage in {stages.of(str(path)) for path in job.output}:
             if stage is not None:
-                parts.setdefault(stage, []).append(_identity(job, records))
+                counted = [job, *_from_elsewhere(job, stage, dag, stages)]
+                parts.setdefault(stage, []).extend(_identity(each, records) for each in counted)
     found: Digests = {}
     for stage in sorted(parts, key=lambda each: each.address):
         digest = hashlib.sha256("\n".join(sorted(parts[stage])).encode()).hexdigest()[:16]
@@ -64,6 +65,22 @@ def digests(dag: DAG, records: Records) -> Digests:
             of_studies[stage.study] = digest
         else:
             found[stage.name] = digest
+    return found
+
+
+def _from_elsewhere(job: Job, stage: Stage, dag: DAG, stages: Stages) -> set[Job]:
+    """The jobs before ``job`` that belong to no study or to another one, such as of weights.
+
+    In ``dvc.yaml`` a stage of a study can't name what only some studies use.
+    """
+    found: set[Job] = set()
+    waiting = [job] if stage.study else []
+    while waiting:
+        for before in dag.dependencies[waiting.pop()]:
+            made = stages.of(min(map(str, before.output)))
+            if made is not None and made.study != stage.study and before not in found:
+                found.add(before)
+                waiting.append(before)
     return found
 
 

@@ -21,7 +21,8 @@ Status = dict[str, list[dict[str, Any] | str]]
 def of_snakemake(job: Job, view: View) -> list[str]:
     """Why Snakemake would run a job, for reasons of its own; empty where it only follows."""
     records, reason = view.records, view.dag.reason(job)
-    texts = [_short(path, what) for path, what in records.trouble(job).items()]
+    troubles = records.trouble(job).items()
+    texts = list(dict.fromkeys(_short(path, what) for path, what in troubles))
     origin = records.origin(job)
     if origin is None:
         return texts or (["it is not there"] if reason.missing_output else [])

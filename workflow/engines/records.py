@@ -253,7 +253,7 @@ def _refuse_guesses(workflow: Any) -> None:
         )
     if workflow.execution_settings and workflow.execution_settings.keep_incomplete:
         raise SystemExit(
-            "error: --keep-incomplete leaves files of failed jobs that can't be told from results.\n"
+            "error: --keep-incomplete leaves what failed jobs made, and it looks like results.\n"
             "  -> leave it out; what a training has reached is kept in scratch/ anyway"
         )
 
