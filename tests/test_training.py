@@ -2,14 +2,17 @@
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from training_runs import cohort, dense, fit, recipe, samples
+from training_runs import ROOT, cohort, dense, fit, recipe, samples
 from triage.errors import UserError
-from triage.training import balance, draws
+from triage.training import balance, draws, optimizers
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
 from triage.training.loop import Trainer
@@ -55,6 +58,43 @@ def test_another_seed_trains_otherwise(tmp_path):
     first = fit(dense(), tmp_path / "a", seed=1)
     second = fit(dense(), tmp_path / "b", seed=2)
     assert not same(first.weights, second.weights)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("name", "kind", "options"),
+    [
+        ("adam", torch.optim.Adam, {}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("sgd", torch.optim.SGD, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.9}),
+    ],
+)
+def test_optimizers_are_torchs(name, kind, options, decay):
+    own, theirs = dense(), dense()
+    options = {"weight_decay": decay} | options
+    ours = optimizers.make(
+        list(own.parameters()), Optimizer(name, 0.01, **{"momentum": 0.0} | options)
+    )
+    reference = kind(theirs.parameters(), 0.01, fused=True, **options)
+    for _ in range(5):
+        inputs = torch.randn(8, 6)
+        for network, optimizer in ((own, ours), (theirs, reference)):
+            optimizer.zero_grad()
+            network(inputs).square().sum().backward()
+        ours.step(0.01, torch.zeros(()))
+        reference.step()
+    assert same(own.state_dict(), theirs.state_dict())
+
+
+def test_training_imports_nothing_slow():
+    # torch.compile's machinery takes over a second to import, and torch.optim would.
+    code = "import training_runs as t, pathlib, sys, tempfile\n"
+    code += "t.fit(t.dense(), pathlib.Path(tempfile.mkdtemp()))\n"
+    code += "sys.exit(any(name in sys.modules for name in ('torch._dynamo', 'sklearn', 'scipy')))"
+    paths = [str(ROOT / "scripts"), str(ROOT / "tests")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @pytest.mark.parametrize("optimizer", [{}, SGD])

@@ -244,7 +244,7 @@ class Trainer:
         return {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict() if self.average else None,
-            "optimizer": self.stepper.optimizer.state_dict(),
+            "optimizer": self.stepper.optimizer.state,
             "scaler": self.stepper.scaler.state_dict(),
             "rate": self.rate.state(),
             "selection": self.selection.state(),
@@ -265,7 +265,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         if self.average:
             self.average.network.load_state_dict(state["average"])
-        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.optimizer.restore(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
         self.rate.restore(state["rate"])
         self.selection.restore(state["selection"])

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from triage.training import distributed
+from triage.training import distributed, optimizers
 from triage.training.batch_norm import share_batch_norm
 from triage.training.losses import Objective
-from triage.training.settings import Optimizer, Recipe
+from triage.training.settings import Recipe
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -59,7 +59,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(
             self.device.type, init_scale=2.0**10, enabled=recipe.precision == "float16"
         )
-        self.optimizer = make_optimizer(self.parameters, recipe.optimizer)
+        self.optimizer = optimizers.make(self.parameters, recipe.optimizer)
         self.parallel = _parallel(network, self.device)
         self.forward: Callable[[Tensor], Tensor] = (
             torch.compile(self.parallel) if recipe.compile else self.parallel
@@ -79,11 +79,12 @@ class Stepper:
         Gives the loss of each label of the parts, [rows, outputs].
         """
         self.guard.remember()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         done = [self._backward(part, weight, is_last=part is parts[-1]) for part in parts]
         elements = torch.cat([each for each, _ in done])
         is_bad, sums = self._check(elements, torch.stack([each for _, each in done]).sum(0))
-        self._update(rate, is_bad)
+        self.optimizer.step(rate, is_bad)
+        self.scaler.update()
         self.guard.restore(is_bad)
         totals.add(sums, is_bad)
         return elements
@@ -108,25 +109,13 @@ class Stepper:
     def _check(self, elements: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
         """Clips the gradient. Gives 1 where it or the loss is not finite, else 0, and the sums
         of all processes."""
-        self.scaler.unscale_(self.optimizer)
-        gradients = [each.grad for each in self.parameters if each.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
+        norm = nn.utils.get_total_norm(self.optimizer.gradients)
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
         found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
-
-    def _update(self, rate: float, is_bad: Tensor) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            return
-        # The fused optimizers read this attribute, as GradScaler sets it, and then do nothing.
-        setattr(self.optimizer, "found_inf", is_bad.float())  # noqa: B010
-        self.optimizer.step()
 
 
 class Autocast:
@@ -165,21 +154,6 @@ class BufferGuard:
 
     def _flat(self) -> Tensor:
         return torch.cat([each.reshape(-1) for each in self.buffers])
-
-
-def make_optimizer(parameters: list[nn.Parameter], settings: Optimizer) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, in its fused form."""
-    rate, decay = settings.rate, settings.weight_decay
-    if settings.name == "adam":
-        return torch.optim.Adam(parameters, rate, weight_decay=decay, fused=True)
-    if settings.name == "adamw":
-        return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
-    optimizer = torch.optim.SGD(parameters, rate, settings.momentum, weight_decay=decay, fused=True)
-    if settings.momentum:
-        # Else a skipped first step would leave them unset.
-        for each in parameters:
-            optimizer.state[each]["momentum_buffer"] = torch.zeros_like(each)
-    return optimizer
 
 
 def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
