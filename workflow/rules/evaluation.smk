@@ -19,10 +19,10 @@ rule predict:
             partition=PARTITIONS,
         ),
         slices="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/slices.csv",
-    wildcard_constraints:
-        arm=arms_of(STAGES, "predictions"),
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
+    wildcard_constraints:
+        arm=arms_of(STAGES, "predictions"),
     threads: 2
     resources:
         gpu=1,
@@ -67,17 +67,17 @@ rule ensemble:
         ],
     output:
         "results/{study}/predictions/{arm}/fold{fold}-seed{seed}/{partition}.csv",
-    params:
-        code=STEPS.plain("ensemble.py")["code"],
+    log:
+        "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
         partition="|".join(PARTITIONS),
-    log:
-        "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=STEPS.plain("ensemble.py")["code"],
     shell:
         "python scripts/ensemble.py --members {input} --output {output} --log {log}"
 
@@ -97,6 +97,11 @@ rule table:
         comparison="results/{study}/comparison.csv",
         metrics="results/{study}/metrics.json",
         winner="results/{study}/winner.json",
+    log:
+        "logs/{study}/table.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         folders=lambda wildcards: [
             str(Path(run.result("predictions", "/test.csv")).parent)
@@ -105,11 +110,6 @@ rule table:
         data=lambda wildcards: PARAMS.raw(wildcards.study),
         settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.table(wildcards.study)["code"],
-    log:
-        "logs/{study}/table.log",
-    resources:
-        mem_mb=2000,
-        runtime=30,
     shell:
         "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
         " --predictions {params.folders} --splits {input.splits}"

@@ -41,15 +41,20 @@ def pictures(folder, names):
     return [picture(folder, name) for name in names]
 
 
-def pictures_of(study):
-    """All pictures of a study, in the order of the report."""
+def pictures_in(folder, study):
+    """The pictures of a study in one of its folders, in the order of the report."""
     more = has_volumes(study)
     names = {
         "explore": EXPLORED + EXPLORED_VOLUMES * more,
         "figures": DRAWN + DRAWN_VOLUMES * more,
         "explain": EXPLAINED,
     }
-    return [f"results/{study}/{folder}/{name}" for folder in names for name in names[folder]]
+    return [f"results/{study}/{folder}/{name}" for name in names[folder]]
+
+
+def pictures_of(study):
+    """All pictures of a study, in the order of the report."""
+    return [path for folder in GROUPS for path in pictures_in(folder, study)]
 
 
 def captions():
@@ -170,8 +175,36 @@ rule explain:
         " --figures {output} --threads {threads} --log {log}"
 
 
+def reported(study):
+    """The files of a study that the report shows."""
+    return [
+        f"data/{study}/manifest.csv",
+        f"data/{study}/quarantine.csv",
+        f"data/{study}/withdrawn.csv",
+        f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv",
+        f"results/{study}/table.csv",
+        *(run.result("metrics", ".json") for run in PARAMS.runs(study)),
+        *(run.result("training", "/record.json") for run in PARAMS.trained_runs(study)),
+        *pictures_of(study),
+    ]
+
+
+# For people, `sha256sum -c`; for DVC, one small file a study that stands for all the others.
+rule checksums:
+    input:
+        lambda wildcards: reported(wildcards.study),
+    output:
+        "results/checksums/{study}.txt",
+    log:
+        "logs/{study}/checksums.log",
+    localrule: True
+    shell:
+        "sha256sum {input} > {output} 2> {log}"
+
+
 rule report:
     input:
+        checksums=expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),

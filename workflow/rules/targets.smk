@@ -12,6 +12,8 @@ STEP_FILES = {
         run.result("predictions", "/test.csv") for run in PARAMS.runs(study)
     ],
     "metrics": lambda study: [run.result("metrics", ".json") for run in PARAMS.runs(study)],
+    "explore": lambda study: pictures_in("explore", study),
+    "figures": lambda study: pictures_in("figures", study) + pictures_in("explain", study),
 }
 
 

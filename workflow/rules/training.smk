@@ -25,18 +25,18 @@ def pretrained_weights(wildcards):
 rule weights:
     output:
         "data/weights/{weights}.pt",
-    params:
-        settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
-        code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
-    wildcard_constraints:
-        weights="|".join(PARAMS.weights) or "no_weights",
     log:
         "logs/weights/{weights}.log",
+    wildcard_constraints:
+        weights="|".join(PARAMS.weights) or "no_weights",
     threads: 2
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=240,
+    params:
+        settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
+        code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
     shell:
         "python scripts/weights.py --settings {params.settings:q} --output {output}"
         " --threads {threads} --log {log}"
