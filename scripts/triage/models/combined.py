@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from triage.models.heads import Head
 from triage.models.sequence import SequenceModel
 
 Freezing = Literal["frozen", "drifting", "trained"]
@@ -26,8 +27,9 @@ class Combined(nn.Module):
         self.cnn = cnn
         self.sequence = sequence
         self.freezing = freezing
-        if freezing != "trained":
-            cnn.requires_grad_(False)
+        # The last layer gives single slices their logits, and has no part in the features.
+        unused = cnn if freezing != "trained" else cast(Head, cnn.get_submodule("head")).last
+        unused.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Combined:

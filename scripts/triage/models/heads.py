@@ -26,6 +26,11 @@ class Head(nn.Module):
             self.add_module(f"fc{i + 1}", nn.Linear(widths[i], widths[i + 1]))
         self.dropout = nn.Dropout(dropout)
 
+    @property
+    def last(self) -> nn.Module:
+        """The layer that gives the logits."""
+        return self.get_submodule(f"fc{self.depth}")
+
     def features(self, x: Tensor) -> Tensor:
         for i in range(1, self.depth):
             if i > 1:
@@ -37,4 +42,4 @@ class Head(nn.Module):
         x = self.features(x)
         if self.depth > 1:
             x = functional.relu(x)
-        return self.get_submodule(f"fc{self.depth}")(self.dropout(x))
+        return self.last(self.dropout(x))
