@@ -36,7 +36,7 @@ def atomic(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         _flush(partial)
-        os.replace(partial, target)
+        partial.replace(target)
     except OSError as error:
         raise UserError(
             f"can't be written ({error.strerror or error})",
@@ -95,8 +95,8 @@ def read_table(path: Path, columns: Iterable[str] = (), **options: Any) -> pd.Da
     import pandas as pd
 
     try:
-        table = pd.read_csv(
-            path, **{"dtype": str, "keep_default_na": False, "encoding": "utf-8"} | options
+        table: pd.DataFrame = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8", **options
         )
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error

@@ -6,7 +6,7 @@ import copy
 import difflib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import yaml
@@ -50,7 +50,8 @@ def check(content: Any, rules: Json, source: str, prefix: str = "") -> None:
 def _explain(error: jsonschema.ValidationError, source: str, prefix: str) -> UserError:
     path = ".".join([prefix] * bool(prefix) + [str(each) for each in error.absolute_path])
     where = f"{source}: {path}" if path else source
-    value, rule = error.instance, error.schema
+    value: Any = error.instance
+    rule = cast(Json, error.schema)
     if error.validator == "additionalProperties":
         known = list(rule.get("properties", {}))
         unknown = [key for key in value if key not in known]

@@ -5,6 +5,8 @@ from pathlib import Path
 sys.path[:0] = [str(workflow.basedir), str(Path(workflow.basedir).parent / "scripts")]
 # Jobs run under the same Python as the workflow, wherever its environment lies.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+# Threads that wait give way, so that jobs side by side do not slow each other down.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from engines.start import read_params
 from params.arms import STAGES

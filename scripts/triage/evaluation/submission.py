@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from triage.errors import UserError
@@ -36,7 +37,7 @@ def ascending(case: str) -> tuple[int, int, str]:
 
 
 def write(rows: list[dict[str, str]], expected: Iterable[str], threshold: float, to: Path) -> None:
-    """Write a submission after checking it. Raises UserError, and writes nothing, if it is wrong."""
+    """Write a submission once it is checked. Raises UserError, and writes nothing, if wrong."""
     check_rows(rows, expected, threshold, to)
     write_rows(rows, COLUMNS, to)
 
@@ -82,7 +83,7 @@ def check_rows(
             remedy="every case needs one row",
         )
     order = list(seen)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         if ascending(before) > ascending(after):
             raise UserError(
                 f"case {after!r} comes after {before!r}",

@@ -46,5 +46,5 @@ def build(
     dropout: tuple[float, float, float, float, float] = (0.1, 0.1, 0.1, 0.2, 0.2),
     hidden: int = 512,
 ) -> Cnn5:
-    """``cnn5``: ``dropout`` after each of the five blocks, ``hidden`` units before the last layer."""
+    """``cnn5``: ``dropout`` after each of the five blocks, ``hidden`` units before the end."""
     return Cnn5(channels, outputs, size, dropout, hidden)

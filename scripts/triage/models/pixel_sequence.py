@@ -94,6 +94,6 @@ def _cnn4(channels: int, width: int, dropout: float) -> nn.Module:
 def _resnet18(channels: int) -> nn.Module:
     network = resnet.build("resnet18", channels, 1).backbone
     # Under their own names, so that pretrained weights find them.
-    layers = {name: each for name, each in network.named_children()}
+    layers = dict(network.named_children())
     del layers["avgpool"], layers["fc"]
     return nn.Sequential(OrderedDict(layers))
