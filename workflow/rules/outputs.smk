@@ -236,7 +236,7 @@ rule report:
         mem_mb=2000,
         runtime=15,
     params:
-        settings=STEPS.report()["settings"],
+        settings=lambda wildcards: STEPS.report()["settings"],
         code=STEPS.report()["code"],
     shell:
         "python scripts/report.py --settings {params.settings:q}"

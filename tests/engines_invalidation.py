@@ -1,0 +1,199 @@
+"""What a change of each key of params.yaml makes each engine do: a graph, built once, judged anew.
+
+A program that runs in a copy of the repository and prints JSON: for each key, the stages that
+Snakemake and those that DVC would run, and whether nobody read it. Nothing is made.
+
+Snakemake's answer comes from what it compares: the parameters, code, inputs and outputs of every
+job. Where a key changes which jobs there are, the graph is built again, by a fork of this process.
+DVC's answer comes from what dvc.yaml declares, and from steps.json as it would be written.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import yaml
+from dvc.repo import Repo
+
+import params as params_package
+from engines.look import View, whole_workflow
+from engines.stages import Stages
+from params import Params
+from steps import Steps
+
+# Keys that say which jobs there are.
+STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen"}
+# Names of other blocks; there is not always another to name. Arms come and go in other tests.
+NAMES = {"from", "extends", "weights", "ensembles", "members"}
+
+
+def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All keys that have a value rather than a block."""
+    for key, value in block.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*path, str(key)))
+        else:
+            yield (*path, str(key)), value
+
+
+def changed(content: Any, path: tuple[str, ...]) -> Any:
+    """A copy of all settings in which one key has another value."""
+    content = copy.deepcopy(content)
+    block = content
+    for key in path[:-1]:
+        block = block[key]
+    key, value = path[-1], block[path[-1]]
+    names: list[str] = []
+    if key == "arm":
+        names = ["best", *content["studies"][path[1]]["training"]["arms"]]
+    elif key == "pretrained":
+        names = ["none", *content["weights"]]
+    block[key] = next(name for name in names if name != value) if names else other(key, value)
+    return content
+
+
+def other(key: str, value: Any) -> Any:
+    """Another value of the same kind, so that the settings can still be resolved."""
+    choices = {
+        "architecture": ["resnet18", "resnet34", "vgg16"],
+        "reader": ["volumes", "folders"],
+        "mode": ["volume", "grey"],
+        "frozen": [True, False],
+        "folds": [[0], [1]],
+        "seeds": [[1], [2]],
+    }
+    if key in choices:
+        return next(each for each in choices[key] if each != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return f"{value}_other"
+    if isinstance(value, list):
+        return [*value, other("", value[-1])] if value else [1]
+    return 1 if value is None else {"other": 1}
+
+
+def resolved(content: Any) -> Params:
+    """Settings without the checks, which a changed value need not pass."""
+    found = Params.__new__(Params)
+    found.content, found.source = params_package._numbers(content), "params.yaml"
+    return found
+
+
+# Of each job, by its first output: what Snakemake compares of it, the jobs it needs, its stage.
+Picture = dict[str, dict[str, Any]]
+
+
+def picture(view: View) -> Picture:
+    """The whole graph under the settings in force."""
+    stages = Stages.read()
+    found: Picture = {}
+    for job in view.dag.jobs:
+        if not job.output:
+            continue
+        made = {stages.of(str(path)) for path in job.output}
+        assert len(made) == 1, f"{job.rule} makes files of several stages"
+        stage = made.pop()
+        assert stage is not None, f"{min(job.output)} is in no stage of dvc.yaml"
+        found[min(job.output)] = {
+            "rule": job.rule.name,
+            "stage": stage.address,
+            "needs": sorted(min(each.output) for each in view.dag.dependencies[job]),
+            "reads": reads(job),
+        }
+    return found
+
+
+def reads(job: Any) -> str:
+    """What Snakemake compares of a job, as it is now."""
+    inputs = job.rule.expand_input(job.wildcards_dict)[0]
+    _, values = job.rule.expand_params(job.wildcards_dict, inputs, job.output, job)
+    compared = [job.rule.shellcmd, sorted(map(str, job.output)), sorted(map(str, inputs))]
+    return json.dumps([*compared, sorted(map(repr, values))])
+
+
+def reread(view: View, content: Any) -> dict[str, str]:
+    """What Snakemake would compare under other settings that leave the jobs as they are."""
+    settings = resolved(content)
+    names = {"PARAMS": settings, "STEPS": Steps(settings)}
+    with patch.dict(view.dag.workflow.globals, names):
+        return {min(job.output): reads(job) for job in view.dag.jobs if job.output}
+
+
+def rebuilt(content: Any) -> Picture:
+    """The graph under other settings, built by a fork."""
+    with tempfile.TemporaryFile("w+") as answer:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                settings = patch.object(Params, "read", lambda _: resolved(content))
+                with settings, whole_workflow() as view:
+                    json.dump(picture(view), answer)
+                answer.flush()
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert status == 0, "the graph can't be built"
+        answer.seek(0)
+        return dict(json.load(answer))
+
+
+def declared() -> dict[str, Any]:
+    """What dvc.yaml says: the keys of params.yaml of each stage, and the stages before it."""
+    with Repo() as repo:
+        stages = [stage for stage in repo.index.stages if stage.name != "steps"]
+        keys = {
+            stage.addressing: sorted(
+                key
+                for dep in stage.deps
+                if getattr(dep, "params", None) is not None and dep.def_path == "params.yaml"
+                for key in dep.params
+            )
+            for stage in stages
+        }
+        before = {
+            stage.addressing: sorted(
+                each.addressing for each in repo.index.graph.successors(stage) if each in stages
+            )
+            for stage in stages
+        }
+    return {"keys": keys, "before": before}
+
+
+def main(everything_anew: bool) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    for study in content["studies"]:  # a source that must be there once `raw` is no phantom
+        Path(f"data/{study}").mkdir(parents=True, exist_ok=True)
+        Path(f"data/{study}/inventory.csv").touch()
+    unknown = NAMES if content["weights"] else NAMES | {"pretrained"}
+    paths = [path for path, _ in leaves(content) if path[-1] not in unknown]
+    anew = [path for path in paths if everything_anew or path[-1] in STRUCTURE]
+    pictures = {".".join(path): rebuilt(changed(content, path)) for path in anew}
+    with whole_workflow() as view:
+        base = picture(view)
+        read = {
+            ".".join(path): reread(view, changed(content, path))
+            for path in paths
+            if path[-1] not in STRUCTURE
+        }
+    answer = {"base": base, "rebuilt": pictures, "reread": read, "declared": declared()}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main("--anew" in sys.argv)
