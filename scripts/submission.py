@@ -29,7 +29,7 @@ class Settings:
 def main(arguments: argparse.Namespace) -> None:
     """Average the runs of the chosen arm and write the checked file."""
     settings = parse(Settings, arguments.settings)
-    arm = settings.arm if settings.arm != "best" else read_json(arguments.winner)["arm"]
+    arm = settings.arm if settings.arm != "best" else _best(arguments.winner)
     folders = [path for path in arguments.predictions if path.parent.name == arm]
     partition = _partition(folders)
     probabilities = _means([folder / f"{partition}.csv" for folder in folders])
@@ -42,6 +42,17 @@ def main(arguments: argparse.Namespace) -> None:
     }
     submission.write(rows, expected, settings.threshold, arguments.output)
     command.log.info("%d cases predicted by arm %s", len(rows), arm)
+
+
+def _best(winner: Path) -> str:
+    chosen = read_json(winner)
+    if chosen["arm"] is None:
+        raise UserError(
+            f"no arm is best on validation ({chosen.get('reason', 'none was validated')})",
+            where=winner,
+            remedy="name an arm: submission.arm in params.yaml",
+        )
+    return str(chosen["arm"])
 
 
 def _partition(folders: list[Path]) -> str:

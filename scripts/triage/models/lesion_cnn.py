@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
 
 
 class LesionCnn(nn.Module):
-    """Convolutions to 16 and 32 channels, two dense layers; pictures [batch, channels, size, size]."""
+    """Two convolutions, two dense layers; for pictures [batch, channels, size, size]."""
 
     def __init__(
         self,
