@@ -266,9 +266,10 @@ def _warp(images: Tensor, maps: Tensor, projective: bool) -> Tensor:
     height, width = images.shape[-2:]
     x = torch.linspace(1 / width - 1, 1 - 1 / width, width, device=images.device)
     y = torch.linspace(1 / height - 1, 1 - 1 / height, height, device=images.device)
-    columns = x * maps[:, :, 0, None] + maps[:, :, 2, None]  # [batch, 3, width]
+    maps = maps if projective else maps[:, :2]
+    columns = x * maps[:, :, 0, None] + maps[:, :, 2, None]  # [batch, 2 or 3, width]
     points = columns[:, :, None, :] + y[:, None] * maps[:, :, 1, None, None]
-    grid = points[:, :2] / points[:, 2:] if projective else points[:, :2]
+    grid = points[:, :2] / points[:, 2:] if projective else points
     return functional.grid_sample(
         images, grid.permute(0, 2, 3, 1), mode="bilinear", padding_mode="zeros", align_corners=False
     )

@@ -37,7 +37,6 @@ from triage.training.samples import Samples
 from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
 
-
 # From malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD.
 MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 64 << 20}
 
@@ -137,9 +136,11 @@ class Job:
         return network
 
     def channels_last(self, network: nn.Module) -> bool:
-        """Group norm loses more on channels-last tensors than convolutions gain."""
-        has_group_norm = any(isinstance(each, nn.GroupNorm) for each in network.modules())
-        return self.recipe.channels_last and not has_group_norm
+        """Convolutions gain on channels-last tensors, but group norm loses more."""
+        parts = list(network.modules())
+        convolves = any(isinstance(each, nn.Conv2d) for each in parts)
+        has_group_norm = any(isinstance(each, nn.GroupNorm) for each in parts)
+        return self.recipe.channels_last and convolves and not has_group_norm
 
     def image_samples(
         self, network: nn.Module, normalisation: Normalisation, whole: bool

@@ -68,10 +68,11 @@ class Normaliser:
         self.shift = (-mean / deviation)[:, :, None, None]
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
-        """``images`` [n, channels, height, width], which are those at ``index`` of the pixels."""
+        """Change ``images`` [n, channels, height, width], those at ``index`` of the pixels."""
+        scale, shift = self.scale, self.shift
         if self.own:
-            return torch.addcmul(self.shift[index], images, self.scale[index])
-        return torch.addcmul(self.shift, images, self.scale)
+            scale, shift = scale[index], shift[index]
+        return torch.addcmul(shift, images, scale, out=images)
 
 
 def _of_volumes(pixels: Pixels, volumes: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
