@@ -23,7 +23,6 @@ rule predict:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(STAGES, "predictions"),
-    threads: 2
     resources:
         gpu=1,
         mem_mb=8000,

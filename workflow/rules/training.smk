@@ -91,7 +91,6 @@ rule features:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
-    threads: 2
     resources:
         gpu=1,
         mem_mb=8000,
@@ -125,7 +124,6 @@ rule train_sequence:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["sequence"], "training"),
-    threads: 2
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
