@@ -188,13 +188,14 @@ def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(study, unbroken, 
     assert not any((tmp_path / "scratch").iterdir())
 
 
-def test_a_process_asked_to_stop_saves_and_says_so(study, unbroken, tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_process_asked_to_stop_saves_and_says_so(study, unbroken, tmp_path, number, status):
     command = arguments("train.py", study, tmp_path, run_settings(epochs=40), "--save-every", "0")
     process = start(command)
     wait_for_state(tmp_path / "scratch", process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 143, printed
+    assert process.returncode == status, printed
     assert "the next start goes on from it" in printed
     assert not (tmp_path / "checkpoint.pt").exists()
     assert "going on in epoch" in finish(command)

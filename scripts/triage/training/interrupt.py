@@ -1,4 +1,4 @@
-"""A scheduler's wish to stop: SIGTERM ahead of a time limit or a preemption."""
+"""A wish to stop: SIGTERM of a scheduler ahead of a time limit or preemption, or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from typing import NoReturn
 
 from triage.command import log
 
-STATUS = 143  # what a shell reports for a program that SIGTERM ended
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupt:
-    """While the block runs, SIGTERM only leaves a note, so that the step at hand ends well."""
+    """While the block runs, a signal only leaves a note, so that the step at hand ends well.
+
+    A second Ctrl-C stops at once.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.received: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self.received is not None
 
     def __enter__(self) -> Interrupt:
-        self._before = signal.signal(signal.SIGTERM, self._note)
+        self._before = [signal.signal(each, self._note) for each in SIGNALS]
         return self
 
     def __exit__(
@@ -27,11 +34,15 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        for each, handler in zip(SIGNALS, self._before, strict=True):
+            signal.signal(each, handler)
 
     def leave(self) -> NoReturn:
+        """End the program with the status that a shell reports for the signal."""
         log.info("stopped as asked; the state is saved, and the next start goes on from it")
-        raise SystemExit(STATUS)
+        raise SystemExit(128 + (self.received or 0))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -311,6 +313,13 @@ def _check_feasible(recipe: Recipe, val: Samples | None) -> None:
                 where="recipe.select.by",
                 remedy="choose by loss or accuracy, or change the study's split",
             )
+    compilers = ("c++", "g++", "clang++")
+    if recipe.compile and not any(map(shutil.which, [os.environ.get("CXX", ""), *compilers])):
+        raise UserError(
+            "is true, but this machine has no C++ compiler",
+            where="recipe.compile",
+            remedy="install one, for example g++, or set it to false",
+        )
     if recipe.batch < distributed.WORLD:
         raise UserError(
             f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
