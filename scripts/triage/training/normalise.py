@@ -83,13 +83,13 @@ def _of_volumes(pixels: Pixels, volumes: NDArray[np.int64]) -> tuple[Tensor, Ten
     everything = np.arange(len(pixels))
     steps = [everything[i : i + PER_STEP] for i in range(0, len(everything), PER_STEP)]
     for index, images in zip(steps, pixels.batches(steps), strict=True):
-        values = images.double()
-        moments = (torch.ones_like(values), values, values.square())
+        variance, mean = (each.double() for each in torch.var_mean(images, (2, 3), correction=0))
+        moments = (torch.ones_like(mean), mean, variance + mean.square())
         for total, moment in zip(sums, moments, strict=True):
-            total.index_add_(0, volume_of[index[0] : index[-1] + 1], moment.sum((2, 3)))
+            total.index_add_(0, volume_of[index[0] : index[-1] + 1], moment)
     count, total, squares = sums
     mean = total / count
     deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
     # A volume of one value throughout becomes 0 throughout.
-    deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    deviation = torch.where(deviation > 1e-6 * mean.abs(), deviation, 1)
     return mean[volume_of].float(), deviation[volume_of].float()
