@@ -96,6 +96,8 @@ def _answer(line: socket.socket) -> None:
         sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         code = _run(request["tool"], request["arguments"])
     except SystemExit as end:
+        if isinstance(end.code, str):  # as the interpreter does
+            print(end.code, file=sys.stderr)
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()

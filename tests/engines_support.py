@@ -119,6 +119,10 @@ class Project:
         """Run one of the workflow's own commands."""
         return self.succeed(str(WORKFLOW / f"{name}.py"), *arguments)
 
+    def refusal(self, name: str, *arguments: str) -> str:
+        """The message of one of the workflow's own commands that must fail."""
+        return self.fail(str(WORKFLOW / f"{name}.py"), *arguments)
+
     def snakemake(self, *arguments: str, **extra: str) -> list[str]:
         """Run Snakemake; the jobs that it ran."""
         return jobs(self.succeed("snakemake", *arguments, **extra))
@@ -146,6 +150,10 @@ class Project:
         assert self.changed() == set()
 
     def git(self, *arguments: str) -> str:
+        return self.run_git(*arguments, check=True)
+
+    def run_git(self, *arguments: str, check: bool = False) -> str:
+        """Run git, which may leave conflicts; what it printed."""
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.folder,
@@ -153,8 +161,8 @@ class Project:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def commit(self, message: str = "Work") -> None:
         self.git("add", "--all")
@@ -187,6 +195,13 @@ class Project:
         text = self.text(path)
         assert old in text
         self.write(path, text.replace(old, new))
+
+    def get(self, key: str) -> Any:
+        """One setting of params.yaml."""
+        block = yaml.safe_load(self.text("params.yaml"))
+        for part in key.split("."):
+            block = block[part]
+        return block
 
     def set(self, key: str, value: Any) -> None:
         """Change one setting in params.yaml; None for `value` takes it out."""

@@ -1,66 +1,105 @@
-"""Mend snakemake.lock and dvc.lock after a merge that conflicted, or after damage.
+"""Mend snakemake.lock, dvc.lock and steps.json after a merge that conflicted, or after damage.
 
-Where the two sides of a merge differ, the side that fits the files at hand is taken, else ours.
-That is safe: both engines compare contents, so a wrong choice only makes files stale.
+Where the two sides of a merge differ about a job, snakemake.lock keeps the side that fits the
+files at hand, else ours, and DVC runs its stage again. That is safe: both engines compare
+contents, so that what fits neither side is stale, and Snakemake remakes only that.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from engines.contents import Contents
 from engines.knowledge import STATE
 from engines.lock import LOCK, Lock, Origin, mend, sides
+from engines.stages import Stages
 from triage import command
 from triage.errors import UserError
 from triage.files import write_text
 
 DVC_LOCK = Path("dvc.lock")
+STEPS = Path("steps.json")
+MERGED = "merged, to be run again"
 
 
 def main(_: argparse.Namespace) -> None:
-    """Write both locks anew, as far as they need it."""
-    mended = [str(path) for path, done in ((LOCK, _snakemake()), (DVC_LOCK, _dvc())) if done]
-    if not mended:
-        print("Both locks are whole.")
+    """Write these files anew, as far as they need it."""
+    mended, disputed = _snakemake()
+    done = {LOCK: mended, DVC_LOCK: _dvc(disputed), STEPS: _steps()}
+    names = [str(path) for path, needed in done.items() if needed]
+    if not names:
+        print("All of them are whole.")
         return
-    print(f"Mended {' and '.join(mended)}. Next:")
-    print(f"  git add {' '.join(mended)}, and finish the merge if there is one")
+    print(f"Mended {', '.join(names)}. Next:")
+    print(f"  git add {' '.join(names)}, and finish the merge if there is one")
     print("  dvc checkout, then snakemake or dvc repro, which make what fits neither side")
 
 
-def _snakemake() -> bool:
+def _snakemake() -> tuple[bool, set[str]]:
+    """Whether the lock needed it, and the files about which the two sides differ."""
     text = _text(LOCK)
     try:
-        Lock.parse(text)
+        Lock.parse(text or Lock().text())
     except UserError:
         contents = Contents(STATE / "contents.json")
 
         def agrees(origin: Origin) -> bool:
             return all(contents.sha256(path) == sum_ for path, sum_ in origin.outputs.items())
 
-        mend(text, agrees).write(LOCK)
+        lock, disputed = mend(text, agrees)
+        lock.write()
         contents.save()
-        return True
-    return False
+        return True, disputed
+    return False, set()
 
 
-def _dvc() -> bool:
-    """Take our side of each conflict; DVC checks all it says against the files."""
+def _dvc(disputed: set[str]) -> bool:
+    """Take our side, and let DVC run again every stage about which the two sides differ.
+
+    Git merges line by line, so that such an entry may say what neither side has seen. Its files
+    stay ours; its command, which DVC compares as well, is taken out.
+    """
     text = _text(DVC_LOCK)
-    ours = sides(text)[0]
-    if ours == text:
+    both = [_dvc_content(side) for side in sides(text)]
+    ours, theirs = both[0].get("stages", {}), both[-1].get("stages", {})
+    stages = Stages.read()
+    doubtful = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]}
+    doubtful |= {stage.address for path in disputed if (stage := stages.of(path))} & ours.keys()
+    if len(both) == 1 and not doubtful:
         return False
+    for name in doubtful:
+        ours[name]["cmd"] = MERGED
+    content = both[0] | {"stages": theirs | ours}
+    write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), DVC_LOCK)
+    return True
+
+
+def _dvc_content(text: str) -> dict[str, Any]:
     try:
-        yaml.safe_load(ours)
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         remedy = f"take it back as a whole: git checkout --ours {DVC_LOCK}"
         raise UserError("can't be mended", where=DVC_LOCK, remedy=remedy) from error
-    write_text(ours + "\n", DVC_LOCK)
-    return True
+    return content if isinstance(content, dict) else {}
+
+
+def _steps() -> bool:
+    """Both engines write it anew, but DVC has to be able to read it first."""
+    text = _text(STEPS)
+    for candidate in [text, *sides(text), "{}"]:
+        try:
+            json.loads(candidate or "{}")
+        except ValueError:
+            continue
+        if candidate != text:
+            write_text(candidate.rstrip("\n") + "\n", STEPS)
+        return candidate != text
+    return False
 
 
 def _text(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -47,13 +48,14 @@ class Origin:
 
     def dump(self) -> dict[str, Any]:
         """As plain data for the lock."""
-        return {
+        content = {
             "rule": self.rule,
             "shell": self.shell,
             "params": [_readable(value) for value in self.params],
             "inputs": dict(sorted(self.inputs.items())),
             "outputs": dict(sorted(self.outputs.items())),
         }
+        return content | {"check": _check(content)}
 
     @classmethod
     def load(cls, content: Any) -> Origin:
@@ -66,13 +68,16 @@ class Origin:
                 content["inputs"],
                 content["outputs"],
             )
-            texts = [origin.rule, origin.shell, *origin.inputs, *origin.inputs.values()]
-            texts += [*origin.outputs, *origin.outputs.values()]
-            if origin.outputs and all(isinstance(each, str) for each in texts):
+            if content.pop("check") == _check(content) and origin.outputs:
                 return origin
         except (KeyError, TypeError, AttributeError):
             pass
         raise ValueError("not what a job was made from")
+
+
+def _check(content: dict[str, Any]) -> str:
+    """A digest of an entry: git merges line by line, and must not merge two entries into one."""
+    return hashlib.sha256(canonical(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Lock:
@@ -128,7 +133,10 @@ class Lock:
 
     @classmethod
     def parse(cls, text: str, where: object = LOCK) -> Lock:
-        """The lock in a text. Raises UserError when it is damaged or holds a merge conflict."""
+        """The lock in a text. Raises UserError when it is damaged or holds a merge conflict.
+
+        A job whose entry is not whole is left out: then nothing is known of its files.
+        """
         if conflict := _first_conflict(text):
             raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=MEND)
         try:
@@ -145,27 +153,31 @@ class Lock:
                 remedy="use the version of the workflow that wrote it",
             )
         origins = []
-        for name, job in content["jobs"].items():
-            try:
+        for job in content["jobs"].values():
+            with contextlib.suppress(ValueError):
                 origins.append(Origin.load(job))
-            except ValueError as error:
-                raise UserError(f"is damaged at {name}", where=where, remedy=MEND) from error
         return cls(origins)
 
 
-def mend(text: str, agrees: Callable[[Origin], bool]) -> Lock:
+def mend(text: str, agrees: Callable[[Origin], bool]) -> tuple[Lock, set[str]]:
     """The lock that is left of a damaged text, or of one with merge conflicts.
 
     Every job that can be read is kept. Where the two sides of a merge differ about a job, the one
-    that ``agrees`` with the files is taken. A wrong choice does no harm: it only makes files stale.
+    that ``agrees`` with the files is taken, else ours: a wrong choice only makes files stale.
+    Returns as well the files of the jobs about which they differ or that can't be read.
     """
-    lock = Lock()
+    lock, disputed = Lock(), set()
     for side in reversed(sides(text)):
-        for origin in _legible(side):
-            known = lock.get(origin.name)
+        for name, origin in _entries(side):
+            known = lock.get(name)
+            if origin is None:
+                disputed.add(name)
+                continue
+            if known is not None and known != origin:
+                disputed.update(known.outputs, origin.outputs)
             if known is None or known == origin or agrees(origin) or not agrees(known):
                 lock.put(origin)
-    return lock
+    return lock, disputed
 
 
 def _first_conflict(text: str) -> int | None:
@@ -193,17 +205,20 @@ def sides(text: str) -> list[str]:
     return ["\n".join(lines) for lines in sides.values()]
 
 
-def _legible(text: str) -> Iterable[Origin]:
-    """The jobs in a text of which other parts may be damaged."""
-    block: list[str] = []
+def _entries(text: str) -> Iterable[tuple[str, Origin | None]]:
+    """The jobs in a text, by name; None for one that is not whole."""
+    name, block = "", [""]
     for line in text.splitlines():
         if line.startswith('  "') and line.endswith("{"):
-            block = ["{"]
-        elif block and line.rstrip(",") == "  }":
+            name, block = line.strip().removesuffix(": {"), ["{"]
+        elif name and line.rstrip(",") == "  }":
+            origin = None
             with contextlib.suppress(ValueError):
-                yield Origin.load(json.loads("\n".join([*block, "}"])))
-            block = []
-        elif block:
+                origin = Origin.load(json.loads("\n".join([*block, "}"])))
+            with contextlib.suppress(ValueError):
+                yield json.loads(name), origin
+            name = ""
+        else:
             block.append(line)
 
 

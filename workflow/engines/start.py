@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,9 @@ PARAMS = Path("params.yaml")
 def read_params(workflow: Workflow) -> Params:
     """The settings in ``params.yaml``; Snakemake will judge files by what both engines know.
 
-    A mistake in the settings ends Snakemake with the bare message: an exception would be printed
-    with the lines of the Snakefile, where the mistake is not.
+    A mistake in the settings ends Snakemake with the bare message.
     """
-    try:
+    with _bare_messages():
         params = Params.read(PARAMS)
         raw = {
             f"data/{study}/inventory.csv": params.raw(study)
@@ -43,9 +43,7 @@ def read_params(workflow: Workflow) -> Params:
         }
         if workflow.is_main_process:
             _provide_withdrawn(params.studies)
-        attach(workflow, PARAMS, raw, phantoms)
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
+    attach(workflow, PARAMS, raw, phantoms)
     return params
 
 
@@ -65,19 +63,32 @@ def attach(
     ``raw`` gives for each table of raw files the folder that it lists, which is looked at now;
     ``folders`` gives for each output that lists a generated folder that folder.
     """
-    refuse_other_settings(workflow, settings)
-    if not workflow.is_main_process:
-        return  # a single job, which the main process judged and will record
-    refresh = functools.partial(_refresh, raw)
-    refresh()
-    finish = Finish(settings, raw, refresh)
-    knowledge = Knowledge(folders)
+    with _bare_messages():
+        _refuse_other_settings(workflow, settings)
+        if not workflow.is_main_process:
+            return  # a single job, which the main process judged and will record
+        refresh = functools.partial(_refresh, raw)
+        refresh()
+        finish = Finish(settings, raw, refresh)
+        knowledge = Knowledge(folders)
     snakemake.workflow.FilePersistence = functools.partial(
         Records, knowledge=knowledge, finish=finish
     )
 
 
-def refuse_other_settings(workflow: Workflow, settings: Path) -> None:
+@contextmanager
+def _bare_messages() -> Iterator[None]:
+    """End on a user's mistake with the message alone.
+
+    An exception would be printed with the lines of the Snakefile, where the mistake is not.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _refuse_other_settings(workflow: Workflow, settings: Path) -> None:
     """Raise UserError where settings come from elsewhere, or records would go elsewhere."""
     if workflow.config_settings.config or workflow.config_settings.configfiles:
         raise UserError(
