@@ -7,12 +7,16 @@ def parent_checkpoint(wildcards):
     return PARAMS.parent(run_of(wildcards)).checkpoint
 
 
-def parent_features(wildcards):
+def parent_features(suffix):
     """The cached features of a frozen network; with drifting batch norm there are none."""
-    run = run_of(wildcards)
-    if not PARAMS.arms(run.study)[run.arm].sequence["frozen"]:
-        return []
-    return PARAMS.parent(run).result("training", "/features.npy")
+
+    def features(wildcards):
+        run = run_of(wildcards)
+        if not PARAMS.arms(run.study)[run.arm].sequence["frozen"]:
+            return []
+        return PARAMS.parent(run).result("training", f"/features{suffix}")
+
+    return features
 
 
 def pretrained_weights(wildcards):
@@ -109,7 +113,8 @@ rule features:
 rule train_sequence:
     input:
         checkpoint=parent_checkpoint,
-        features=parent_features,
+        features=parent_features(".npy"),
+        cases=parent_features(".csv"),
         manifest="data/{study}/manifest.csv",
         split="data/{study}/split/fold{fold}.csv",
         arrays=arrays,
