@@ -45,6 +45,7 @@ def test_why_of_changed_code_inputs_and_commands(project: Project) -> None:
     assert lines["results/report.html"].startswith("Snakemake: the command of its rule changed;")
 
 
+@pytest.mark.slow
 def test_why_of_some_files_only(project: Project) -> None:
     project.set("recipe.rate", 0.4)
     lines = project.command("why", "results/alpha/metrics").splitlines()
@@ -64,6 +65,7 @@ def test_accepted_change(project: Project) -> None:
     assert "Nothing of this is stale" in project.command("accept", "train", "--reason", "again")
 
 
+@pytest.mark.slow
 def test_accepting_one_study_leaves_the_others_stale(project: Project) -> None:
     project.set("recipe.rate", 0.4)
     project.command("accept", "training@beta", "--reason", "tried it, no difference")
@@ -195,6 +197,7 @@ def test_two_peoples_work_on_different_studies_merged(project: Project) -> None:
     project.commit("Merged")
 
 
+@pytest.mark.slow
 def test_two_peoples_work_on_the_same_study_merged(project: Project) -> None:
     changes = {
         "one": ("studies.beta.arms.small.epochs", 5),

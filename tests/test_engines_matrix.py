@@ -9,6 +9,9 @@ import pytest
 
 from engines_support import Project, Server, kill_when, wait_until
 
+# Both ways round; the second one costs more, and is not run every time where it says little new.
+BOTH = ["snakemake", pytest.param("dvc", marks=pytest.mark.slow)]
+
 BETA_CHECKPOINT = "results/beta/training/small/seed1/checkpoint.pt"
 BETA_ALL = [
     "evaluate beta small 1",
@@ -47,7 +50,9 @@ def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_pa
     assert fresh.text("steps.json") == made.text("steps.json")
 
 
-@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink", "reflink"])
+@pytest.mark.parametrize(
+    "link", ["copy", pytest.param("hardlink", marks=pytest.mark.slow), "symlink", "reflink"]
+)
 def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
     clone = made.clone(tmp_path / "clone", link)
     pulled = clone.run("dvc", "pull", "--quiet")
@@ -127,6 +132,7 @@ def test_killed_snakemake(project: Project) -> None:
     project.assert_agreed()
 
 
+@pytest.mark.slow
 def test_killed_dvc_repro(project: Project) -> None:
     project.set("studies.alpha.split.k", 3)
     split = project.path("data/alpha/split/split.csv")
@@ -137,6 +143,7 @@ def test_killed_dvc_repro(project: Project) -> None:
     project.assert_agreed()
 
 
+@pytest.mark.slow
 def test_alternating(project: Project) -> None:
     for epochs, engine in enumerate(["snakemake", "dvc", "snakemake", "dvc"], 5):
         project.set("studies.beta.arms.small.epochs", epochs)
@@ -147,7 +154,7 @@ def test_alternating(project: Project) -> None:
         project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_new_seed(project: Project, engine: str) -> None:
     project.set("studies.beta.seeds", [1, 2, 7])
     new = ["evaluate beta small 7", "report", "table beta", "train beta small 7"]
@@ -187,6 +194,7 @@ def test_new_arm_and_taken_away_again(project: Project) -> None:
     assert project.text("snakemake.lock") == lock
 
 
+@pytest.mark.slow
 def test_arm_taken_away_and_back_is_not_made_again(project: Project) -> None:
     block = {"architecture": "deep", "rate": 0.2}
     project.set("studies.alpha.arms.large", None)
@@ -221,7 +229,7 @@ def test_edit_undone(project: Project) -> None:
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_deleted_result(project: Project, engine: str) -> None:
     project.path("results/alpha/training/small/seed1/checkpoint.pt").unlink()
     assert "train alpha small 1" in project.plan()
@@ -266,7 +274,7 @@ def test_code_edited(project: Project, engine: str) -> None:
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_code_edited_that_changes_no_file(project: Project, engine: str) -> None:
     project.edit("scripts/split.py", "enumerate(lines)", "enumerate(list(lines))")
     if engine == "dvc":
@@ -277,7 +285,7 @@ def test_code_edited_that_changes_no_file(project: Project, engine: str) -> None
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_architecture_edited(project: Project, engine: str) -> None:
     project.edit("scripts/lib/models/deep.py", "3", "4")
     plan = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]
@@ -307,7 +315,7 @@ def test_case_withdrawn(project: Project) -> None:
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 @pytest.mark.parametrize("change", ["added", "changed", "missing"])
 def test_raw_data_changed(project: Project, change: str, engine: str) -> None:
     if change == "missing":
@@ -380,6 +388,7 @@ def test_failed_run_keeps_the_books_of_what_was_made(project: Project) -> None:
     assert "table@alpha" in project.changed()
 
 
+@pytest.mark.slow
 def test_settings_edited_during_a_run_bless_nothing(project: Project) -> None:
     project.set("recipe.rate", 0.9)
     process = project.start("snakemake", TRAIN_SECONDS="1")
