@@ -76,12 +76,12 @@ def test_frozen_means_bit_identical(done):
 
 def test_metrics_come_with_intervals_and_the_table_with_the_zero_rate(done):
     table = rows(done, "results/braintriage/table.csv")
-    assert [r["arm"] for r in table][1:] == ["resnet18", "lstm", "finetuned"]
+    assert [r["arm"] for r in table][:4] == ["zero_rate", "resnet18", "lstm", "finetuned"]
     metrics = json.loads(
         (done.folder / "results/braintriage/metrics/lstm/fold0-seed1.json").read_text()
     )
-    auc = metrics["partitions"]["test"]["metrics"]["roc_auc"]
-    assert 0 <= auc["low"] <= auc["value"] <= auc["high"] <= 1
+    brier = metrics["partitions"]["test"]["metrics"]["brier"]
+    assert 0 <= brier["low"] <= brier["value"] <= brier["high"] <= 1
 
 
 def test_a_changed_rate_of_the_sequence_model_remakes_it_and_what_follows(done):
@@ -100,6 +100,7 @@ def test_a_changed_rate_of_the_sequence_model_remakes_it_and_what_follows(done):
             "evaluate",
             "table",
             "submission",
+            "checksums",
             "figures_volumes",
             "explain",
             "report",
@@ -126,7 +127,7 @@ def test_a_misspelt_setting_stops_before_any_job(done):
 def test_slices_in_the_sources_layout(done):
     done.snakemake("data/braintriage/slices/labels_slices.csv")
     labels = rows(done, "data/braintriage/slices/labels_slices.csv")
-    assert len(labels) == 12 * 6
+    assert len(labels) == (12 + 3) * 6
     first = labels[0]
     path = done.folder / f"data/braintriage/slices/{first['patient_nr']}_{first['slice_nr']}.pt"
     tensor = torch.load(path, weights_only=True)

@@ -58,7 +58,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> set[str]:
         """The rules that Snakemake would run jobs of."""
-        printed = self.run("snakemake", "-n", "--quiet", "host", *arguments)
+        printed = self.run("snakemake", "-n", *arguments, "--quiet", "host")
         return {line.split()[0] for line in _job_table(printed)}
 
 
