@@ -31,9 +31,9 @@ from params import Params
 from steps import Steps
 
 # Keys that say which jobs there are.
-STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen"}
+STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
 # Names of other blocks; there is not always another to name. Arms come and go in other tests.
-NAMES = {"from", "extends", "weights", "ensembles", "members"}
+NAMES = {"from", "extends", "ensembles"}
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -66,10 +66,11 @@ def other(key: str, value: Any) -> Any:
     choices = {
         "architecture": ["resnet18", "resnet34", "vgg16"],
         "reader": ["volumes", "folders"],
-        "mode": ["volume", "grey"],
+        "mode": ["each", "grid"] if value in ("each", "grid") else ["volume", "grey"],
         "frozen": [True, False],
+        # Exchanged: one more adds a file to data/<study>/split, a folder to DVC, so that it names
+        # explore as well, where Snakemake then finds nothing to do.
         "folds": [[0], [1]],
-        "seeds": [[1], [2]],
     }
     if key in choices:
         return next(each for each in choices[key] if each != value)
@@ -87,7 +88,8 @@ def other(key: str, value: Any) -> Any:
 def resolved(content: Any) -> Params:
     """Settings without the checks, which a changed value need not pass."""
     found = Params.__new__(Params)
-    found.content, found.source = params_package._numbers(content), "params.yaml"
+    whole = params_package.with_defaults(params_package._numbers(content))
+    found.content, found.source = whole, "params.yaml"
     return found
 
 
@@ -181,15 +183,16 @@ def main(everything_anew: bool) -> None:
         Path(f"data/{study}").mkdir(parents=True, exist_ok=True)
         Path(f"data/{study}/inventory.csv").touch()
     unknown = NAMES if content["weights"] else NAMES | {"pretrained"}
-    paths = [path for path, _ in leaves(content) if path[-1] not in unknown]
-    anew = [path for path in paths if everything_anew or path[-1] in STRUCTURE]
+    paths = [path for path, _ in leaves(content) if not unknown.intersection(path)]
+    paths.remove(("defaults", "submission", "arm"))  # no arm is one of all studies
+    anew = [path for path in paths if everything_anew or STRUCTURE.intersection(path)]
     pictures = {".".join(path): rebuilt(changed(content, path)) for path in anew}
     with whole_workflow() as view:
         base = picture(view)
         read = {
             ".".join(path): reread(view, changed(content, path))
             for path in paths
-            if path[-1] not in STRUCTURE
+            if path not in anew
         }
     answer = {"base": base, "rebuilt": pictures, "reread": read, "declared": declared()}
     print(json.dumps(answer))

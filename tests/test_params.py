@@ -21,7 +21,7 @@ def changed(path: str, value: object) -> dict:
     *blocks, key = path.split(".")
     block = content
     for name in blocks:
-        block = block[name]
+        block = block.setdefault(name, {})
     block[key] = value
     return content
 
@@ -88,7 +88,7 @@ def test_no_key_of_the_recipe_may_be_missing(path):
     content = copy.deepcopy(COMMITTED)
     block = content
     for name in path[:-1]:
-        block = block[name]
+        block = block.setdefault(name, {})
     del block[path[-1]]
     with pytest.raises(UserError, match=f"missing key {path[-1]}"):
         Params(content)

@@ -79,7 +79,7 @@ def only(study: str) -> Callable[[dict[str, Any]], None]:
         content["studies"] = {study: copy.deepcopy(content["studies"][study])}
         content["phantoms"] = {study: content["phantoms"][study]}
         content["weights"] = {}
-        content["studies"][study]["evaluation"]["replicates"] = 100
+        content["defaults"]["evaluation"]["replicates"] = 100
         if study == "braintriage":
             _shrink_braintriage(content)
 

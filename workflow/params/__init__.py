@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from params import checks, schema
-from params.arms import Arm, location, resolve_arms
+from params.arms import Arm, location, merge, resolve_arms
 from params.schema import Json
 from triage.errors import UserError
 
@@ -54,7 +54,7 @@ class Params:
         content = _numbers(content)
         schema.check(content, schema.schema(), source)
         schema.check(content["recipe"], schema.complete("recipe"), source, "recipe")
-        self.content = content
+        self.content = with_defaults(content)
         self.source = source
         for study in self.studies:
             self._check_study(study)
@@ -132,7 +132,9 @@ class Params:
         return [self.run(run.study, member, run.fold, run.seed) for member in members]
 
     def _check_study(self, study: str) -> None:
-        block, arms, where = self.study(study), self.arms(study), f"studies.{study}"
+        where = f"studies.{study}"
+        schema.check(self.study(study), schema.complete("study"), self.source, where)
+        block, arms = self.study(study), self.arms(study)
         for arm in arms.values():
             if arm.stage != "ensemble":
                 path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
@@ -153,6 +155,14 @@ class Params:
 def canonical(settings: Any) -> str:
     """JSON that is equal exactly when the settings are: sorted keys, no spaces."""
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def with_defaults(content: Json) -> Json:
+    """The settings with every study's block whole: the defaults, overridden by its own keys."""
+    studies = {
+        study: merge(content["defaults"], block) for study, block in content["studies"].items()
+    }
+    return {**content, "studies": studies}
 
 
 def _numbers(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from params.arms import Arm
 from params.schema import Json
 from triage.errors import UserError
+from triage.models import LAYERS_OF
 
 
 def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
@@ -90,12 +91,11 @@ def _check_weights(model: Json, weights: Json, where: str) -> None:
     name = model["pretrained"]
     if name == "none":
         return
-    fitting = [
-        each for each, block in weights.items() if block["architecture"] == model["architecture"]
-    ]
+    architecture = LAYERS_OF.get(model["architecture"], model["architecture"])
+    fitting = [each for each, block in weights.items() if block["architecture"] == architecture]
     if name not in fitting:
         raise UserError(
             f"{name!r} is not allowed",
             where=f"{where}.model.pretrained",
-            remedy=f"none, or weights of {model['architecture']}: {', '.join(fitting) or 'none'}",
+            remedy=f"none, or weights of {architecture}: {', '.join(fitting) or 'none'}",
         )

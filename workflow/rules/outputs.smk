@@ -159,7 +159,6 @@ rule explain:
         pictures("explain", EXPLAINED),
     log:
         "logs/{study}/explain.log",
-    threads: 2
     resources:
         gpu=1,
         mem_mb=8000,

@@ -19,6 +19,11 @@ def parent_features(suffix):
     return features
 
 
+def network_threads(wildcards):
+    """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
+    return 2 if PARAMS.study(wildcards.study)["index"]["reader"] == "volumes" else 1
+
+
 def pretrained_weights(wildcards):
     """The weights that an arm starts from, if any."""
     run = run_of(wildcards)
@@ -33,7 +38,6 @@ rule weights:
         "logs/weights/{weights}.log",
     wildcard_constraints:
         weights="|".join(PARAMS.weights) or "no_weights",
-    threads: 2
     resources:
         gpu=1,
         mem_mb=8000,
@@ -64,7 +68,7 @@ rule train:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
-    threads: 2
+    threads: network_threads
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
@@ -162,7 +166,7 @@ rule finetune:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["finetuning"], "training"),
-    threads: 2
+    threads: network_threads
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,

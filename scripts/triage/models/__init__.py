@@ -9,7 +9,7 @@ import importlib
 import inspect
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from triage.errors import UserError
 from triage.settings import convert
@@ -32,13 +32,16 @@ ARCHITECTURES = {
     "lesion_cnn": "triage.models.lesion_cnn",
 }
 
+# Architectures whose convolutions are another's: its pretrained weights fit them.
+LAYERS_OF = {"resnet18_pixels": "resnet18"}
+
 
 @dataclass(frozen=True)
 class ModelSettings:
     """Which network, and where its first weights come from."""
 
     architecture: str
-    pretrained: Literal["none", "imagenet", "pretext"] = "none"
+    pretrained: str = "none"  # or the name of weights
     options: dict[str, Any] = field(default_factory=dict)
 
 
