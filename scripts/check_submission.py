@@ -19,7 +19,8 @@ def main(arguments: argparse.Namespace) -> None:
     rows = read_rows(arguments.split)
     unlabelled = [row["case"] for row in rows if row["partition"] == "unlabelled"]
     expected = unlabelled or [row["case"] for row in rows if row["partition"] == "test"]
-    count = submission.check(arguments.submission, expected, arguments.threshold)
+    form = submission.Form(arguments.threshold, tuple(arguments.classes))
+    count = submission.check(arguments.submission, expected, form)
     command.log.info("%s is valid: %d cases", arguments.submission, count)
 
 
@@ -30,4 +31,7 @@ if __name__ == "__main__":
         "--split", type=Path, required=True, help="for example data/braintriage/split/fold0.csv"
     )
     options.add_argument("--threshold", type=float, default=0.5)
+    options.add_argument(
+        "--classes", nargs="+", default=[], help="of a multi-label study, in its order"
+    )
     command.run(main, options)

@@ -6,7 +6,6 @@ The cases are the unlabelled ones; a study that has none submits its labelled te
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,10 +19,11 @@ from triage.settings import parse
 
 @dataclass(frozen=True)
 class Settings:
-    """``threshold``: a probability above it is the positive class."""
+    """``threshold``: a probability above it is the positive class; ``classes``: see ``Form``."""
 
     arm: str
     threshold: float
+    classes: tuple[str, ...] = ()
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -32,15 +32,16 @@ def main(arguments: argparse.Namespace) -> None:
     arm = settings.arm if settings.arm != "best" else _best(arguments.winner)
     folders = [path for path in arguments.predictions if path.parent.name == arm]
     partition = _partition(folders)
-    probabilities = _means([folder / f"{partition}.csv" for folder in folders])
-    rows = submission.rows_of(probabilities, settings.threshold)
+    form = submission.Form(settings.threshold, settings.classes)
+    probabilities = _means([folder / f"{partition}.csv" for folder in folders], settings.classes)
+    rows = submission.rows_of(probabilities, form)
     expected = {
         row["case"]
         for split in arguments.splits
         for row in read_rows(split)
         if row["partition"] == partition
     }
-    submission.write(rows, expected, settings.threshold, arguments.output)
+    submission.write(rows, expected, form, arguments.output)
     command.log.info("%d cases predicted by arm %s", len(rows), arm)
 
 
@@ -61,19 +62,23 @@ def _partition(folders: list[Path]) -> str:
     return "test"
 
 
-def _means(files: list[Path]) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
+def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]]:
+    """Of each case the mean over ``files``, of each of the classes or of the positive one."""
+    found: dict[str, dict[str, list[float]]] = {}
     for file in files:
         for row in read_rows(file):
-            found[row["case"]].append(float(row["probability"]))
+            of_case = found.setdefault(row["case"], {})
+            of_case.setdefault(row["class"], []).append(float(row["probability"]))
     if not found:
         raise UserError("no case to submit", where=", ".join(map(str, files)))
-    return {case: fmean(values) for case, values in found.items()}
+    return {
+        case: [fmean(values[name]) for name in classes or values] for case, values in found.items()
+    }
 
 
 if __name__ == "__main__":
     options = command.parser(__doc__)
-    options.add_argument("--settings", required=True, help="arm and threshold as JSON")
+    options.add_argument("--settings", required=True, help="arm, threshold and classes as JSON")
     options.add_argument("--winner", type=Path, required=True)
     options.add_argument("--predictions", type=Path, nargs="+", required=True, help="run folders")
     options.add_argument("--splits", type=Path, nargs="+", required=True, help="one a fold")

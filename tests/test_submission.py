@@ -18,13 +18,14 @@ PREDICTIONS = st.dictionaries(CASES, st.floats(0, 1), min_size=1, max_size=30)
 @given(PREDICTIONS, st.sampled_from([0.0, 0.3, 0.5, 0.50001]))
 def test_what_is_written_is_valid(tmp_path_factory, probabilities, threshold):
     path = tmp_path_factory.mktemp("submission") / "submission.csv"
-    rows = submission.rows_of(probabilities, threshold)
-    submission.write(rows, probabilities, threshold, path)
-    assert submission.check(path, probabilities, threshold) == len(probabilities)
+    form = submission.Form(threshold)
+    rows = submission.rows_of({case: [each] for case, each in probabilities.items()}, form)
+    submission.write(rows, probabilities, form, path)
+    assert submission.check(path, probabilities, form) == len(probabilities)
 
 
 def test_five_decimals_and_numeric_order():
-    rows = submission.rows_of({"10": 0.5000049, "9": 0.500005, "1": 1.0}, 0.5)
+    rows = submission.rows_of({"10": [0.5000049], "9": [0.500005], "1": [1.0]}, submission.Form())
     assert [tuple(row.values()) for row in rows] == [
         ("1", "1.00000", "1"),
         ("9", "0.50001", "1"),  # the class follows the printed probability
@@ -47,8 +48,8 @@ VALID = ["case,probability,class", "1,0.25000,0", "2,0.75000,1", "11,0.50000,0"]
         (lambda rows: rows.__setitem__(1, "1,nan,0"), "probability 'nan'"),
         (lambda rows: rows.__setitem__(1, "1,0.25000,1"), "class '1' disagrees"),
         (lambda rows: rows.__setitem__(1, "1,0.25000,normal"), "class 'normal' disagrees"),
-        (lambda rows: rows.__setitem__(1, "1,0.25000"), "not three cells"),
-        (lambda rows: rows.__setitem__(1, "1,0.25000,0,0"), "not three cells"),
+        (lambda rows: rows.__setitem__(1, "1,0.25000"), "not 3 cells"),
+        (lambda rows: rows.__setitem__(1, "1,0.25000,0,0"), "not 3 cells"),
         (lambda rows: rows.__setitem__(0, "case;probability;class"), "the header is"),
         (lambda rows: rows.reverse() or rows.insert(0, rows.pop()), "comes after"),
     ],
@@ -59,8 +60,22 @@ def test_mistakes_are_refused(tmp_path: Path, change, message):
     path = tmp_path / "submission.csv"
     path.write_text("\n".join(rows) + "\n")
     with pytest.raises(UserError, match=r"submission\.csv") as caught:
-        submission.check(path, ["1", "2", "11"], 0.5)
+        submission.check(path, ["1", "2", "11"], submission.Form())
     assert message in str(caught.value)
+
+
+def test_several_labels_have_a_column_each(tmp_path: Path):
+    path, form = tmp_path / "submission.csv", submission.Form(classes=("No Finding", "Mass"))
+    rows = submission.rows_of({"b.png": [0.25, 1.0], "a.png": [0.5, 0.0]}, form)
+    submission.write(rows, ["a.png", "b.png"], form, path)
+    assert (
+        path.read_text() == "case,No Finding,Mass\na.png,0.50000,0.00000\nb.png,0.25000,1.00000\n"
+    )
+    path.write_text(path.read_text().replace("1.00000", "1"))
+    with pytest.raises(UserError, match="line 3: Mass '1'"):
+        submission.check(path, ["a.png", "b.png"], form)
+    with pytest.raises(UserError, match="must be case,Mass"):
+        submission.check(path, ["a.png"], submission.Form(classes=("Mass",)))
 
 
 def test_the_command_explains_without_a_traceback(tmp_path: Path):

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from engines.digest import code_digest
 from params import Params, Run, canonical
+from params.arms import merge
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
+
+NO_AUGMENTATION = {
+    "flip": 0.0,
+    "flip_vertical": 0.0,
+    "rotate": {"probability": 0.0},
+    **dict.fromkeys(("perspective", "affine", "crop", "blur", "jitter")),
+}
 
 
 class Steps:
@@ -54,6 +63,25 @@ class Steps:
         }
         return _params(settings, code_digest(script, self._architecture(run)))
 
+    def memorise(self, run: Run) -> dict[str, str]:
+        """As ``train.py``, without what keeps a network from learning by heart; and the goal."""
+        block, recipe = self.params.study(run.study), self.params.arms(run.study)[run.arm].recipe
+        by_heart = {
+            "epochs": block["memorise"]["epochs"],
+            "augment": NO_AUGMENTATION,
+            "balance": {"method": "none"},
+            "stopping": {"patience": None},
+            "select": {"by": "accuracy"},
+            "schedule": {"name": "constant"},
+            "train_on": ["train"],
+        }
+        settings = {
+            **json.loads(self.training("train.py", run)["settings"]),
+            "recipe": merge(recipe, by_heart),
+        }
+        code = code_digest("memorise.py", self._architecture(run))
+        return _params(settings, code) | {"goal": canonical(block["memorise"])}
+
     def features(self, run: Run) -> dict[str, str]:
         """Settings of the cached features of a slice classifier."""
         arm = self.params.arms(run.study)[run.arm]
@@ -79,7 +107,9 @@ class Steps:
         return _params(settings, code_digest("weights.py", *used))
 
     def submission(self, study: str) -> dict[str, str]:
-        return _params(self.params.study(study)["submission"], code_digest("submission.py"))
+        block = self.params.study(study)
+        classes = block["classes"] if block["multilabel"] else []
+        return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
 
     def explore(self, study: str) -> dict[str, str]:
         settings = {"classes": self.params.study(study)["classes"]} | PICTURES

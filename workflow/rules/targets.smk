@@ -12,6 +12,12 @@ STEP_FILES = {
         run.result("predictions", "/test.csv") for run in PARAMS.runs(study)
     ],
     "metrics": lambda study: [run.result("metrics", ".json") for run in PARAMS.runs(study)],
+    "memorise": lambda study: [
+        f"results/{study}/memorise/{arm.name}"
+        f"/fold{PARAMS.study(study)['folds'][0]}-seed{arm.seeds[0]}.json"
+        for arm in PARAMS.arms(study).values()
+        if arm.stage == "training" and arm.search is None
+    ],
     "explore": lambda study: pictures_in("explore", study),
     "figures": lambda study: pictures_in("figures", study) + pictures_in("explain", study),
 }

@@ -86,6 +86,39 @@ rule train:
         " --record {output.record} --threads {threads} --log {log}"
 
 
+# A check of a target of its own: nothing else is made from it.
+rule memorise:
+    input:
+        weights=pretrained_weights,
+        manifest="data/{study}/manifest.csv",
+        split="data/{study}/split/fold{fold}.csv",
+        statistics="data/{study}/statistics/fold{fold}.json",
+        arrays=arrays,
+        tables=tables,
+    output:
+        "results/{study}/memorise/{arm}/fold{fold}-seed{seed}.json",
+    log:
+        "logs/{study}/memorise/{arm}/fold{fold}-seed{seed}.log",
+    wildcard_constraints:
+        arm=arms_of(["training"], "memorise"),
+    threads: network_threads
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        settings=lambda wildcards: STEPS.memorise(run_of(wildcards))["settings"],
+        goal=lambda wildcards: STEPS.memorise(run_of(wildcards))["goal"],
+        code=lambda wildcards: STEPS.memorise(run_of(wildcards))["code"],
+    shell:
+        "python scripts/memorise.py --settings {params.settings:q} --code {params.code}"
+        " --manifest {input.manifest} --split {input.split}"
+        " --statistics {input.statistics}"
+        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
+        " --weights {input.weights} --goal {params.goal:q} --output {output}"
+        " --threads {threads} --log {log}"
+
+
 rule features:
     input:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",

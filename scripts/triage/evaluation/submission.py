@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
 
-COLUMNS = ["case", "probability", "class"]
 PROBABILITY = re.compile(r"[01]\.\d{5}")
 
 
-def rows_of(probabilities: Mapping[str, float], threshold: float) -> list[dict[str, str]]:
-    """The rows of a submission, ascending by case.
+@dataclass(frozen=True)
+class Form:
+    """What a row holds: a probability and the class, which is 1 above ``threshold``; or, where
+    ``classes`` names those of a multi-label study, a probability for each of them."""
+
+    threshold: float = 0.5
+    classes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        return ["case", *self.probabilities] + ["class"] * (not self.classes)
+
+    @property
+    def probabilities(self) -> tuple[str, ...]:
+        """The columns that hold probabilities."""
+        return self.classes or ("probability",)
+
+
+def rows_of(probabilities: Mapping[str, Sequence[float]], form: Form) -> list[dict[str, str]]:
+    """The rows of a submission, ascending by case, from one probability a column of ``form``.
 
     The class is taken from the printed probability, so that the two can't disagree.
     """
     rows = []
     for case in sorted(probabilities, key=ascending):
-        printed = f"{probabilities[case]:.5f}"
-        rows.append({"case": case, "probability": printed, "class": classify(printed, threshold)})
+        printed = [f"{value:.5f}" for value in probabilities[case]]
+        row = {"case": case} | dict(zip(form.probabilities, printed, strict=True))
+        if not form.classes:
+            row["class"] = classify(printed[0], form.threshold)
+        rows.append(row)
     return rows
 
 
@@ -36,36 +57,36 @@ def ascending(case: str) -> tuple[int, int, str]:
     return (0, int(case), case) if case.isascii() and case.isdigit() else (1, 0, case)
 
 
-def write(rows: list[dict[str, str]], expected: Iterable[str], threshold: float, to: Path) -> None:
+def write(rows: list[dict[str, str]], expected: Iterable[str], form: Form, to: Path) -> None:
     """Write a submission once it is checked. Raises UserError, and writes nothing, if wrong."""
-    check_rows(rows, expected, threshold, to)
-    write_rows(rows, COLUMNS, to)
+    check_rows(rows, expected, form, to)
+    write_rows(rows, form.columns, to)
 
 
-def check(path: Path, expected: Iterable[str], threshold: float) -> int:
+def check(path: Path, expected: Iterable[str], form: Form) -> int:
     """Check a submission file; the number of its cases.
 
     Raises UserError naming the row of the first mistake and what is allowed.
     """
     first = path.read_text(encoding="utf-8-sig").splitlines()[:1] if path.exists() else []
-    if first and first[0].split(",") != COLUMNS:
+    if first and first[0].split(",") != form.columns:
         raise UserError(
-            f"the header is {first[0]!r}", where=path, remedy=f"must be {','.join(COLUMNS)}"
+            f"the header is {first[0]!r}", where=path, remedy=f"must be {','.join(form.columns)}"
         )
     rows = read_rows(path)
-    check_rows(rows, expected, threshold, path)
+    check_rows(rows, expected, form, path)
     return len(rows)
 
 
 def check_rows(
-    rows: list[dict[str, str]], expected: Iterable[str], threshold: float, where: Path
+    rows: list[dict[str, str]], expected: Iterable[str], form: Form, where: Path
 ) -> None:
     """Raise UserError unless ``rows`` are exactly the expected cases, in order, each consistent."""
     wanted = set(expected)
     seen: dict[str, int] = {}
     for line, row in enumerate(rows, start=2):
         place = f"{where}, line {line}"
-        _check_row(row, threshold, place)
+        _check_row(row, form, place)
         case = row["case"]
         if case in seen:
             raise UserError(
@@ -92,17 +113,20 @@ def check_rows(
             )
 
 
-def _check_row(row: Mapping[str, str | None], threshold: float, place: str) -> None:
+def _check_row(row: Mapping[str, str | None], form: Form, place: str) -> None:
     if None in row or None in row.values():
-        raise UserError("not three cells", where=place, remedy="one value for each column")
-    printed, given = str(row["probability"]), row["class"]
-    if not PROBABILITY.fullmatch(printed) or float(printed) > 1:
         raise UserError(
-            f"probability {printed!r}", where=place, remedy="0 to 1, with five decimals: 0.50000"
+            f"not {len(form.columns)} cells", where=place, remedy="one value for each column"
         )
-    if given != classify(printed, threshold):
+    for column in form.probabilities:
+        printed = str(row[column])
+        if not PROBABILITY.fullmatch(printed) or float(printed) > 1:
+            raise UserError(
+                f"{column} {printed!r}", where=place, remedy="0 to 1, with five decimals: 0.50000"
+            )
+    if not form.classes and row["class"] != classify(str(row["probability"]), form.threshold):
         raise UserError(
-            f"class {given!r} disagrees with probability {printed}",
+            f"class {row['class']!r} disagrees with probability {row['probability']}",
             where=place,
-            remedy=f"1 where the probability is above {threshold:g}, else 0",
+            remedy=f"1 where the probability is above {form.threshold:g}, else 0",
         )

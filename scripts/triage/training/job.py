@@ -51,8 +51,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
-def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The options of every training script."""
+def training_options(description: str | None) -> argparse.ArgumentParser:
+    """The options of every script that trains."""
     options = parser(description)
     options.add_argument("--settings", required=True, help="settings of the run, as JSON")
     options.add_argument("--code", required=True, help="digest of the code, for the record")
@@ -61,6 +61,12 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument(
         "--save-every", type=float, default=EVERY, help="seconds between saves within an epoch"
     )
+    return options
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of every training script: those, and its outputs."""
+    options = training_options(description)
     options.add_argument("--checkpoint", type=Path, required=True, help="output: the network")
     options.add_argument("--history", type=Path, required=True, help="output: a row an epoch")
     options.add_argument("--record", type=Path, required=True, help="output: how the run went")
@@ -172,7 +178,7 @@ class Job:
         ``whole_state`` makes the state of the whole network from that of a part which was trained.
         """
         started = time.monotonic()
-        keeper = self._keeper()
+        keeper = self.keeper()
         trainer = Trainer(network, *samples, self.recipe, self.settings.seed, self.outputs, keeper)
         trained = trainer.run()
         if not distributed.IS_FIRST:
@@ -189,10 +195,13 @@ class Job:
         keeper.remove()
         log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
 
-    def _keeper(self) -> Keeper:
+    def keeper(self, purpose: str = "") -> Keeper:
+        """Of the state of this run; one for another ``purpose`` has its own file."""
         files = [path for path in self.inputs.values() if path is not None]
         digest = run_digest(
-            self.options.settings, self.options.code, [*files, *self.options.tables]
+            self.options.settings + purpose,
+            self.options.code,
+            [*files, *self.options.tables],
         )
         run = self.settings
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
