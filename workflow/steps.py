@@ -98,7 +98,12 @@ class Steps:
         return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
 
     def table(self, study: str) -> dict[str, str]:
-        return _params(self.params.study(study)["evaluation"], code_digest("table.py"))
+        arms = {
+            name: {"weights": self._weights_of(study, name), "search": arm.search or ""}
+            for name, arm in self.params.arms(study).items()
+        }
+        step = _params(self.params.study(study)["evaluation"], code_digest("table.py"))
+        return step | {"arms": canonical(arms)}
 
     def weights(self, name: str) -> dict[str, str]:
         """Settings of pretrained weights; their architecture's file counts where it is used."""
@@ -146,6 +151,15 @@ class Steps:
     def plain(self, script: str, settings: Any = None) -> dict[str, str]:
         """A step that reads no settings but those given."""
         return _params(settings or {}, code_digest(script))
+
+    def _weights_of(self, study: str, arm: str) -> str:
+        """What an arm starts from, in words; of an ensemble, what its members start from."""
+        arms = self.params.arms(study)
+        if arms[arm].members:
+            found = [self._weights_of(study, member) for member in arms[arm].members]
+            return ", ".join(dict.fromkeys(found))
+        name = arms[arm].recipe["model"]["pretrained"]
+        return "random" if name == "none" else str(self.params.content["weights"][name]["source"])
 
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]

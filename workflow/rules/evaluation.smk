@@ -108,11 +108,13 @@ rule table:
         ],
         data=lambda wildcards: PARAMS.raw(wildcards.study),
         settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
+        arms=lambda wildcards: STEPS.table(wildcards.study)["arms"],
         code=lambda wildcards: STEPS.table(wildcards.study)["code"],
     shell:
         "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
         " --predictions {params.folders} --splits {input.splits}"
         " --published {input.published} --settings {params.settings:q} --data {params.data:q}"
+        " --arms {params.arms:q}"
         " --table {output.table} --comparison {output.comparison}"
         " --summary {output.metrics} --winner {output.winner} --log {log}"
 

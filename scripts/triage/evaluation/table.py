@@ -21,7 +21,7 @@ Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
 COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
 COLUMNS = [
-    *("arm", *COUNTS, "partition", "val_roc_auc"),
+    *("arm", "weights", "search", *COUNTS, "partition", "val_roc_auc"),
     *(metric + part for metric in METRICS for part in PARTS),
     *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
     *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
@@ -37,6 +37,7 @@ def build_table(
     *,
     partition: str = "test",
     data: str = "",
+    arms: Mapping[str, Row] | None = None,
 ) -> tuple[pd.DataFrame, list[Comparison]]:
     """The table of a study (COLUMNS), and the comparisons of every arm with the winner.
 
@@ -44,21 +45,28 @@ def build_table(
     other cases would change) and the deviations over seeds and folds (what another training would
     change). Then the arm's first published value with the data it belongs to, and ours of the same
     metric and part, at a threshold of 0.5, on ``data``. Arms that were only published come last.
+    ``arms`` has of every arm the columns ``weights`` (what it started from) and ``search``.
     """
     if len({tuple(run.metrics["choices"]) for run in runs if run.metrics["choices"]}) > 1:
         raise UserError("the runs predict different classes", where=study, remedy="remake them")
     best = winner(runs)
-    arms = {arm.name: arm for arm in measure_arms(runs, settings)}
+    measured = {arm.name: arm for arm in measure_arms(runs, settings)}
     comparisons = (
-        compare_arms(list(arms.values()), best, settings.confidence) if best in arms else []
+        compare_arms(list(measured.values()), best, settings.confidence) if best in measured else []
     )
     beside = beside_ours(published, study, runs).drop_duplicates("arm")
     told = {row["arm"]: row for _, row in beside.iterrows()}
     ours = {"partition": partition, "data": data}
     rows = [_zero_rate(arm, settings) | ours for arm in zero_rate(runs, settings)]
     for name in _names(runs):
-        row = _row(name, runs, settings, arms.get(name)) | _difference(name, comparisons)
-        rows.append(row | ours | {"winner": int(name == best)} | _published(told.pop(name, None)))
+        row = _row(name, runs, settings, measured.get(name)) | _difference(name, comparisons)
+        rows.append(
+            row
+            | (arms or {}).get(name, {})
+            | ours
+            | {"winner": int(name == best)}
+            | _published(told.pop(name, None))
+        )
     rows += [{"arm": name, "winner": 0, "runs": 0} | _published(row) for name, row in told.items()]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
 

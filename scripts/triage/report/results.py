@@ -69,6 +69,7 @@ def _is_chosen(row: Row) -> bool:
 def _arm(row: Row) -> tuple[Cell, ...]:
     notes = ["chosen on validation"] * _is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
+    notes += [f"starts from {row['weights']} weights"] * (row["weights"] not in ("", "random"))
     auc, *others = (_metric(row, metric) for metric in METRICS)
     return (
         Cell(arm_title(row["arm"]), notes=tuple(notes)),
