@@ -10,7 +10,16 @@ from triage.errors import UserError
 from triage.files import write_json, write_rows
 from triage.report import data, page, pictures, results, runs, tables
 
-HEADER = ["arm", "weights", "winner", "runs", "cases", "roc_auc_difference", "roc_auc_p_holm", "data"]
+HEADER = [
+    "arm",
+    "weights",
+    "winner",
+    "runs",
+    "cases",
+    "roc_auc_difference",
+    "roc_auc_p_holm",
+    "data",
+]
 PUBLISHED = ["metric", "split", "value", "sd", "data", "source", "note"]
 
 

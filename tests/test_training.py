@@ -165,8 +165,15 @@ def test_unknown_labels_teach_nothing(tmp_path):
 def test_weights_of_an_absent_class_are_a_clear_error(tmp_path):
     features, _ = cohort()
     train = samples(features, np.ones((20, 1), np.float32))
-    with pytest.raises(UserError, match="with and without class0"):
+    with pytest.raises(UserError, match="or none without, class0"):
         fit(dense(), tmp_path, train, loss={"class_weights": "inverse"})
+
+
+def test_of_several_classes_an_absent_one_stays_unweighted(caplog):
+    targets = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    chosen = objective(targets, positive_weights="balanced")
+    assert chosen.factor_of_positive.tolist() == [2.0, 1.0]
+    assert "class1: not weighted" in caplog.text
 
 
 def test_label_smoothing_moves_targets_towards_a_half():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from triage.command import log
 from triage.errors import UserError
 from triage.training.settings import Loss
 
@@ -17,15 +18,19 @@ class Objective:
 
     ``targets`` [cases, outputs] are 0, 1 or NaN for unknown. The loss of a batch is the weighted
     mean over all known labels, sum(weight x element) / sum(weight), as torch's own weighted
-    losses compute it. Raises UserError when weights are asked for and a class is absent.
+    losses compute it. One of several classes that is absent, or always there, stays unweighted,
+    with a warning; raises UserError where weights are asked for and it is the only one.
     """
 
     def __init__(self, settings: Loss, targets: Tensor, outputs: Sequence[str]) -> None:
         positive = (targets == 1).sum(0)
         negative = (targets == 0).sum(0)
-        weighted = settings.class_weights != "none" or settings.positive_weights != "none"
-        if weighted:
-            _require_both(positive, negative, outputs)
+        if settings.class_weights != "none" or settings.positive_weights != "none":
+            one_sided = (positive == 0) | (negative == 0)
+            _report_one_sided(one_sided, outputs)
+            # Equal counts give equal weights.
+            positive = torch.where(one_sided, 1, positive)
+            negative = torch.where(one_sided, 1, negative)
         known = positive + negative
         ones = torch.ones(targets.shape[1], device=targets.device)
         inverse = settings.class_weights == "inverse"
@@ -50,12 +55,15 @@ class Objective:
         )
 
 
-def _require_both(positive: Tensor, negative: Tensor, outputs: Sequence[str]) -> None:
-    for i, name in enumerate(outputs):
-        if not positive[i] or not negative[i]:
-            raise UserError(
-                f"class weights need cases with and without {name}; the training part has "
-                f"{int(positive[i])} and {int(negative[i])}",
-                where="recipe.loss",
-                remedy="add cases, or set class_weights and positive_weights to none",
-            )
+def _report_one_sided(one_sided: Tensor, outputs: Sequence[str]) -> None:
+    names = [name for name, alone in zip(outputs, one_sided.tolist(), strict=True) if alone]
+    if not names:
+        return
+    what = f"the training part has no case with, or none without, {', '.join(names)}"
+    if len(outputs) == 1:
+        raise UserError(
+            f"{what}; class weights need both",
+            where="recipe.loss",
+            remedy="add cases, or set class_weights and positive_weights to none",
+        )
+    log.warning("%s: not weighted", what)

@@ -1,0 +1,113 @@
+"""The studies of single pictures whole, through Snakemake: from phantoms to table and report."""
+
+import csv
+
+import pytest
+import torch
+
+from workflow_copy import Workflow, only
+
+STUDIES = ("xray_heads", "xray_findings", "pneumonia", "mhist", "melanoma")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Workflow:
+    """The workflow after a whole run of all studies but the first."""
+    workflow = Workflow(tmp_path_factory.mktemp("pictures"), only(*STUDIES))
+    workflow.snakemake()
+    return workflow
+
+
+def rows(workflow: Workflow, path: str) -> list[dict[str, str]]:
+    with open(workflow.folder / path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def table(workflow: Workflow, study: str) -> dict[str, dict[str, str]]:
+    return {row["arm"]: row for row in rows(workflow, f"results/{study}/table.csv")}
+
+
+def test_nothing_is_left_to_do(done):
+    assert done.planned() == set()
+    assert "up to date" in done.run("dvc", "status")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_table_has_every_arm_the_zero_rate_and_a_winner(done, study):
+    arms = table(done, study)
+    run = [arm for arm in arms.values() if arm["runs"] not in ("", "0")]
+    assert run[0]["arm"] == "zero_rate"
+    folders = {path.name for path in (done.folder / f"results/{study}/predictions").iterdir()}
+    assert {arm["arm"] for arm in run[1:]} == folders
+    assert sum(arm["winner"] == "1" for arm in run) == 1
+    assert all(0 <= float(arm["roc_auc"]) <= 1 for arm in run)
+
+
+@pytest.mark.parametrize("study", ["xray_heads", "pneumonia", "mhist", "melanoma"])
+def test_published_values_stand_beside_ours_with_their_data(done, study):
+    told = [arm for arm in table(done, study).values() if arm["published_value"]]
+    assert told
+    for arm in told:
+        assert 0 < float(arm["published_value"]) <= 1
+        assert arm["published_data"]
+        assert arm["published_source"]
+        assert (arm["data"] == "") == (arm["runs"] == "0")
+
+
+def test_the_table_says_what_an_arm_starts_from(done):
+    arms = table(done, "mhist")
+    assert arms["resnet18"]["weights"] == "random"
+    assert arms["resnet18_pretrained"]["weights"] == "pretext"
+    assert arms["ensemble"]["weights"] == "pretext, random"
+    assert arms["fcnn"]["seeds"] == "3"
+    points = [arm for arm in table(done, "xray_heads").values() if arm["search"] == "lstm_search"]
+    assert len(points) == 4
+
+
+def test_pretrained_weights_are_where_training_begins(done):
+    weights = torch.load(done.folder / "data/weights/resnet18_pretext.pt", weights_only=True)
+    arms = done.folder / "results/mhist/training"
+    name = "layer1.0.conv1.weight"
+    states = {
+        arm: torch.load(arms / arm / "fold0-seed1/checkpoint.pt", weights_only=True)["weights"]
+        for arm in ("resnet18", "resnet18_pretrained")
+    }
+    distance = {
+        arm: float((state[f"backbone.{name}"] - weights[name]).norm())
+        for arm, state in states.items()
+    }
+    assert distance["resnet18_pretrained"] < 0.2 * distance["resnet18"]
+
+
+def test_several_findings_are_submitted_a_column_each(done):
+    submitted = rows(done, "results/xray_findings/submission.csv")
+    names = list(submitted[0])
+    assert names[:2] == ["case", "No Finding"]
+    assert len(names) == 16
+    command = ["python", "scripts/check_submission.py", "results/xray_findings/submission.csv"]
+    split = ["--split", "data/xray_findings/split/fold0.csv"]
+    printed = done.run(*command, *split, "--classes", *names[1:])
+    assert f"is valid: {len(submitted)} cases" in printed
+
+
+def test_groups_stay_together_in_every_study(done):
+    for study in STUDIES:
+        parts: dict[str, set[str]] = {}
+        for row in rows(done, f"data/{study}/split/fold0.csv"):
+            if row["partition"] in ("train", "val", "test"):
+                parts.setdefault(row["group"], set()).add(row["partition"])
+        assert all(len(each) == 1 for each in parts.values()), study
+
+
+def test_a_network_learns_cases_by_heart_or_says_that_it_could_not(done):
+    goal = {"cases": 12, "epochs": 60, "accuracy": 0.9}
+    done.change(lambda content: content["defaults"].update(memorise=goal))
+    path = "results/pneumonia/memorise/cnn5/fold0-seed1.json"
+    done.snakemake(path)
+    assert (done.folder / path).exists()
+    goal |= {"epochs": 1, "accuracy": 1.0}
+    done.change(lambda content: content["defaults"].update(memorise=goal))
+    printed = done.snakemake(path, fails=True)
+    assert "by heart, not 1" in printed
+    assert "Traceback" not in printed
