@@ -1,4 +1,4 @@
-"""Compute mean and standard deviation of the training images of one fold."""
+"""Compute what the training images of one fold are like: mean, deviation, usual ranges."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triage import command
 from triage.data import statistics
+from triage.data.reference import Reference
 from triage.data.store import Images
 from triage.files import read_table, write_json
 
@@ -18,7 +19,8 @@ def main(arguments: argparse.Namespace) -> None:
     training = split["case"][split["partition"] == "train"].tolist()
     images = Images.open(arguments.arrays, arguments.tables)
     found = statistics.compute(images, training, arguments.threads)
-    write_json(asdict(found), arguments.output)
+    reference = Reference.of(images, training)
+    write_json(asdict(found) | {"reference": asdict(reference)}, arguments.output)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from triage import command
 from triage.errors import UserError
 from triage.training.checkpoint import Checkpoint
-from triage.training.job import Blueprint, Job, training_parser
+from triage.training.job import Job, training_parser
 
 
 def main(options: argparse.Namespace) -> None:
@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> None:
     with job.group():
         network = job.place(start.network("trained"))
         samples = job.image_samples(network, start.normalisation, whole=True)
-        job.run(network, samples, Blueprint(start.model, start.sequence, start.normalisation))
+        job.run(network, samples, job.blueprint(start, start.sequence))
 
 
 if __name__ == "__main__":

@@ -1,131 +1,183 @@
-"""Predict all cases but those trained on: a table for each partition.
+"""Predict new files with a trained network: a row a case and class.
 
-A network over single images gives a case the mean of its images' probabilities; these are written
-as well.
+python scripts/predict.py FILE_OR_FOLDER... --checkpoint CHECKPOINT --output predictions.csv
+
+Pictures are cases by themselves; of volumes each folder with T1, T2 and T2-FLAIR is one. Nothing
+but the checkpoint says how files are read and prepared. Several checkpoints give the mean of their
+probabilities.
+
+A file that can't be used has a row without a probability that says why, and the exit status is 3.
+Where an image is unlike those that the network was trained on, the column remark says in what:
+don't trust its probability.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from tqdm import tqdm
 
 from triage import command
+from triage.data import readers, shards, workers
+from triage.data.readers import BadFile
+from triage.data.shards import Decoding, Task
 from triage.data.store import Images
+from triage.errors import UserError
 from triage.files import write_rows
-from triage.training.cases import Cases, read_cases
+from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
-from triage.training.images import ImageData
-from triage.training.inference import AT_ONCE, predict
-from triage.training.job import parser, prepare
-from triage.training.step import Autocast
+from triage.training.images import slice_numbers
+from triage.training.job import prepare
+from triage.training.prediction import Predictor, pooled, scores
 
-PARTITIONS = ("val", "test", "unlabelled")
-COLUMNS = ["case", "class", "label", "logit", "probability"]
-SLICE_COLUMNS = ["case", "index", "class", "logit", "probability"]
+COLUMNS = ["case", "class", "logit", "probability", "remark"]
+AT_ONCE = 256 << 20  # bytes of decoded images that are predicted together
+UNUSABLE = 3  # exit status where a file can't be used
 
-Rows = Iterator[dict[str, object]]
+Row = dict[str, object]
+Decoded = tuple[Task, np.ndarray]
 
 
 def main(options: argparse.Namespace) -> None:
+    """Write the predictions."""
     device = prepare(options)
-    checkpoint = Checkpoint.load(options.checkpoint)
-    parts = {name: read_cases(options.split, [name]) for name in PARTITIONS}
-    predictor = Predictor(checkpoint, Images.open(options.arrays, options.tables), parts, device)
-    slices: list[dict[str, object]] = []
-    for name, cases in parts.items():
-        logits = predictor.logits(cases)
-        rows = case_rows(cases, checkpoint.outputs, pooled(logits))
-        write_rows(rows, COLUMNS, options.predictions / f"{name}.csv")
-        if not checkpoint.over_volumes:
-            slices.extend(slice_rows(cases, checkpoint.outputs, logits, predictor.numbers))
-        command.log.info("%s: %d cases", name, len(cases))
-    write_rows(slices, SLICE_COLUMNS, options.slices)
+    checkpoints = [Checkpoint.load(path) for path in options.checkpoint]
+    first = checkpoints[0]
+    for path, other in zip(options.checkpoint, checkpoints, strict=True):
+        if (other.outputs, other.images) != (first.outputs, first.images):
+            raise UserError(
+                f"does not belong together with {options.checkpoint[0]}",
+                where=path,
+                remedy="give checkpoints of one study",
+            )
+    predictors = [Predictor(checkpoint, device) for checkpoint in checkpoints]
+    tasks, rows = _gather(options.files, first.images)
+    usable = _usable(tasks, _least_slices(checkpoints), options.threads, rows)
+    for batch in _batches(usable):
+        rows += _predict(batch, predictors)
+    rows.sort(key=lambda row: (str(row["case"]), str(row["class"])))
+    write_rows(rows, COLUMNS, options.output)
+    _report(rows, options.output)
 
 
-class Predictor:
-    """A trained network with the images of the cases that it is to predict."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        images: Images,
-        parts: dict[str, Cases],
-        device: torch.device,
-    ) -> None:
-        self.checkpoint = checkpoint
-        self.device = device
-        names = [name for cases in parts.values() for name in cases.names]
-        self.network = checkpoint.network().to(device)
-        self.data = (
-            ImageData(images, names, checkpoint.input, checkpoint.normalisation, device)
-            if names
-            else None
-        )
-
-    @property
-    def numbers(self) -> NDArray[np.int64]:
-        """The numbers of the slices that the network sees."""
-        return self.data.numbers if self.data else np.empty(0, np.int64)
-
-    def logits(self, cases: Cases) -> NDArray[np.float64]:
-        """The logits [cases, images, outputs]; of a whole volume there is one."""
-        outputs = self.checkpoint.outputs
-        if self.data is None or not len(cases):
-            return np.empty((0, 1, len(outputs)))
-        whole = self.checkpoint.over_volumes
-        samples = self.data.samples(cases, outputs, whole)
-        batch = max(1, AT_ONCE // samples.images_each)
-        logits = predict(self.network, samples, batch, Autocast(self.device, "float32"))
-        return logits.double().cpu().numpy().reshape(len(cases), -1, len(outputs))
+def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list[Row]]:
+    """The cases in files and folders, and a row for everything there that is no case."""
+    reader = readers.reader(decoding.reader)
+    tasks, rows = [], []
+    for path in given:
+        if not path.exists():
+            raise UserError("is not there", where=path, remedy="name a file or a folder")
+        raw = path if path.is_dir() else path.parent
+        below = [path.name] if raw != path else _files(path)
+        cases, problems = reader.gather(below)
+        tasks += [Task(raw, (raw / case.case).as_posix(), case.files, decoding) for case in cases]
+        rows += [_unusable((raw / each.file).as_posix(), each.reason) for each in problems]
+        if not cases and not problems:
+            raise UserError("holds no file", where=path, remedy="name files, or another folder")
+    return list({task.case: task for task in tasks}.values()), rows
 
 
-def pooled(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logit [cases, outputs] of the mean probability over images [cases, images, outputs].
-
-    Computed in logarithms, so that sure predictions stay finite.
-    """
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    yes = -np.logaddexp(0, -logits)
-    no = -np.logaddexp(0, logits)
-    return np.logaddexp.reduce(yes, axis=1) - np.logaddexp.reduce(no, axis=1)
+def _files(folder: Path) -> list[str]:
+    """The files below a folder, but hidden ones."""
+    below = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path.as_posix() for path in below if not any(p.startswith(".") for p in path.parts)]
 
 
-def case_rows(cases: Cases, outputs: tuple[str, ...], logits: NDArray[np.float64]) -> Rows:
-    targets = cases.targets(outputs)
-    for i, name in enumerate(cases.names):
-        for j in np.argsort(outputs):
-            label = "" if np.isnan(targets[i, j]) else int(targets[i, j])
-            row = {"case": name, "class": outputs[j], "label": label}
-            yield row | scores(logits[i, j])
+def _least_slices(checkpoints: Sequence[Checkpoint]) -> int:
+    """How many slices a case must have."""
+    return max(max(slice_numbers(each.input) or [0]) + 1 for each in checkpoints)
 
 
-def slice_rows(
-    cases: Cases,
-    outputs: tuple[str, ...],
-    logits: NDArray[np.float64],
-    numbers: NDArray[np.int64],
-) -> Rows:
-    for i, name in enumerate(cases.names):
-        for number, of_slice in zip(numbers, logits[i], strict=True):
-            for j in np.argsort(outputs):
-                row = {"case": name, "index": int(number), "class": outputs[j]}
-                yield row | scores(of_slice[j])
+def _usable(
+    tasks: Sequence[Task], least: int, processes: int, rows: list[Row]
+) -> Iterator[Decoded]:
+    """The cases that can be decoded; ``rows`` gets one for each that can't."""
+    found = workers.imap(shards.decode, tasks, processes, shards.crashed)
+    for task, image in tqdm(zip(tasks, found, strict=True), total=len(tasks), disable=None):
+        if isinstance(image, BadFile):
+            file = "" if len(task.files) == 1 else f"{image.file} "
+            rows.append(_unusable(task.case, file + image.reason))
+        elif len(image) < least:
+            rows.append(_unusable(task.case, f"has {len(image)} slice(s), must have {least}"))
+        else:
+            yield task, image
 
 
-def scores(logit: float) -> dict[str, str]:
-    probability = np.exp(-np.logaddexp(0, -logit))
-    return {"logit": f"{logit:.9g}", "probability": f"{probability:.9g}"}
+def _unusable(case: str, reason: str) -> Row:
+    return {"case": case, "class": "", "remark": f"can't be used: {reason}"}
+
+
+def _batches(usable: Iterator[Decoded]) -> Iterator[list[Decoded]]:
+    """Cases of equally many slices and channels, as many as are predicted together."""
+    for _, alike in groupby(usable, key=lambda each: each[1].shape[:2]):
+        batch: list[Decoded] = []
+        for each in alike:
+            batch.append(each)
+            if sum(image.nbytes for _, image in batch) > AT_ONCE:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def _predict(batch: Sequence[Decoded], predictors: Sequence[Predictor]) -> Iterator[Row]:
+    names = tuple(task.case for task, _ in batch)
+    cases = Cases(names, ("",) * len(names))
+    stacks = {task.case: image for task, image in batch}
+    wrong = _wrong_channels(batch, predictors[0].checkpoint)
+    if wrong:
+        yield from (_unusable(name, wrong) for name in names)
+        return
+    logits = []
+    for predictor in predictors:
+        stored = predictor.checkpoint.stored
+        images = Images.of(stacks, np.dtype(stored.dtype), (stored.height, stored.width))
+        logits.append(pooled(predictor(images, cases).logits))
+    mean = pooled(np.stack(logits, axis=1))
+    checkpoint = predictors[0].checkpoint
+    for i, (name, image) in enumerate(stacks.items()):
+        remark = "; ".join(checkpoint.reference.unlike(image))
+        for j, output in enumerate(checkpoint.outputs):
+            yield {"case": name, "class": output, **scores(mean[i, j]), "remark": remark}
+
+
+def _wrong_channels(batch: Sequence[Decoded], checkpoint: Checkpoint) -> str:
+    found = batch[0][1].shape[1]
+    return "" if found == checkpoint.channels else f"has {found} channels"
+
+
+def _report(rows: Sequence[Row], output: Path) -> None:
+    """Say what was found; leave with UNUSABLE where a file could not be used."""
+    bad = {row["case"]: row["remark"] for row in rows if not row["class"]}
+    odd = {row["case"]: row["remark"] for row in rows if row["class"] and row["remark"]}
+    for case, remark in bad.items():
+        command.log.warning("%s %s", case, remark)
+    for case, remark in odd.items():
+        command.log.warning("warning: %s is unlike the training images: %s", case, remark)
+    cases = len({row["case"] for row in rows}) - len(bad)
+    command.log.info(
+        "%s: %d case(s) predicted, %d of them unlike the training images; %d could not be used",
+        *(output, cases, len(odd), len(bad)),
+    )
+    if bad:
+        sys.exit(UNUSABLE)
 
 
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--checkpoint", type=Path, required=True)
-    options.add_argument("--predictions", type=Path, required=True, help="output folder")
-    options.add_argument("--slices", type=Path, required=True, help="output: of single images")
+    options = command.parser(__doc__)
+    options.add_argument("files", type=Path, nargs="+", help="new files, or folders of them")
+    options.add_argument(
+        "--checkpoint",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="checkpoint.pt of one or more runs",
+    )
+    options.add_argument("--output", type=Path, required=True, help="CSV, to write")
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     command.run(main, options)

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from triage import command
+from triage.data.reference import Reference
 from triage.files import read_json
 from triage.models import build_pretrained
+from triage.settings import convert
 from triage.training.checkpoint import read_weights
 from triage.training.job import Blueprint, Job, training_parser
 from triage.training.normalise import Normalisation
@@ -24,7 +26,8 @@ def main(options: argparse.Namespace) -> None:
         model = job.recipe.model
         network = job.place(build_pretrained(model, channels, len(job.outputs), weights))
         samples = job.image_samples(network, normalisation, whole=False)
-        job.run(network, samples, Blueprint(model, None, normalisation))
+        reference = convert(Reference, statistics["reference"], "statistics.reference")
+        job.run(network, samples, Blueprint(model, None, normalisation, reference))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from triage.files import read_rows
 from triage.models.combined import Freezing
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint, combine
-from triage.training.job import Blueprint, Job, training_parser
+from triage.training.job import Job, training_parser
 from triage.training.loop import State
 from triage.training.samples import FeatureSamples, Samples
 
@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
     if settings is None:
         raise UserError("is null", where="settings.sequence", remedy="describe the sequence model")
     start = Checkpoint.load(options.from_checkpoint)
-    blueprint = Blueprint(start.model, settings, start.normalisation)
+    blueprint = job.blueprint(start, settings)
     with job.group():
         cnn = start.network()
         job.seed_weights()

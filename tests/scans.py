@@ -105,7 +105,7 @@ def make_images(raw: Path, made: Index, count: int = 2) -> Images:
     made.write(folder / "manifest.csv", folder / "quarantine.csv")
     arrays = [folder / f"shard-{i}.npy" for i in range(count)]
     tables = [folder / f"shard-{i}.csv" for i in range(count)]
-    how = ImagesSettings("volumes", count, None, "volume")
+    how = ImagesSettings("volumes", None, "volume", count)
     for i, (array, table) in enumerate(zip(arrays, tables, strict=True)):
         shards.make(raw, folder / "manifest.csv", i, how, array, table, processes=1)
     return Images.open(arrays, tables)

@@ -87,7 +87,11 @@ def test_without_validation_every_point_is_one_half_and_says_so():
     points = choose(None, ("A", "B"), 0.9)
     assert points["half"] == [Threshold(0.5, "fixed")] * 2
     for point in ("youden", "sensitivity"):
-        assert points[point] == [Threshold(0.5, "fixed", "no validation part: 0.5 instead")] * 2
+        assert (
+            points[point]
+            == [Threshold(0.5, "fixed", "no validation case that was not trained on: 0.5 instead")]
+            * 2
+        )
 
 
 def test_a_decision_is_above_the_threshold_of_its_class():

@@ -176,7 +176,7 @@ def test_a_run_without_validation_or_test(nothing: pd.DataFrame | None):
     assert youden == {
         "threshold": 0.5,
         "chosen_on": "fixed",
-        "reason": "no validation part: 0.5 instead",
+        "reason": "no validation case that was not trained on: 0.5 instead",
     }
     calibrated = content["partitions"]["test"]["calibrated"]["metrics"]["brier"]
     assert calibrated["value"] is None

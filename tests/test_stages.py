@@ -5,13 +5,17 @@ import json
 import math
 import random
 import signal
+import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from training_runs import (
+    ROOT,
     arguments,
     finish,
     recipe_block,
@@ -20,6 +24,8 @@ from training_runs import (
     wait_for_state,
     write_study,
 )
+from triage.evaluation.ensemble import average
+from triage.evaluation.evaluate import EvaluationSettings
 from triage.training.checkpoint import Checkpoint
 
 SLICES = 3
@@ -37,7 +43,7 @@ class Stages:
 
     def command(self, script, name, settings, *more):
         command = arguments(script, self.study, self.root / name, settings, *more)
-        if script in ("features.py", "predict.py"):
+        if script in ("features.py", "predict_cases.py"):
             unwanted = ["--settings", "--code", "--manifest", "--scratch"]
             unwanted += ["--checkpoint", "--history", "--record"]
             for option in unwanted:
@@ -85,7 +91,7 @@ class Stages:
     def predict(self, name):
         outputs = ["--predictions", self.root / name, "--slices", self.root / name / "slices.csv"]
         checkpoint = ["--checkpoint", self.checkpoint(name)]
-        finish(self.command("predict.py", name, {}, *checkpoint, *outputs))
+        finish(self.command("predict_cases.py", name, {}, *checkpoint, *outputs))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +186,7 @@ def test_the_record_says_how_it_came_about(stages):
 
 
 def test_pooled_logits_of_sure_slices_stay_finite():
-    from predict import pooled
+    from triage.training.prediction import pooled
 
     sure = np.array([[[800.0], [900.0]], [[-800.0], [-900.0]], [[2.0], [2.0]]])
     found = pooled(sure)
@@ -207,3 +213,31 @@ def test_later_stages_resume_exactly(stages, stage, tmp_path):
         process.communicate()
     finish(command)
     assert stages.checkpoint("again").read_bytes() == unbroken
+
+
+def test_validation_cases_that_were_trained_on_choose_nothing(stages):
+    settings = run_settings(**QUICK, train_on=["train", "val"], select={"by": "last"})
+    finish(stages.command("train.py", "all", settings))
+    stages.predict("all")
+    assert stages.rows("all", "val.csv") == []
+    assert stages.rows("all", "test.csv") != []
+    folder = stages.root / "all"
+    parts = [f"--{part}={folder / part}.csv" for part in ("val", "test")]
+    split = f"--split={stages.study / 'split.csv'}"
+    script = [sys.executable, str(ROOT / "scripts" / "evaluate.py")]
+    output = folder / "metrics.json"
+    settings = json.dumps(asdict(EvaluationSettings(replicates=50)))
+    finish([*script, *parts, split, f"--settings={settings}", f"--output={output}"])
+    content = json.loads(output.read_text())
+    assert content["partitions"]["val"] is None
+    for point in ("youden", "sensitivity"):
+        chosen = content["choices"]["abnormal"]["operating_points"][point]
+        assert (chosen["threshold"], chosen["chosen_on"]) == (0.5, "fixed")
+        assert "not trained on" in chosen["reason"]
+
+
+def test_an_ensemble_predicts_no_case_that_a_member_was_trained_on(stages):
+    rows = stages.rows("cnn", "val.csv")
+    tables = {"one": pd.DataFrame(rows), "other": pd.DataFrame(columns=list(rows[0]))}
+    assert average(tables).empty
+    assert len(average({"one": tables["one"], "other": tables["one"]})) == len(rows)

@@ -169,7 +169,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     partitions = pd.read_csv(split)["partition"].value_counts().to_dict()
     assert partitions == {"train": 2, "val": 2, "test": 2, "unlabelled": 2}
     found = json.loads((tmp_path / "statistics.json").read_text())
-    assert list(found) == ["mean", "std", "pixels", "cases"]
+    assert list(found) == ["mean", "std", "pixels", "cases", "reference"]
     assert found["cases"] == 2
     assert not stale.exists()
     table = pd.read_csv(labels, keep_default_na=False)

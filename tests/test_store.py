@@ -77,7 +77,7 @@ def test_each_case_has_the_fingerprint_of_its_middle_slice(images: Images) -> No
 def test_threads_and_order_do_not_matter(
     cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
 ) -> None:
-    how = ImagesSettings("volumes", 1, None, "volume")
+    how = ImagesSettings("volumes", None, "volume", 1)
     raw, manifest = cohort[0], tmp_path / "manifest.csv"
     cohort[2].write(manifest, tmp_path / "quarantine.csv")
     for processes in (1, 3):
@@ -219,7 +219,7 @@ def test_a_file_that_went_bad_after_the_index_stops(tmp_path: Path) -> None:
 
 
 def test_a_size_for_volumes_is_refused(tmp_path: Path) -> None:
-    how = ImagesSettings("volumes", 1, 128, "volume")
+    how = ImagesSettings("volumes", 128, "volume", 1)
     with pytest.raises(UserError, match="size: null"):
         shards.make(tmp_path, tmp_path / "m.csv", 0, how, tmp_path / "a", tmp_path / "t", 1)
 

@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from triage.data.reference import Reference
+from triage.data.store import Images
 from triage.settings import convert
 from triage.training.loop import Trained, Trainer
 from triage.training.samples import FeatureSamples
@@ -129,6 +132,9 @@ def write_study(folder: Path, cases: int = 24, slices: int = 1, size: int = 16) 
         "mean": train.mean((0, 1, 3, 4)).tolist(),
         "std": train.std((0, 1, 3, 4)).tolist(),
     }
+    shards = [folder / f"shard-{k}.npy" for k in (0, 1)]
+    store = Images.open(shards, [path.with_suffix(".csv") for path in shards])
+    statistics["reference"] = asdict(Reference.of(store, names[: cases // 2]))
     (folder / "statistics.json").write_text(json.dumps(statistics))
     return folder
 
@@ -163,6 +169,7 @@ def run_settings(stage: str = "training", sequence: Json | None = None, **change
         "seed": 1,
         "classes": ["normal", "abnormal"],
         "multilabel": False,
+        "images": {"reader": "folders", "size": None, "mode": "rgb"},
         "recipe": recipe_block(**{"model": SMALL_NETWORK} | changes),
         "sequence": sequence,
     }

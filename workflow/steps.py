@@ -41,8 +41,8 @@ class Steps:
 
     def images(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        reader = {"reader": block["index"]["reader"]}
-        return _params(block["images"] | reader, code_digest("images.py", _reader(block)))
+        shards = {"shards": block["images"]["shards"]}
+        return _params(_decoding(block) | shards, code_digest("images.py", _reader(block)))
 
     def split(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["split"], code_digest("split.py"))
@@ -58,6 +58,7 @@ class Steps:
             "seed": run.seed,
             "classes": block["classes"],
             "multilabel": block["multilabel"],
+            "images": _decoding(block),
             "recipe": arm.recipe,
             "sequence": arm.sequence,
         }
@@ -92,7 +93,7 @@ class Steps:
         return _params(settings, code_digest("features.py", self._architecture(run)))
 
     def predict(self, run: Run) -> dict[str, str]:
-        return {"code": code_digest("predict.py", self._architecture(run))}
+        return {"code": code_digest("predict_cases.py", self._architecture(run))}
 
     def evaluate(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
@@ -168,6 +169,12 @@ class Steps:
 
 def _params(settings: Any, code: str) -> dict[str, str]:
     return {"settings": canonical(settings), "code": code}
+
+
+def _decoding(block: dict[str, Any]) -> dict[str, Any]:
+    """How files become images."""
+    images = block["images"]
+    return {"reader": block["index"]["reader"], "size": images["size"], "mode": images["mode"]}
 
 
 def _reader(block: dict[str, Any]) -> str:

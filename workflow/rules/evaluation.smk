@@ -31,7 +31,7 @@ rule predict:
         folder=lambda wildcards: Path(run_of(wildcards).result("predictions", "/test.csv")).parent,
         code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
     shell:
-        "python scripts/predict.py --checkpoint {input.checkpoint} --split {input.split}"
+        "python scripts/predict_cases.py --checkpoint {input.checkpoint} --split {input.split}"
         " --arrays {input.arrays} --tables {input.tables}"
         " --predictions {params.folder} --slices {output.slices}"
         " --threads {threads} --log {log}"

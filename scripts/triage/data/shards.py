@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,17 +25,23 @@ COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
 
 
 @dataclass(frozen=True)
-class ImagesSettings:
-    """What the images step reads of ``params.yaml``.
+class Decoding:
+    """How the files of a case become its image.
 
-    shards: how many files the images are dealt to. size: pictures are scaled to size x size; None
-    keeps their own. mode: ``volume`` as decoded, or pictures in ``grey`` or ``rgb``.
+    size: pictures are scaled to size x size; None keeps their own. mode: ``volume`` as decoded, or
+    pictures in ``grey`` or ``rgb``.
     """
 
     reader: str
-    shards: int
     size: int | None
     mode: Literal["volume", "grey", "rgb"]
+
+
+@dataclass(frozen=True)
+class ImagesSettings(Decoding):
+    """What the images step reads of ``params.yaml``: ``shards`` is how many files it writes."""
+
+    shards: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,13 @@ class _Image:
     fingerprint: str
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
+    """A case that is to be decoded: its ``files`` by role, below the folder ``raw``."""
+
     raw: Path
     case: str
-    files: dict[str, str]
-    settings: ImagesSettings
+    files: Mapping[str, str]
+    settings: Decoding
 
 
 def make(
@@ -71,9 +79,9 @@ def make(
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
     rows = _block(read_rows(manifest), shard, settings.shards)
-    tasks = [_Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
+    tasks = [Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
     images: list[_Image] = []
-    for result in workers.imap(_load, tasks, processes, _crashed):
+    for result in workers.imap(_load, tasks, processes, crashed):
         if isinstance(result, BadFile):
             raise UserError(
                 f"{result.reason}, though it could be used when it was indexed",
@@ -92,7 +100,15 @@ def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str
     return rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards]
 
 
-def _load(task: _Task) -> _Image | BadFile:
+def _load(task: Task) -> _Image | BadFile:
+    image = decode(task)
+    if isinstance(image, BadFile):
+        return image
+    return _Image(task.case, image, fingerprint(image[len(image) // 2]))
+
+
+def decode(task: Task) -> np.ndarray | BadFile:
+    """A case's image [slices, channels, height, width], or why it has none."""
     try:
         image = readers.reader(task.settings.reader).load(task.raw, task.files)
     except BadFile as error:
@@ -105,14 +121,15 @@ def _load(task: _Task) -> _Image | BadFile:
         image = pictures.to_rgb(image)
     if task.settings.size is not None:
         image = pictures.scale(image, task.settings.size)
-    return _Image(task.case, image, fingerprint(image[len(image) // 2]))
+    return image
 
 
-def _crashed(task: _Task) -> _Image | BadFile:
+def crashed(task: Task) -> BadFile:
+    """What stands for a case that made the decoder crash."""
     return _bad(task, "can't be decoded: the decoder crashed on it")
 
 
-def _bad(task: _Task, reason: str) -> BadFile:
+def _bad(task: Task, reason: str) -> BadFile:
     return BadFile(next(iter(task.files.values())), reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -70,8 +70,34 @@ class Images:
             parts.append(part)
         return cls(pd.concat(parts, ignore_index=True), opened, [Path(path) for path in arrays])
 
+    @classmethod
+    def of(cls, stacks: Mapping[str, np.ndarray], dtype: np.dtype, size: tuple[int, int]) -> Images:
+        """Cases [slices, channels, height, width] in memory, as if they were of a store.
+
+        That store's images are of ``dtype``, and ``size`` (height, width) is that of its largest.
+        """
+        parts = []
+        for shard, (case, stack) in enumerate(stacks.items()):
+            rows = np.arange(len(stack))
+            part = pd.DataFrame({"shard": shard, "row": rows, "case": case, "index": rows})
+            part["height"], part["width"] = stack.shape[2:]
+            parts.append(part.assign(fingerprint="", crc32=0))
+        found = cls(pd.concat(parts, ignore_index=True), list(stacks.values()), [])
+        found.dtype = np.result_type(found.dtype, dtype)
+        found.height, found.width = size
+        return found
+
     def __len__(self) -> int:
         return len(self.table)
+
+    def stack(self, case: str) -> np.ndarray:
+        """All slices of a case [slices, channels, height, width] at their own size.
+
+        Raises UserError for a case that is not stored.
+        """
+        positions = self.rows([case])[0]
+        first = self.table.iloc[positions[0]]
+        return self.read(positions, (int(first["height"]), int(first["width"])))
 
     def rows(self, cases: Sequence[str], slices: Sequence[int] | None = None) -> np.ndarray:
         """Positions [cases, slices] of the slices with these numbers, or of all of them.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from triage.evaluation.calibration import Temperature, fit_temperature
-from triage.evaluation.operating import POINTS, Point, Threshold, choose
+from triage.evaluation.operating import NO_VALIDATION, POINTS, Point, Threshold, choose
 from triage.evaluation.samples import Sample
 
 
@@ -78,6 +78,6 @@ def priors(split: pd.DataFrame, classes: tuple[str, ...]) -> list[float | None]:
 
 def _temperature(val: Sample | None, column: int) -> Temperature:
     if val is None:
-        return Temperature(None, "no validation part")
+        return Temperature(None, NO_VALIDATION)
     known: npt.NDArray[np.bool_] = ~np.isnan(val.labels[:, column])
     return fit_temperature(val.labels[known, column], val.logits[known, column])

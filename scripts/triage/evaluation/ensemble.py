@@ -17,7 +17,8 @@ SMALLEST = 1e-12
 def average(members: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Predictions (COLUMNS) whose probability is the mean of the members', by file name.
 
-    The logit is that of the mean probability. Raises UserError where a member predicts other cases
+    The logit is that of the mean probability. No predictions where a member has none, as on
+    validation cases that it was trained on. Raises UserError where a member predicts other cases
     or classes, or has other labels, than the first.
     """
     tables = {
@@ -25,6 +26,9 @@ def average(members: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         for name, table in members.items()
     }
     first, *others = tables
+    for table in tables.values():
+        if table.empty:
+            return table[COLUMNS]
     mean = tables[first][COLUMNS].copy()
     for name in others:
         for column in ("case", "class", "label"):

@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Point = Literal["half", "youden", "sensitivity"]
 
+# The study has none, or the run was trained on it: thresholds chosen there would flatter it.
+NO_VALIDATION = "no validation case that was not trained on"
+
 POINTS: tuple[Point, ...] = ("half", "youden", "sensitivity")
 
 
@@ -47,7 +50,7 @@ def choose(
     for column in range(len(classes)):
         points["half"].append(Threshold(0.5, "fixed"))
         labels, probabilities = _known(val, column)
-        why = "no validation part" if val is None else reason("roc_auc", labels)
+        why = NO_VALIDATION if val is None else reason("roc_auc", labels)
         if why:
             fallback = Threshold(0.5, "fixed", f"{why}: 0.5 instead")
             points["youden"].append(fallback)

@@ -8,13 +8,8 @@ from triage.data.store import Images
 
 
 def stack(images: Images, case: str) -> np.ndarray:
-    """All slices of a case [slices, channels, height, width] at their own size.
-
-    Raises UserError for a case that is not stored.
-    """
-    positions = images.rows([case])[0]
-    first = images.table.iloc[positions[0]]
-    return images.read(positions, (int(first["height"]), int(first["width"])))
+    """All slices of a case [slices, channels, height, width] at their own size."""
+    return images.stack(case)
 
 
 def most_slices(images: Images) -> int:

@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from triage.data.reference import Reference
+from triage.data.shards import Decoding
 from triage.errors import UserError
 from triage.files import atomic
 from triage.models import ModelSettings, build
@@ -22,7 +24,28 @@ from triage.settings import convert
 from triage.training.normalise import Normalisation
 from triage.training.settings import Input, Sequence
 
-FORMAT = 1
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The store's images: the size of the largest, and their type."""
+
+    height: int
+    width: int
+    dtype: str
+
+
+# The parts of a checkpoint that are objects here and plain data in the file.
+KINDS: dict[str, Any] = {
+    "model": ModelSettings,
+    "sequence": Sequence | None,
+    "images": Decoding,
+    "stored": Stored,
+    "input": Input,
+    "normalisation": Normalisation,
+    "reference": Reference,
+}
 
 
 @dataclass(frozen=True)
@@ -30,9 +53,10 @@ class Checkpoint:
     """A trained network, and all that is needed to use it alone.
 
     ``weights`` is its state; a network over volumes has the parts ``cnn.*`` and ``sequence.*``.
-    ``outputs`` name its logits. ``epoch`` is the one whose weights were kept. ``cases`` are those
-    it has seen, by partition. ``record`` says how it came about: settings, code digest, versions,
-    checksums of the data.
+    ``outputs`` name its logits. ``epoch`` is the one whose weights were kept. ``images`` and
+    ``stored`` say how files became the images it learnt from, and ``reference`` what these are
+    like. ``cases`` are those it has seen, by partition, with those of the networks it started
+    from. ``record`` says how it came about: settings, code digest, versions, checksums of the data.
     """
 
     study: str
@@ -44,8 +68,11 @@ class Checkpoint:
     channels: int
     model: ModelSettings
     sequence: Sequence | None
+    images: Decoding
+    stored: Stored
     input: Input
     normalisation: Normalisation
+    reference: Reference
     weights: dict[str, Tensor]
     epoch: int
     cases: dict[str, list[str]]
@@ -81,10 +108,8 @@ class Checkpoint:
         if content.pop("format", None) != FORMAT:
             raise UserError("is no checkpoint of this project", where=path, remedy="remake it")
         content["outputs"] = tuple(content["outputs"])
-        content["model"] = convert(ModelSettings, content["model"], "model")
-        content["sequence"] = convert(Sequence | None, content["sequence"], "sequence")
-        content["input"] = convert(Input, content["input"], "input")
-        content["normalisation"] = convert(Normalisation, content["normalisation"], "normalisation")
+        for name, kind in KINDS.items():
+            content[name] = convert(kind, content[name], name)
         return cls(**content)
 
 

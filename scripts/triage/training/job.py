@@ -22,6 +22,7 @@ from torch import nn
 
 from triage import command
 from triage.command import log
+from triage.data.reference import Reference
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import sha256, write_json, write_rows
@@ -29,7 +30,7 @@ from triage.models import ModelSettings
 from triage.settings import parse
 from triage.training import distributed, draws
 from triage.training.cases import outputs_of, read_parts
-from triage.training.checkpoint import Checkpoint
+from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
@@ -90,11 +91,17 @@ def prepare(options: argparse.Namespace, deterministic: bool = True) -> torch.de
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a network is made of, and how it wants its input."""
+    """What a network is made of, and how it wants its input.
+
+    ``reference``: what its training images are like. ``seen``: the training cases of the network
+    that it starts from.
+    """
 
     model: ModelSettings
     sequence: Sequence | None
     normalisation: Normalisation
+    reference: Reference
+    seen: tuple[str, ...] = ()
 
 
 def _keep_freed_memory() -> None:
@@ -125,6 +132,11 @@ class Job:
         self.outputs = outputs_of(self.settings)
         self.parts = read_parts(options.split, options.manifest, self.settings)
         self.images = Images.open(options.arrays, options.tables)
+
+    def blueprint(self, start: Checkpoint, sequence: Sequence | None) -> Blueprint:
+        """Of a network that goes on from ``start``."""
+        seen = tuple(start.cases["train"])
+        return Blueprint(start.model, sequence, start.normalisation, start.reference, seen)
 
     def group(self) -> AbstractContextManager[None]:
         """The processes of this job joined, where there are several."""
@@ -219,11 +231,17 @@ class Job:
             channels=self.images.channels,
             model=blueprint.model,
             sequence=blueprint.sequence,
+            images=run.images,
+            stored=Stored(self.images.height, self.images.width, str(self.images.dtype)),
             input=self.recipe.input,
             normalisation=blueprint.normalisation,
+            reference=blueprint.reference,
             weights=weights,
             epoch=epoch,
-            cases={"train": list(self.parts.train.names), "val": list(self.parts.val.names)},
+            cases={
+                "train": sorted({*self.parts.train.names, *blueprint.seen}),
+                "val": list(self.parts.val.names),
+            },
             record=self._origin(),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from triage.data.shards import Decoding
 from triage.models import ModelSettings
 
 
@@ -167,7 +168,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """One run of one stage."""
+    """One run of one stage. ``images`` says how files became the images of the store."""
 
     study: str
     stage: Literal["training", "sequence", "finetuning"]
@@ -176,6 +177,7 @@ class TrainingSettings:
     seed: int
     classes: tuple[str, ...]
     multilabel: bool
+    images: Decoding
     recipe: Recipe
     sequence: Sequence | None
 

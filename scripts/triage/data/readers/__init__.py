@@ -1,6 +1,6 @@
 """Readers: each knows one layout of raw data, its label tables and how to decode its files.
 
-A reader is a module with two functions (see ``Reader``). A study names its reader in
+A reader is a module with three functions (see ``Reader``). A study names its reader in
 ``params.yaml``; only that one is imported.
 """
 
@@ -85,6 +85,9 @@ class Reader(Protocol):
 
         Raises UserError where the layout or the labels can't be trusted.
         """
+
+    def gather(self, paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+        """The unlabelled cases among ``paths`` in no particular layout, named by their path."""
 
     def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
         """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.

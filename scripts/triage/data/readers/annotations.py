@@ -25,7 +25,7 @@ COUNTED = "SSA"  # the label that votes are for
 ANNOTATORS = 7
 PARTITIONS = ("train", "test")
 
-load = picture_files.load
+load, gather = picture_files.load, picture_files.gather
 
 
 def find(

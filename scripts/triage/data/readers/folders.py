@@ -30,7 +30,7 @@ NAME, LESION = "image_id", "lesion_id"
 DIAGNOSIS, AGE, SEX = "dx", "age", "sex"  # nice to have
 _SHOWN = 5
 
-load = picture_files.load
+load, gather = picture_files.load, picture_files.gather
 
 
 class _Picture(NamedTuple):

@@ -50,7 +50,7 @@ _AGE = re.compile(r"(\d+(?:\.\d+)?)([YMD]?)")
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
 _OLDEST = 120
 
-load = picture_files.load
+load, gather = picture_files.load, picture_files.gather
 
 
 def find(

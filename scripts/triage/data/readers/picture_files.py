@@ -11,14 +11,14 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from triage.data.readers import BadFile, Problem
+from triage.data.readers import BadFile, Case, Problem
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 # None of these runs other programs or reads other files.
@@ -52,6 +52,13 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
         if first != path:
             problems.append(Problem(path, "", f"has the same name as {first}"))
     return found, problems
+
+
+def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+    """Each picture among ``paths`` as a case; what is none by its name is a problem."""
+    cases = [Case(path, path, "", "", {"image": path}) for path in paths if is_picture(path)]
+    others = [path for path in paths if not is_picture(path)]
+    return cases, [Problem(path, path, "is no picture by its name") for path in others]
 
 
 def load(raw: Path, files: Mapping[str, str]) -> NDArray[np.uint8]:

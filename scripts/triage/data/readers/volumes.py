@@ -124,6 +124,28 @@ def _check_once(raw: Path, patients: Iterable[_Patient]) -> None:
         )
 
 
+def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+    """Each folder with one of the sequences as a case; files of no sequence are problems."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    problems = []
+    for path in paths:
+        parts = path.split("/")
+        place = next((i for i, part in enumerate(parts) if _stem(part) in SEQUENCES), None)
+        if place is not None:
+            folders["/".join(parts[:place])].add(parts[place])
+        elif not path.lower().endswith((".raw", ".zraw")):  # these belong to a header
+            problems.append(Problem(path, path, f"is none of {', '.join(SEQUENCES)}"))
+    cases = []
+    for folder, contents in folders.items():
+        files, reason = _choose(contents)
+        if reason:
+            problems.append(Problem(folder, folder, reason))
+            continue
+        files = {role: f"{folder}/{file}".lstrip("/") for role, file in files.items()}
+        cases.append(Case(folder, folder, "", "", files))
+    return cases, problems
+
+
 def _choose(contents: set[str]) -> tuple[dict[str, str], str]:
     """The file or folder of each sequence; or why a patient lacks one."""
     found: dict[str, list[str]] = {sequence: [] for sequence in SEQUENCES}

@@ -1,0 +1,71 @@
+"""Predict all cases but those trained on: a table for each partition.
+
+A network over single images gives a case the mean of its images' probabilities; these are written
+as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triage import command
+from triage.data.store import Images
+from triage.files import write_rows
+from triage.training.cases import Cases, read_cases
+from triage.training.checkpoint import Checkpoint
+from triage.training.job import parser, prepare
+from triage.training.prediction import Predicted, Predictor, pooled, scores
+
+PARTITIONS = ("val", "test", "unlabelled")
+COLUMNS = ["case", "class", "label", "logit", "probability"]
+SLICE_COLUMNS = ["case", "index", "class", "logit", "probability"]
+
+Rows = Iterator[dict[str, object]]
+
+
+def main(options: argparse.Namespace) -> None:
+    device = prepare(options)
+    checkpoint = Checkpoint.load(options.checkpoint)
+    images = Images.open(options.arrays, options.tables)
+    predictor, seen = Predictor(checkpoint, device), checkpoint.cases["train"]
+    slices: list[dict[str, object]] = []
+    for name in PARTITIONS:
+        # A run may train on validation cases: what it says of them is no validation.
+        cases = read_cases(options.split, [name], without=seen)
+        found = predictor(images, cases)
+        rows = case_rows(cases, checkpoint.outputs, pooled(found.logits))
+        write_rows(rows, COLUMNS, options.predictions / f"{name}.csv")
+        if not checkpoint.over_volumes:
+            slices.extend(slice_rows(cases, checkpoint.outputs, found))
+        command.log.info("%s: %d cases", name, len(cases))
+    write_rows(slices, SLICE_COLUMNS, options.slices)
+
+
+def case_rows(cases: Cases, outputs: tuple[str, ...], logits: NDArray[np.float64]) -> Rows:
+    targets = cases.targets(outputs)
+    for i, name in enumerate(cases.names):
+        for j in np.argsort(outputs):
+            label = "" if np.isnan(targets[i, j]) else int(targets[i, j])
+            row = {"case": name, "class": outputs[j], "label": label}
+            yield row | scores(logits[i, j])
+
+
+def slice_rows(cases: Cases, outputs: tuple[str, ...], found: Predicted) -> Rows:
+    for i, name in enumerate(cases.names):
+        for number, of_slice in zip(found.numbers, found.logits[i], strict=True):
+            for j in np.argsort(outputs):
+                row = {"case": name, "index": int(number), "class": outputs[j]}
+                yield row | scores(of_slice[j])
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--checkpoint", type=Path, required=True)
+    options.add_argument("--predictions", type=Path, required=True, help="output folder")
+    options.add_argument("--slices", type=Path, required=True, help="output: of single images")
+    command.run(main, options)

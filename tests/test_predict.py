@@ -1,0 +1,224 @@
+"""The command that predicts new files: like the workflow, and honest about what it can't do."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import scans
+from training_runs import ROOT, arguments, finish, recipe_block
+from triage.data import index, inventory, shards
+from triage.data.readers import IndexSettings
+from triage.data.reference import Reference
+from triage.data.shards import ImagesSettings
+from triage.data.store import Images
+from triage.files import write_rows
+
+CLASSES = ("normal", "abnormal")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A study made from raw files, a checkpoint, and what the workflow predicts with it."""
+
+    raw: Path
+    folder: Path
+    cases: dict[str, str]  # of its test part, to the file or folder
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def predicted(self) -> dict[str, float]:
+        rows = read(self.folder / "test.csv")
+        return {self.cases[row["case"]]: float(row["probability"]) for row in rows}
+
+    def predict(self, *given: Path, status: int = 0) -> tuple[list[dict[str, str]], str]:
+        """The rows that the command writes, and what it prints."""
+        output = self.folder / "new.csv"
+        command = [sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, given)]
+        command += ["--checkpoint", str(self.checkpoint), "--output", str(output), "--threads", "1"]
+        printed = finish(command, status)
+        return read(output), printed
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> Trained:
+    """The steps of the workflow, one after another, on the files in ``raw``."""
+    folder = raw.parent
+    listing = folder / "inventory.csv"
+    inventory.write(raw, listing)
+    wanted = IndexSettings(reader, CLASSES, None, 0.5, 1)
+    made = index.make(raw, listing, None, wanted, processes=1)
+    made.write(folder / "manifest.csv", folder / "quarantine.csv")
+    array, table = folder / "shard-0.npy", folder / "shard-0.csv"
+    decoding = ImagesSettings(reader, size, mode, 1)  # type: ignore[arg-type]
+    shards.make(raw, folder / "manifest.csv", 0, decoding, array, table, 1)
+    rows = [
+        {key: case[key] for key in ("case", "group", "label")}
+        | {"fold": 0, "partition": ("test", "val", "train", "train", "train")[i // 2 % 5]}
+        for i, case in enumerate(made.manifest)
+    ]
+    write_rows(rows, ["case", "group", "label", "fold", "partition"], folder / "split.csv")
+    run("compute_statistics.py", folder, "--output", folder / "statistics.json")
+    settings = {
+        **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
+        **{"classes": CLASSES, "multilabel": False, "sequence": None},
+        "images": {"reader": reader, "size": size, "mode": mode},
+        "recipe": recipe_block(epochs=1, **recipe),
+    }
+    command = arguments("train.py", folder, folder, settings)
+    for option in ("--arrays", "--tables"):
+        del command[command.index(option) + 2]
+    finish(command)
+    outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
+    run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
+    files = {str(each["case"]): json.loads(str(each["files"])) for each in made.manifest}
+    where = {
+        case: next(iter(roles.values())) if len(roles) == 1 else str(Path(roles["T1"]).parent)
+        for case, roles in files.items()
+    }
+    return Trained(raw, folder, {case: str(raw / path) for case, path in where.items()})
+
+
+def run(script: str, folder: Path, *more: object) -> None:
+    files = ["--split", "split.csv", "--arrays", "shard-0.npy", "--tables", "shard-0.csv"]
+    paths = [str(folder / each) if not each.startswith("--") else each for each in files]
+    command = [sys.executable, str(ROOT / "scripts" / script), *paths, *map(str, more)]
+    subprocess.run([*command, "--threads", "1"], check=True, capture_output=True)
+
+
+def face(seed: int) -> np.ndarray:
+    """Something round and grey, with a bright spot in every second case."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1:1:40j, -1:1:48j]
+    image = 120 * (x**2 + y**2 < random.uniform(0.5, 0.8)) + 30
+    image = image + 80 * (seed % 2) * ((x - 0.2) ** 2 + y**2 < 0.05)
+    return (image + random.normal(0, 6, image.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    raw = tmp_path_factory.mktemp("pictures") / "raw"
+    for i in range(40):
+        path = raw / CLASSES[i % 2] / f"case{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face(i)).save(path)
+    model = {"architecture": "lesion_cnn", "options": {"size": 24}}
+    return train(raw, "folders", 32, "grey", {"input": {"crop": 24}, "model": model})
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    raw = tmp_path_factory.mktemp("volumes") / "raw"
+    scans.write_cohort(raw, each=10, unlabelled=0)
+    model = {"architecture": "lesion_cnn", "options": {"size": 16}}
+    input_block = {"slices": [1, 5], "crop": 16, "normalise": "volume"}
+    return train(raw, "volumes", None, "volume", {"input": input_block, "model": model})
+
+
+@pytest.mark.parametrize("kind", ["pictures", "volumes"])
+def test_new_files_are_predicted_as_by_the_workflow(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    trained: Trained = request.getfixturevalue(kind)
+    expected = trained.predicted()
+    rows, printed = trained.predict(*(Path(path) for path in expected))
+    found = {row["case"]: float(row["probability"]) for row in rows}
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert len(found) >= 4
+    assert {row["class"] for row in rows} == {"abnormal"}
+    assert f"{len(found)} case(s) predicted, 0 of them unlike" in printed
+
+
+def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
+    pictures: Trained, tmp_path: Path
+) -> None:
+    Image.fromarray(face(77)).save(tmp_path / "good.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    rows, printed = pictures.predict(tmp_path, status=3)
+    by_name = {Path(row["case"]).name: row for row in rows}
+    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.txt"}
+    assert 0 < float(by_name["good.png"]["probability"]) < 1
+    for name, reason in {
+        "cut.png": "cut short",
+        "empty.jpg": "empty",
+        "notes.txt": "no pict",
+    }.items():
+        assert by_name[name]["probability"] == ""
+        assert reason in by_name[name]["remark"]
+    assert "1 case(s) predicted" in printed
+    assert "3 could not be used" in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda image: 255 - image, "likeness to the mean image"),
+        (lambda image: (image / 8).astype(np.uint8), "brightest"),
+        (
+            lambda image: np.random.default_rng(0).permuted(image.ravel()).reshape(image.shape),
+            "rough",
+        ),
+    ],
+)
+def test_an_image_unlike_the_training_images_is_marked(
+    pictures: Trained, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray], word: str
+) -> None:
+    Image.fromarray(face(78)).save(tmp_path / "usual.png")
+    Image.fromarray(change(face(79))).save(tmp_path / "odd.png")
+    rows, printed = pictures.predict(tmp_path)
+    odd, usual = rows
+    assert usual["remark"] == ""
+    assert word in odd["remark"]
+    assert "training images have" in odd["remark"]
+    assert float(odd["probability"]) <= 1, "it is predicted all the same"
+    assert "odd.png is unlike the training images" in printed
+
+
+def test_a_patient_who_lacks_a_sequence_or_slices_is_reported(
+    volumes: Trained, tmp_path: Path
+) -> None:
+    scans.write_patient(tmp_path / "new" / "A", 50, ".nii.gz")
+    scans.write_patient(tmp_path / "new" / "B", 51)
+    (tmp_path / "new" / "B" / "T2.mha").unlink()
+    for i, name in enumerate(scans.SEQUENCES):
+        thin = scans.volume(scans.voxels(90 + i, (3, 20, 18)))
+        scans.write(thin, tmp_path / "new" / "C" / f"{name}.mha")
+    rows, _ = volumes.predict(tmp_path / "new", status=3)
+    by_name = {Path(row["case"]).name: row for row in rows}
+    assert float(by_name["A"]["probability"]) > 0
+    assert "lacks T2" in by_name["B"]["remark"]
+    assert "3 slice(s), must have 5" in by_name["C"]["remark"]
+    alone, _ = volumes.predict(tmp_path / "new" / "A")
+    assert alone[0]["probability"] == by_name["A"]["probability"]
+
+
+def test_what_is_not_there_is_a_plain_error(pictures: Trained, tmp_path: Path) -> None:
+    _, printed = pictures.predict(tmp_path / "nowhere", status=1)
+    assert "nowhere: is not there" in printed
+    assert "Traceback" not in printed
+
+
+def test_training_images_are_like_themselves(pictures: Trained) -> None:
+    folder = pictures.folder
+    images = Images.open([folder / "shard-0.npy"], [folder / "shard-0.csv"])
+    names = [row["case"] for row in read(folder / "split.csv") if row["partition"] == "train"]
+    reference = Reference.of(images, names)
+    assert not any(reference.unlike(images.stack(name)) for name in names)
+    assert reference.unlike(np.repeat(images.stack(names[0]), 3, axis=1)) != []
