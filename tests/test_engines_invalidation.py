@@ -137,7 +137,7 @@ READ_BY = {
     "defaults.split": {"split"},
     "defaults.evaluation": {"evaluate", "table", "figures", "figures_volumes", "report"},
     "defaults.submission": {"submission"},
-    "weights": {"weights"},
+    "weights": {"weights", "table"},
     "studies.*.index": {"index"},
     "studies.*.index.reader": {"index", "images", "train", "train_sequence", "finetune"},
     "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
