@@ -14,6 +14,7 @@ FILES = {
     "manifests": "one a study",
     "quarantines": "one a study",
     "withdrawn": "one a study",
+    "consents": "one a study: which checkpoints have seen withdrawn cases",
     "splits": "one a study: the first fold",
     "tables": "one a study: the table of its arms",
     "metrics": "one a run",

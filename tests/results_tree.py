@@ -118,6 +118,8 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     _write([bad], tree.data / "quarantine.csv")
     gone = {"case": "P900", "date": "2024-05-01", "reason": "withdrew consent"}
     _write([gone], tree.data / "withdrawn.csv")
+    seen = {"case": gone["case"], "partition": "train", "checkpoint": "weak/fold0/checkpoint.pt"}
+    _write([seen | {"md5": "0" * 32, "commit": "abc"}], tree.data / "consent.csv")
     for shard in range(shards):
         chosen = {case: stacks[case] for case in list(stacks)[shard::shards]}
         write_shard(tree.data / "images" / f"shard-{shard}", chosen)
@@ -294,6 +296,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         manifests=[tree.data / "manifest.csv" for tree in trees],
         quarantines=[tree.data / "quarantine.csv" for tree in trees],
         withdrawn=[tree.data / "withdrawn.csv" for tree in trees],
+        consents=[tree.data / "consent.csv" for tree in trees],
         splits=[tree.split for tree in trees],
         tables=[tree.results / "table.csv" for tree in trees],
         metrics=[path for tree in trees for path in tree.runs("metrics/*/*.json")],

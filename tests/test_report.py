@@ -88,7 +88,9 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
     bad = [{"file": f"{i}.png", "case": str(i), "reason": "empty"} for i in range(data.SHOWN + 3)]
     write_rows(bad, list(bad[0]), tmp_path / "bad.csv")
     write_rows([], ["case", "date", "reason"], tmp_path / "gone.csv")
-    paths = [tmp_path / name for name in ("manifest.csv", "split.csv", "bad.csv", "gone.csv")]
+    write_rows([], ["case", "checkpoint", "partition", "md5", "commit"], tmp_path / "seen.csv")
+    names = ("manifest.csv", "split.csv", "bad.csv", "gone.csv", "seen.csv")
+    paths = [tmp_path / name for name in names]
     found = data.read_data(*paths, ["x", "y", "z"])
     assert (found.cases, found.groups, found.tested) == (3, 2, 0)
     texts = [[cell.text for cell in row] for row in found.counts.rows]

@@ -111,3 +111,36 @@ def test_a_network_learns_cases_by_heart_or_says_that_it_could_not(done):
     printed = done.snakemake(path, fails=True)
     assert "by heart, not 1" in printed
     assert "Traceback" not in printed
+
+
+def test_a_withdrawn_case_is_gone_and_what_had_seen_it_is_named(done):
+    split = rows(done, "data/pneumonia/split/fold0.csv")
+    case = next(row["case"] for row in split if row["partition"] == "train")
+    (done.folder / "data/pneumonia/withdrawn.csv").write_text(
+        f"case,date,reason\n{case},2026-01-31,asked to be left out\n"
+    )
+    printed = done.run("snakemake", "-n", "--quiet", "rules")
+    assert "xray_heads" not in printed
+    assert {"consent", "index", "images", "train", "evaluate", "report"} <= done.planned()
+    before = {path: path.read_bytes() for path in done.folder.glob("results/mhist/**/*.csv")}
+    done.snakemake()
+    holding = [
+        path.relative_to(done.folder).as_posix()
+        for folder in ("data/pneumonia", "results/pneumonia")
+        for path in (done.folder / folder).rglob("*.csv")
+        if case in path.read_text()
+    ]
+    # The raw file is the user's to delete.
+    listings = {"inventory.csv", "phantom.csv", "withdrawn.csv", "consent.csv"}
+    assert {path.rpartition("/")[2] for path in holding} <= listings
+    seen = rows(done, "data/pneumonia/consent.csv")
+    assert {row["checkpoint"].split("/")[3] for row in seen} == {"cnn5", "resnet18"}
+    assert {(row["case"], row["partition"]) for row in seen} == {(case, "train")}
+    for row in seen:
+        path = done.folder / row["checkpoint"]
+        cases = torch.load(path, weights_only=True)["cases"]
+        assert case not in cases["train"] + cases["val"]
+    assert seen[0]["md5"] in (done.folder / "results/report.html").read_text()
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert done.planned() == set()
+    assert "up to date" in done.run("dvc", "status")

@@ -33,10 +33,29 @@ rule inventory:
         "cp {input.listing} {output.inventory} 2> {log}"
 
 
+# Before anything is made anew without a withdrawn case, what has seen it is written down.
+rule consent:
+    input:
+        withdrawn="data/{study}/withdrawn.csv",
+    output:
+        consent=update("data/{study}/consent.csv"),
+    log:
+        "logs/{study}/consent.log",
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=STEPS.plain("consent.py")["code"],
+    shell:
+        "python scripts/consent.py --withdrawn {input.withdrawn}"
+        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log}"
+
+
 rule index:
     input:
         inventory="data/{study}/inventory.csv",
         withdrawn="data/{study}/withdrawn.csv",
+        consent=ancient("data/{study}/consent.csv"),
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",

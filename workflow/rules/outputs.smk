@@ -180,6 +180,7 @@ def reported(study):
         f"data/{study}/manifest.csv",
         f"data/{study}/quarantine.csv",
         f"data/{study}/withdrawn.csv",
+        f"data/{study}/consent.csv",
         f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv",
         f"results/{study}/table.csv",
         *(run.result("metrics", ".json") for run in PARAMS.runs(study)),
@@ -207,6 +208,7 @@ rule report:
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),
+        consents=expand("data/{study}/consent.csv", study=PARAMS.studies),
         splits=[
             f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv"
             for study in PARAMS.studies
@@ -240,7 +242,7 @@ rule report:
     shell:
         "python scripts/report.py --settings {params.settings:q}"
         " --manifests {input.manifests} --quarantines {input.quarantines}"
-        " --withdrawn {input.withdrawn} --splits {input.splits}"
+        " --withdrawn {input.withdrawn} --consents {input.consents} --splits {input.splits}"
         " --tables {input.tables} --metrics {input.metrics} --records {input.records}"
         " --figures {input.figures} --captions {input.captions}"
         " --texts {input.texts} --template {input.template}"

@@ -16,7 +16,8 @@ SHOWN = 200  # rows of a long list
 
 @dataclass(frozen=True)
 class Data:
-    """The cases of a study in numbers; ``quarantine`` and ``withdrawn`` list those left out."""
+    """The cases of a study in numbers; ``quarantine`` and ``withdrawal`` list those left out,
+    ``consent`` the checkpoints that had seen withdrawn ones."""
 
     cases: int
     groups: int
@@ -26,10 +27,16 @@ class Data:
     quarantine: Table
     withdrawn: int
     withdrawal: Table
+    consent: Table
 
 
 def read_data(
-    manifest: Path, split: Path, quarantine: Path, withdrawn: Path, classes: Sequence[str]
+    manifest: Path,
+    split: Path,
+    quarantine: Path,
+    withdrawn: Path,
+    consent: Path,
+    classes: Sequence[str],
 ) -> Data:
     """The data of a study, from its files."""
     cases = {row["case"] for row in read_rows(manifest)}
@@ -44,6 +51,12 @@ def read_data(
         quarantine=_list("Quarantined files", ("file", "case", "reason"), bad, quarantine),
         withdrawn=len(gone),
         withdrawal=_list("Withdrawn cases", ("case", "date", "reason"), gone, withdrawn),
+        consent=_list(
+            "Checkpoints that had seen withdrawn cases",
+            ("case", "partition", "checkpoint", "md5", "commit"),
+            read_rows(consent),
+            consent,
+        ),
     )
 
 

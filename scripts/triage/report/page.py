@@ -49,6 +49,7 @@ class Files:
     manifests: tuple[Path, ...]
     quarantines: tuple[Path, ...]
     withdrawn: tuple[Path, ...]
+    consents: tuple[Path, ...]
     splits: tuple[Path, ...]
     tables: tuple[Path, ...]
     metrics: tuple[Path, ...]
@@ -101,6 +102,7 @@ def _study(
         _one(name, files.splits),
         _one(name, files.quarantines),
         _one(name, files.withdrawn),
+        _one(name, files.consents),
         settings.classes,
     )
     generated = words["generated"] if settings.phantom else []
