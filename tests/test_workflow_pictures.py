@@ -68,15 +68,12 @@ def test_the_table_says_what_an_arm_starts_from(done):
 def test_pretrained_weights_are_where_training_begins(done):
     weights = torch.load(done.folder / "data/weights/resnet18_pretext.pt", weights_only=True)
     arms = done.folder / "results/mhist/training"
-    name = "layer1.0.conv1.weight"
+    name = "backbone.layer1.0.conv1.weight"
     states = {
         arm: torch.load(arms / arm / "fold0-seed1/checkpoint.pt", weights_only=True)["weights"]
         for arm in ("resnet18", "resnet18_pretrained")
     }
-    distance = {
-        arm: float((state[f"backbone.{name}"] - weights[name]).norm())
-        for arm, state in states.items()
-    }
+    distance = {arm: float((state[name] - weights[name]).norm()) for arm, state in states.items()}
     assert distance["resnet18_pretrained"] < 0.2 * distance["resnet18"]
 
 
