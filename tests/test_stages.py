@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import random
+import shutil
 import signal
 import sys
 import time
@@ -193,6 +194,50 @@ def test_pooled_logits_of_sure_slices_stay_finite():
     assert np.isfinite(found).all()
     assert found[0] > 700
     assert np.isclose(found[2, 0], 2.0)
+
+
+@pytest.mark.parametrize("winner", ["cnn", "frozen", "both"])
+def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    runs = {name: tmp_path / name / "fold0-seed1" for name in ("cnn", "frozen", "both")}
+    page = {"metrics": {"roc_auc": {"value": 0.7}}}
+    metrics = {"partitions": {"val": page}, "operating_point": "half", "choices": {}}
+    for name, folder in runs.items():
+        folder.mkdir(parents=True)
+        folder.with_suffix(".json").write_text(json.dumps(metrics))
+        if name != "both":
+            shutil.copy(stages.checkpoint(name), folder)
+    (tmp_path / "winner.json").write_text(json.dumps({"arm": winner}))
+    options = {
+        "--settings": [json.dumps({"ensembles": {"both": ["cnn", "frozen"]}})],
+        "--winner": [tmp_path / "winner.json"],
+        "--metrics": [f"{folder}.json" for folder in runs.values()],
+        "--checkpoints": [runs[name] / "checkpoint.pt" for name in ("cnn", "frozen")],
+        "--split": [stages.study / "split.csv"],
+        "--arrays": sorted(stages.study.glob("*.npy")),
+        "--tables": sorted(stages.study.glob("shard*.csv")),
+        "--model": [tmp_path / "model.onnx"],
+        "--description": [tmp_path / "model.json"],
+    }
+    flat = [str(each) for name, values in options.items() for each in (name, *values)]
+    finish([sys.executable, str(ROOT / "scripts" / "export.py"), *flat, "--threads", "1"])
+
+    told = json.loads((tmp_path / "model.json").read_text())
+    assert told["input"]["shape"] == ["cases", SLICES, 3, 32, 32]
+    assert told["checked"]["cases"] == 8
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert session.get_modelmeta().custom_metadata_map["study"] == "demo"
+    images = np.load(stages.study / "shard-1.npy").reshape(-1, SLICES, 3, 32, 32)
+    (found,) = session.run(None, {"images": images.astype(np.float32)})
+    members = ["cnn", "frozen"] if winner == "both" else [winner]
+    expected = {}
+    for name in members:
+        for part in ("val", "test", "unlabelled"):
+            for row in stages.rows(name, f"{part}.csv"):
+                own = expected.setdefault(row["case"], [])
+                own.append(float(row["probability"]))
+    assert found[:, 0] == pytest.approx([np.mean(each) for each in expected.values()], abs=1e-5)
 
 
 @pytest.mark.slow

@@ -95,6 +95,13 @@ class Steps:
     def predict(self, run: Run) -> dict[str, str]:
         return {"code": code_digest("predict_cases.py", self._architecture(run))}
 
+    def export(self, study: str) -> dict[str, str]:
+        """Which networks an ensemble is made of, and the architectures of all."""
+        ensembles = {arm.name: arm.members for arm in self.params.arms(study).values()}
+        settings = {"ensembles": {name: each for name, each in ensembles.items() if each}}
+        used = {self._architecture(run) for run in self.params.trained_runs(study)}
+        return _params(settings, code_digest("export.py", *sorted(used)))
+
     def evaluate(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
 

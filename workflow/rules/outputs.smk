@@ -174,6 +174,34 @@ rule explain:
         " --figures {output} --threads {threads} --log {log}"
 
 
+# A target of its own, `snakemake <study>_export`: it needs packages that nothing else does.
+rule export:
+    input:
+        winner="results/{study}/winner.json",
+        metrics=results_of("metrics", ".json"),
+        checkpoints=trained_results_of("training", "/checkpoint.pt"),
+        split=lambda wildcards: splits(wildcards)[0],
+        arrays=arrays,
+        tables=tables,
+    output:
+        model="results/{study}/model.onnx",
+        description="results/{study}/model.json",
+    log:
+        "logs/{study}/export.log",
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: STEPS.export(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.export(wildcards.study)["code"],
+    shell:
+        "python scripts/export.py --settings {params.settings:q} --winner {input.winner}"
+        " --metrics {input.metrics} --checkpoints {input.checkpoints} --split {input.split}"
+        " --arrays {input.arrays} --tables {input.tables} --device cpu"
+        " --model {output.model} --description {output.description}"
+        " --threads {threads} --log {log}"
+
+
 def reported(study):
     """The files of a study that the report shows."""
     return [

@@ -18,6 +18,7 @@ STEP_FILES = {
         for arm in PARAMS.arms(study).values()
         if arm.stage == "training" and arm.search is None
     ],
+    "export": lambda study: [f"results/{study}/model.onnx"],
     "explore": lambda study: pictures_in("explore", study),
     "figures": lambda study: pictures_in("figures", study) + pictures_in("explain", study),
 }

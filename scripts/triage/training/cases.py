@@ -24,6 +24,10 @@ class Cases:
     def __len__(self) -> int:
         return len(self.names)
 
+    def first(self, count: int) -> Cases:
+        """The first ``count`` of them."""
+        return Cases(self.names[:count], self.labels[:count])
+
     def targets(self, outputs: Sequence[str]) -> NDArray[np.float32]:
         """1, 0 or, where the label is unknown, NaN: [cases, outputs]."""
         targets = np.full((len(self), len(outputs)), np.nan, np.float32)

@@ -28,7 +28,7 @@ from triage.errors import UserError
 from triage.files import sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
-from triage.training import distributed, draws
+from triage.training import distributed, draws, tracking
 from triage.training.cases import outputs_of, read_parts
 from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
@@ -191,8 +191,10 @@ class Job:
         """
         started = time.monotonic()
         keeper = self.keeper()
-        trainer = Trainer(network, *samples, self.recipe, self.settings.seed, self.outputs, keeper)
-        trained = trainer.run()
+        with tracking.opened(self.settings) as watch:
+            seed = self.settings.seed
+            trainer = Trainer(network, *samples, self.recipe, seed, self.outputs, keeper, watch)
+            trained = trainer.run()
         if not distributed.IS_FIRST:
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)

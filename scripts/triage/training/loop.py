@@ -63,7 +63,8 @@ class Trainer:
     """Trains ``network`` on ``train``, watching ``val``.
 
     The network is on its device already. ``outputs`` name the columns of the targets. The run
-    goes on from what ``keeper`` finds, and ends with the same bytes as an unbroken one.
+    goes on from what ``keeper`` finds, and ends with the same bytes as an unbroken one. ``watch``
+    is called with each row of the history.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Trainer:
         seed: int,
         outputs: tuple[str, ...],
         keeper: Keeper,
+        watch: Callable[[dict[str, float]], None] = lambda row: None,
     ) -> None:
         _check_feasible(recipe, val)
         self.network = network
         self.train, self.val = train, val
         self.recipe, self.seed = recipe, seed
         self.keeper = keeper
+        self.watch = watch
         self.device = train.targets.device
         objective = Objective(recipe.loss, train.targets, outputs)
         self.objective = objective
@@ -197,6 +200,7 @@ class Trainer:
         self.history.append(row)
         self.seconds.append(seconds)
         progress.end_epoch(row, seconds)
+        self.watch(row)
 
     def _summary(self) -> dict[str, float]:
         """A row of the history. Raises UserError when too many steps were skipped."""

@@ -99,7 +99,7 @@ class Pixels:
         tensor = torch.from_numpy(np.ascontiguousarray(images))
         if self.kept == self.cut:
             return tensor
-        shrunk = _resized(_as_floats(tensor, images.dtype == np.uint16), self.kept)
+        shrunk = resized(_as_floats(tensor, images.dtype == np.uint16), self.kept)
         return shrunk.round().to(tensor.dtype) if not tensor.is_floating_point() else shrunk
 
     def _read_all(self, sample: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class Pixels:
 
     def _finished(self, images: Tensor) -> Tensor:
         images = _as_floats(images, self.is_unsigned)
-        return images if self.size == self.kept else _resized(images, self.size)
+        return images if self.size == self.kept else resized(images, self.size)
 
 
 def free_memory(device: torch.device) -> int:
@@ -165,7 +165,8 @@ def _as_floats(images: Tensor, is_unsigned: bool) -> Tensor:
     return images.float()
 
 
-def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images [n, channels, height, width] of another size, smoothed where they shrink."""
     return functional.interpolate(
         images, size, mode="bilinear", align_corners=False, antialias=True
     )

@@ -1,0 +1,131 @@
+"""Export a study's chosen network with its preprocessing as ONNX, checked, and described.
+
+The run is the winner's that is best on validation; of an ensemble, the members' of the same fold
+and seed. Its probabilities of some cases must be those of the workflow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triage import command
+from triage.data.store import Images
+from triage.errors import UserError
+from triage.evaluation.chosen import chosen_run
+from triage.files import read_json, sha256, write_json
+from triage.settings import parse
+from triage.training.cases import read_cases
+from triage.training.checkpoint import Checkpoint
+from triage.training.export import (
+    INPUT,
+    OUTPUT,
+    Deployed,
+    check_packages,
+    run_onnx,
+    stored_images,
+    write_onnx,
+)
+from triage.training.job import parser, prepare
+from triage.training.prediction import Predictor, pooled
+
+CASES = 8  # that are compared
+TOLERANCE = 1e-4  # of a probability
+CHANNELS = {"grey": ["grey"], "rgb": ["red", "green", "blue"]}
+DECODING = {
+    "grey": "one channel of grey, 0 to 255 (colours weighed as by ITU-R BT.601)",
+    "rgb": "three channels, 0 to 255; a grey picture three times",
+    "volume": "slices from feet to head on the grid of the last sequence, axes turned to LPS",
+}
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """``ensembles``: the members of each ensemble."""
+
+    ensembles: dict[str, tuple[str, ...]]
+
+
+def main(options: argparse.Namespace) -> None:
+    """Write the model and its description."""
+    check_packages()
+    settings = parse(ExportSettings, options.settings)
+    run = chosen_run(options.winner, options.metrics)
+    device = prepare(options)
+    arms = settings.ensembles.get(run.parent.name, (run.parent.name,))
+    of_run = {(path.parent.parent.name, path.parent.name): path for path in options.checkpoints}
+    paths = [of_run[arm, run.stem] for arm in arms]
+    checkpoints = [Checkpoint.load(path) for path in paths]
+    model = Deployed(checkpoints)
+    description = describe(model, checkpoints, paths, run)
+    write_onnx(model, description, options.model)
+
+    images = Images.open(options.arrays, options.tables)
+    cases = read_cases(options.split, ["test", "val", "unlabelled"]).first(CASES)
+    found = run_onnx(options.model, stored_images(model, images, cases.names))
+    logits = [pooled(Predictor(each, device)(images, cases).logits) for each in checkpoints]
+    expected = 1 / (1 + np.exp(-pooled(np.stack(logits, axis=1))))
+    difference = float(np.abs(found - expected).max(initial=0))
+    if not difference <= TOLERANCE:
+        raise UserError(
+            f"gives other probabilities, by up to {difference:.3g}",
+            where=options.model,
+            remedy="try other versions of torch and onnxscript: see constraints.txt",
+        )
+    checked = {"cases": len(cases), "largest_difference": difference, "tolerance": TOLERANCE}
+    checked["onnxruntime"] = importlib.metadata.version("onnxruntime")
+    write_json(description | {"checked": checked}, options.description)
+    command.log.info(
+        "%s: %s, %s; %d cases differ by at most %.1e",
+        *(options.model, " and ".join(arms), run.stem, len(cases), difference),
+    )
+
+
+def describe(
+    model: Deployed, checkpoints: list[Checkpoint], paths: list[Path], run: Path
+) -> dict[str, Any]:
+    """What a program must know to use the model."""
+    first = checkpoints[0]
+    mode, size = first.images.mode, first.images.size
+    steps = [f"decode: {DECODING[mode]}"]
+    if size is not None:
+        steps.append(f"scale to {size} x {size} pixels, bicubic, smoothed (Pillow's BICUBIC)")
+    height, width = model.size
+    steps.append(f"cut, or fill up with zeros, about the centre to {height} x {width} pixels")
+    if model.of_volumes:
+        steps.append(f"take slices 0 to {model.slices - 1}")
+    steps.append("as float32, not normalised: all further steps are part of the model")
+    metrics = read_json(run)
+    roles = CHANNELS.get(mode, [f"sequence {i + 1}" for i in range(first.channels)])
+    axes = ["case", *(["slice"] * model.of_volumes), "channel", "row", "column"]
+    return {
+        "study": first.study,
+        "arm": run.parent.name,
+        "run": run.stem,
+        "input": {"name": INPUT, "shape": ["cases", *model.shape], "axes": axes, "channels": roles},
+        "preprocessing": steps,
+        "output": {"name": OUTPUT, "classes": list(first.outputs)},
+        "operating_point": metrics["operating_point"],
+        "thresholds": {
+            name: {point: each["threshold"] for point, each in choice["operating_points"].items()}
+            for name, choice in metrics["choices"].items()
+        },
+        "checkpoints": {path.as_posix(): sha256(path) for path in paths},
+        "warning": "Not validated for clinical use.",
+    }
+
+
+if __name__ == "__main__":
+    options = parser(__doc__)
+    options.add_argument("--settings", required=True, help="ExportSettings as JSON")
+    options.add_argument("--winner", type=Path, required=True)
+    options.add_argument("--metrics", type=Path, nargs="+", required=True, help="of all runs")
+    options.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="of all runs")
+    options.add_argument("--model", type=Path, required=True, help="ONNX, to write")
+    options.add_argument("--description", type=Path, required=True, help="JSON, to write")
+    command.run(main, options)
