@@ -94,6 +94,44 @@ def test_no_key_of_the_recipe_may_be_missing(path):
         Params(content)
 
 
+def at(content, path):
+    """The block that holds the key at the end of ``path``."""
+    for name in path[:-1]:
+        content = content[name]
+    return content
+
+
+# A name that is the user's own can't be misspelt, and any text is a regular expression or a name.
+OWN = {"phantoms", "weights", "studies", "arms", "ensembles", "values"}
+ALL_KEYS = [
+    path for path in leaves(COMMITTED, ()) if not (OWN - {"weights"}).intersection(path[-2:-1])
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL_KEYS, ids=".".join)
+def test_no_key_may_be_misspelt(path):
+    content = copy.deepcopy(COMMITTED)
+    block = at(content, path)
+    block[f"{path[-1]}x"] = block.pop(path[-1])
+    with pytest.raises(UserError, match=f"unknown key {path[-1]}x|missing key {path[-1]}"):
+        Params(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL_KEYS, ids=".".join)
+@pytest.mark.parametrize("value", [{"a": {"b": 1}}, [[["x"]]], "a\nb", -1.5, float("nan")], ids=str)
+def test_no_key_takes_a_value_of_another_kind(path, value):
+    content = copy.deepcopy(COMMITTED)
+    block = at(content, path)
+    if isinstance(value, str) and (isinstance(block[path[-1]], str) or path[-1] == "group"):
+        return  # text is allowed; whether there is such a thing is seen later
+    block[path[-1]] = value
+    with pytest.raises(UserError) as caught:
+        Params(content)
+    assert "params.yaml: " in str(caught.value)
+
+
 def test_an_arm_extends_another_and_overrides_single_keys():
     content = changed(
         "studies.braintriage.training.arms.longer", {"extends": "resnet18", "epochs": 99}

@@ -190,8 +190,8 @@ def _check_origin(
         raise UserError("starts from nothing", where=f"{where}.from", remedy="take it out")
     if before is not None and parent not in fitting:
         raise UserError(
-            f"{parent!r} is not allowed",
-            where=f"{where}.from",
+            "missing key from" if parent is None else f"{parent!r} is not allowed",
+            where=where if parent is None else f"{where}.from",
             remedy=f"must be one of {', '.join(fitting)}",
         )
     if (stage == "sequence") != (sequence is not None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -40,11 +41,26 @@ def _require_all(definition: Json) -> None:
 
 def check(content: Any, rules: Json, source: str, prefix: str = "") -> None:
     """Raise UserError for the first value that ``rules`` do not allow, naming its key."""
+    _refuse_non_finite(content, source, prefix)
     kind = jsonschema.Draft202012Validator
     validator = kind(rules, format_checker=kind.FORMAT_CHECKER)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise _explain(error, source, prefix)
+
+
+def _refuse_non_finite(content: Any, source: str, path: str) -> None:
+    """NaN is neither above nor below any bound, so no rule would refuse it."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            _refuse_non_finite(value, source, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list):
+        for value in content:
+            _refuse_non_finite(value, source, path)
+    elif isinstance(content, float) and not math.isfinite(content):
+        raise UserError(
+            f"{content} is not allowed", where=f"{source}: {path}", remedy="must be a finite number"
+        )
 
 
 def _explain(error: jsonschema.ValidationError, source: str, prefix: str) -> UserError:
