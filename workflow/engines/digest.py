@@ -58,6 +58,13 @@ def reachable(script: Path, extra: Iterable[str] = ()) -> set[Path]:
     return found
 
 
+def libraries(script: str) -> set[str]:
+    """What ``scripts/<script>`` imports of others, directly or not: modules, and names in them."""
+    names = {name for path in reachable(SCRIPTS / script) for name in _facts(path)[1]}
+    own = {path.stem for path in SCRIPTS.iterdir()}
+    return {name for name in names if name.split(".")[0] not in sys.stdlib_module_names | own}
+
+
 def file_digest(path: Path) -> str:
     """The digest of one file's meaning."""
     return _facts(path)[0]

@@ -9,6 +9,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from engines.start import read_params
+from engines.warm_up import warm_up
 from params.arms import STAGES
 from steps import Steps
 

@@ -64,8 +64,6 @@ rule train:
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
-    benchmark:
-        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
     threads: network_threads
@@ -162,8 +160,6 @@ rule train_sequence:
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
-    benchmark:
-        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["sequence"], "training"),
     resources:
@@ -195,8 +191,6 @@ rule finetune:
         record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
-    benchmark:
-        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.tsv"
     wildcard_constraints:
         arm=arms_of(["finetuning"], "training"),
     threads: network_threads

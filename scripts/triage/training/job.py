@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import resource
 import subprocess
 import time
 from collections.abc import Callable
@@ -265,12 +266,15 @@ class Job:
     def _record(self, trained: Trained, network: nn.Module, seconds: float) -> dict[str, Any]:
         """How the run went: differs from run to run, so no step reads it but the report."""
         weights = list(network.parameters())
+        used = resource.getrusage(resource.RUSAGE_SELF)
         return self._origin() | {
             "git_commit": _git_commit(),
             "device": _device_name(self.device),
             "processes": distributed.WORLD,
             "threads": self.options.threads,
             "seconds": round(seconds, 3),
+            "processor_seconds": round(used.ru_utime + used.ru_stime, 3),
+            "peak_memory_mb": used.ru_maxrss // 1024,
             "seconds_of_epochs": [round(each, 3) for each in trained.seconds],
             "weights": sum(each.numel() for each in weights),
             "trained_weights": sum(each.numel() for each in weights if each.requires_grad),

@@ -1,0 +1,36 @@
+"""Which libraries the jobs of a run share, for the process that they are forked from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import warm
+from engines.digest import SCRIPTS, libraries
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
+
+# As many jobs must import a library before it is worth a process that holds it.
+MANY = 4
+# Mends the import of torchvision, so it runs instead; it is not loaded as a module.
+TORCHVISION = SCRIPTS / "triage" / "models" / "vision.py"
+
+_STEP = re.compile(r"\bpython scripts/(\w+\.py)")
+
+
+def warm_up(workflow: Workflow) -> None:
+    """Let the jobs of a run that is about to start find their libraries in memory.
+
+    Only for jobs on this machine; a cluster's jobs start as ever.
+    """
+    if not workflow.is_main_process or not workflow.local_exec or workflow.touch:
+        return
+    users: Counter[str] = Counter()
+    for job in workflow.dag.needrun_jobs():
+        for script in _STEP.findall(job.rule.shellcmd or ""):
+            users.update(libraries(script))
+    shared = sorted(name for name, jobs in users.items() if jobs >= MANY)
+    if shared:
+        warm.start(shared, [TORCHVISION] if "torch" in shared else [])
