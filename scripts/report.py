@@ -17,6 +17,7 @@ FILES = {
     "consents": "one a study: which checkpoints have seen withdrawn cases",
     "splits": "one a study: the first fold",
     "tables": "one a study: the table of its arms",
+    "cards": "one a study: its model card and checklist",
     "metrics": "one a run",
     "records": "one a trained run",
     "figures": "pictures, in the order in which they are shown",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
@@ -171,6 +172,7 @@ def write_runs(tree: Tree) -> None:
             _write_predictions(tree, arm, f"{arm}/fold0-seed{seed}", rng)
             _write_metrics(tree, f"{arm}/fold0-seed{seed}")
     write_study_table(tree)
+    write_card(tree)
 
 
 def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
@@ -185,10 +187,14 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
 
 
 def _write_record(tree: Tree, run: str) -> None:
+    demo = PROJECT / "presets" / "demo.yaml"
+    recipe = yaml.safe_load(demo.read_text(encoding="utf-8"))["recipe"]
     record = {
         "settings": {
             "arm": run.split("/")[0],
-            "recipe": {"epochs": 8, "optimizer": {"name": "adam"}},
+            "images": {"reader": "folders", "mode": "rgb", "size": None},
+            "recipe": recipe,
+            "sequence": None,
         },
         "code": "0123456789abcdef",
         "git_commit": "0" * 40,
@@ -196,6 +202,8 @@ def _write_record(tree: Tree, run: str) -> None:
         "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
         "seconds": 12.5,
         "device": "x86_64 processor, 2 cores",
+        "weights": 11_176_512,
+        "cases": {"train": 24, "val": 12},
     }
     write_json(record, tree.results / "training" / run / "record.json")
 
@@ -282,6 +290,34 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
     )
 
 
+def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> None:
+    split = {"k": 4, "seed": 1, "validation": "fold", "test": "fold", "stratify": "label"}
+    settings = {
+        **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
+        **{"multilabel": tree.study.multilabel, "ensembles": ensembles or {}},
+        "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
+        "evaluation": asdict(EVALUATION),
+    }
+    words = PROJECT / "workflow" / "report"
+    run_script(
+        "card.py",
+        settings=[json.dumps(settings)],
+        winner=[tree.results / "winner.json"],
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        records=tree.runs("training/*/*/record.json"),
+        splits=[tree.split],
+        manifest=[tree.data / "manifest.csv"],
+        quarantine=[tree.data / "quarantine.csv"],
+        withdrawn=[tree.data / "withdrawn.csv"],
+        texts=[words / "studies.yaml"],
+        checklists=[words / "checklists.yaml"],
+        card=[tree.results / "card.md"],
+        checklist=[tree.results / "checklist.md"],
+        page=[tree.results / "card.json"],
+    )
+
+
 def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
     words = PROJECT / "workflow" / "report"
     studies = [
@@ -299,6 +335,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         consents=[tree.data / "consent.csv" for tree in trees],
         splits=[tree.split for tree in trees],
         tables=[tree.results / "table.csv" for tree in trees],
+        cards=[tree.results / "card.json" for tree in trees],
         metrics=[path for tree in trees for path in tree.runs("metrics/*/*.json")],
         records=[path for tree in trees for path in tree.runs("training/*/*/record.json")],
         figures=[tree.results / name for tree in trees for name in tree.study.pictures],

@@ -129,25 +129,27 @@ def test_every_key_is_read(answer: dict[str, Any]) -> None:
     assert unread == set()
 
 
+EVALUATION = {"evaluate", "table", "card", "figures", "figures_volumes", "report"}
+
 # What reads a key, by the blocks of params.yaml. Rules of pictures differ between studies.
 READ_BY = {
     "phantoms.*": {"phantom"},
     "defaults.index": {"index"},
     "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
-    "defaults.split": {"split"},
-    "defaults.evaluation": {"evaluate", "table", "figures", "figures_volumes", "report"},
+    "defaults.split": {"split", "card"},
+    "defaults.evaluation": EVALUATION,
     "defaults.submission": {"submission"},
     "weights": {"weights", "table"},
     "studies.*.index": {"index"},
     "studies.*.index.reader": {"index", "images", "train", "train_sequence", "finetune"},
     "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
-    "studies.*.split": {"split"},
+    "studies.*.split": {"split", "card"},
     "studies.*.training.recipe": {"train", "train_sequence", "finetune"},
     "studies.*.training.arms": {"train", "train_sequence", "finetune"},
     "studies.*.training.sequence.draws": {"features"},
     "studies.*.training.sequence": {"train_sequence"},
     "studies.*.training.finetuning": {"finetune"},
-    "studies.*.evaluation": {"evaluate", "table", "figures", "figures_volumes", "report"},
+    "studies.*.evaluation": EVALUATION,
     "studies.*.submission": {"submission"},
     "recipe": {"train", "train_sequence", "finetune"},
 }

@@ -100,6 +100,7 @@ def test_a_changed_rate_of_the_sequence_model_remakes_it_and_what_follows(done):
             "evaluate",
             "table",
             "submission",
+            "card",
             "checksums",
             "figures_volumes",
             "explain",

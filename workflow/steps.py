@@ -97,8 +97,7 @@ class Steps:
 
     def export(self, study: str) -> dict[str, str]:
         """Which networks an ensemble is made of, and the architectures of all."""
-        ensembles = {arm.name: arm.members for arm in self.params.arms(study).values()}
-        settings = {"ensembles": {name: each for name, each in ensembles.items() if each}}
+        settings = {"ensembles": self._ensembles(study)}
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
         return _params(settings, code_digest("export.py", *sorted(used)))
 
@@ -118,6 +117,23 @@ class Steps:
         settings = self.params.content["weights"][name]
         used = [ARCHITECTURES[settings["architecture"]]] * (settings["source"] == "pretext")
         return _params(settings, code_digest("weights.py", *used))
+
+    def card(self, study: str) -> dict[str, str]:
+        block = self.params.study(study)
+        settings = {
+            "study": study,
+            "classes": block["classes"],
+            "multilabel": block["multilabel"],
+            "phantom": self.params.is_phantom(study),
+            "split": block["split"],
+            "evaluation": block["evaluation"],
+            "ensembles": self._ensembles(study),
+        }
+        return _params(settings, code_digest("card.py"))
+
+    def _ensembles(self, study: str) -> dict[str, Any]:
+        """The members of each ensemble of a study."""
+        return {arm.name: arm.members for arm in self.params.arms(study).values() if arm.members}
 
     def submission(self, study: str) -> dict[str, str]:
         block = self.params.study(study)

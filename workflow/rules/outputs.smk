@@ -202,6 +202,44 @@ rule export:
         " --threads {threads} --log {log}"
 
 
+rule card:
+    input:
+        winner="results/{study}/winner.json",
+        metrics=results_of("metrics", ".json"),
+        predictions=lambda wildcards: [
+            run.result("predictions", f"/{partition}.csv")
+            for run in PARAMS.runs(wildcards.study)
+            for partition in ("val", "test")
+        ],
+        records=trained_results_of("training", "/record.json"),
+        splits=splits,
+        manifest="data/{study}/manifest.csv",
+        quarantine="data/{study}/quarantine.csv",
+        withdrawn="data/{study}/withdrawn.csv",
+        texts="workflow/report/studies.yaml",
+        checklists="workflow/report/checklists.yaml",
+    output:
+        card="results/{study}/card.md",
+        checklist="results/{study}/checklist.md",
+        page="results/{study}/card.json",
+    log:
+        "logs/{study}/card.log",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.card(wildcards.study)["settings"],
+        code=lambda wildcards: STEPS.card(wildcards.study)["code"],
+    shell:
+        "python scripts/card.py --settings {params.settings:q} --winner {input.winner}"
+        " --metrics {input.metrics} --predictions {params.folders}"
+        " --records {input.records} --splits {input.splits}"
+        " --manifest {input.manifest} --quarantine {input.quarantine}"
+        " --withdrawn {input.withdrawn} --texts {input.texts} --checklists {input.checklists}"
+        " --card {output.card} --checklist {output.checklist} --page {output.page} --log {log}"
+
+
 def reported(study):
     """The files of a study that the report shows."""
     return [
@@ -211,6 +249,9 @@ def reported(study):
         f"data/{study}/consent.csv",
         f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv",
         f"results/{study}/table.csv",
+        f"results/{study}/card.md",
+        f"results/{study}/checklist.md",
+        f"results/{study}/card.json",
         *(run.result("metrics", ".json") for run in PARAMS.runs(study)),
         *(run.result("training", "/record.json") for run in PARAMS.trained_runs(study)),
         *pictures_of(study),
@@ -242,6 +283,7 @@ rule report:
             for study in PARAMS.studies
         ],
         tables=expand("results/{study}/table.csv", study=PARAMS.studies),
+        cards=expand("results/{study}/card.json", study=PARAMS.studies),
         metrics=[
             run.result("metrics", ".json")
             for study in PARAMS.studies
@@ -271,7 +313,8 @@ rule report:
         "python scripts/report.py --settings {params.settings:q}"
         " --manifests {input.manifests} --quarantines {input.quarantines}"
         " --withdrawn {input.withdrawn} --consents {input.consents} --splits {input.splits}"
-        " --tables {input.tables} --metrics {input.metrics} --records {input.records}"
+        " --tables {input.tables} --cards {input.cards}"
+        " --metrics {input.metrics} --records {input.records}"
         " --figures {input.figures} --captions {input.captions}"
         " --texts {input.texts} --template {input.template}"
         " --output {output.report} --log {log}"

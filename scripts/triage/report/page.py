@@ -11,11 +11,14 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triage.errors import UserError
+from triage.files import read_json
 from triage.report.data import Data, read_data
 from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Results, read_results
 from triage.report.runs import Run, read_runs, runs_table
+from triage.report.sections import Section
 from triage.report.tables import NONE, Cell, Table, count
+from triage.settings import convert
 
 # Headings of the pictures, by the folder they lie in.
 GROUPS = {
@@ -23,6 +26,9 @@ GROUPS = {
     "figures": "Pictures of the results",
     "explain": "What the network sees",
 }
+
+
+PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Files:
     consents: tuple[Path, ...]
     splits: tuple[Path, ...]
     tables: tuple[Path, ...]
+    cards: tuple[Path, ...]
     metrics: tuple[Path, ...]
     records: tuple[Path, ...]
     figures: tuple[Path, ...]
@@ -73,6 +80,7 @@ class Study:
     pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
     runs: tuple[Run, ...]
     runs_table: Table
+    papers: dict[str, tuple[Section, ...]]
 
 
 def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
@@ -120,7 +128,16 @@ def _study(
         pictures=_pictures(_of(name, files.figures), captions),
         runs=runs,
         runs_table=runs_table(runs),
+        papers=_papers(_one(name, files.cards)),
     )
+
+
+def _papers(path: Path) -> dict[str, tuple[Section, ...]]:
+    """The sections of the model card and of the checklist, by title."""
+    content = read_json(path)
+    return {
+        title: convert(tuple[Section, ...], content[name], name) for name, title in PAPERS.items()
+    }
 
 
 def _overview(studies: Sequence[Study]) -> Table:

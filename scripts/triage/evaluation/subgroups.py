@@ -1,0 +1,60 @@
+"""Metrics of one run by sex and age, where the manifest knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from triage.evaluation.choices import Choices
+from triage.evaluation.evaluate import EvaluationSettings, summarise
+from triage.evaluation.samples import Sample
+
+SEXES = {"F": "women and girls", "M": "men and boys"}
+AGES = ((0, 18), (18, 40), (40, 65), (65, 121))  # years, the upper one not included
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """Some of the cases, and their page of metrics as ``summarise`` gives it."""
+
+    name: str
+    cases: int
+    page: Mapping[str, Any]
+
+
+def members(manifest: Iterable[Mapping[str, str]]) -> dict[str, set[str]]:
+    """The cases of each subgroup; only subgroups that have some."""
+    found: dict[str, set[str]] = {name: set() for name in (*SEXES.values(), *map(_band, AGES))}
+    for row in manifest:
+        if row["sex"] in SEXES:
+            found[SEXES[row["sex"]]].add(row["case"])
+        if row["age"]:
+            band = next(each for each in AGES if float(row["age"]) < each[1])
+            found[_band(band)].add(row["case"])
+    return {name: cases for name, cases in found.items() if cases}
+
+
+def by_subgroup(
+    sample: Sample,
+    choices: Choices,
+    manifest: Iterable[Mapping[str, str]],
+    settings: EvaluationSettings,
+) -> list[Subgroup]:
+    """The metrics of each subgroup that ``sample`` has cases of, with the run's own choices."""
+    found = []
+    for name, cases in members(manifest).items():
+        mask = np.isin(sample.cases, sorted(cases))
+        if mask.any():
+            page = summarise(sample.subset(mask), choices, settings)
+            found.append(Subgroup(name, int(mask.sum()), page))
+    return found
+
+
+def _band(years: tuple[int, int]) -> str:
+    low, high = years
+    if not low:
+        return f"under {high}"
+    return f"{low} and over" if high > 120 else f"{low} to {high - 1}"
