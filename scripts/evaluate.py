@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from triage import command
-from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples
+from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples, headline
 from triage.evaluation.samples import read_sample
 from triage.files import read_table, write_json
 from triage.settings import parse
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the metrics of a run."""
+    """Write the metrics of a run, and the few that are worth following."""
     settings = parse(EvaluationSettings, arguments.settings)
     split = read_table(arguments.split, ["case", "group", "label", "partition"])
     val, test = (
@@ -21,6 +21,7 @@ def main(arguments: argparse.Namespace) -> None:
     )
     content = evaluate_samples(val, test, split, settings)
     write_json(content, arguments.output)
+    write_json(headline(content), arguments.summary)
     for name, page in content["partitions"].items():
         if page:
             auc = page["metrics"]["roc_auc"]
@@ -34,5 +35,6 @@ if __name__ == "__main__":
     options.add_argument("--test", type=Path, help="test predictions, if there are any")
     options.add_argument("--split", type=Path, required=True, help="groups and training labels")
     options.add_argument("--settings", required=True, help="JSON")
-    options.add_argument("--output", type=Path, required=True, help="metrics.json, to write")
+    options.add_argument("--output", type=Path, required=True, help="to write")
+    options.add_argument("--summary", type=Path, required=True, help="a few of them, to write")
     command.run(main, options)

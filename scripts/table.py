@@ -18,7 +18,7 @@ from triage.settings import parse
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the table, its summary, the comparisons of arms and the winner."""
+    """Write the table, the comparisons of arms and the winner."""
     settings = parse(EvaluationSettings, arguments.settings)
     splits = [read_table(path, ["case", "group"]) for path in arguments.splits]
     groups = pd.concat(splits).drop_duplicates("case")
@@ -34,7 +34,6 @@ def main(arguments: argparse.Namespace) -> None:
     )
     write_table(made, arguments.table)
     write_table(table.comparison_table(comparisons), arguments.comparison)
-    write_json(table.summary(made), arguments.summary)
     write_json(table.winner_record(runs), arguments.winner)
     shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
@@ -52,6 +51,5 @@ if __name__ == "__main__":
     options.add_argument("--data", default="", help="the name of the data, for the table")
     options.add_argument("--table", type=Path, required=True, help="to write")
     options.add_argument("--comparison", type=Path, required=True, help="to write")
-    options.add_argument("--summary", type=Path, required=True, help="to write")
     options.add_argument("--winner", type=Path, required=True, help="to write")
     command.run(main, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines_support import Project, Server
+from workflow_copy import Workflow, only
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Project:
     project.commit("Made")
     project.succeed("dvc", "push", "--quiet")
     return project
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The workflow after a whole run of one study, shrunken."""
+    workflow = Workflow(tmp_path_factory.mktemp("workflow"), only("braintriage"))
+    workflow.snakemake()
+    return workflow
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ A program that runs in a copy of the repository and prints JSON: for each key, t
 Snakemake and those that DVC would run, and whether nobody read it. Nothing is made.
 
 Snakemake's answer comes from what it compares: the parameters, code, inputs and outputs of every
-job. Where a key changes which jobs there are, the graph is built again, by a fork of this process.
+job. Where a key changes which jobs there are, the graph is built again, by forks side by side.
 DVC's answer comes from what dvc.yaml declares, and from steps.json as it would be written.
 """
 
@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import copy
 import json
-import os
+import multiprocessing
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +30,7 @@ from steps import Steps
 
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
-# Names of other blocks; there is not always another to name. Arms come and go in other tests.
-NAMES = {"from", "extends", "ensembles"}
+STRUCTURE |= {"from", "extends", "ensembles"}
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -52,13 +49,27 @@ def changed(content: Any, path: tuple[str, ...]) -> Any:
     for key in path[:-1]:
         block = block[key]
     key, value = path[-1], block[path[-1]]
-    names: list[str] = []
-    if key == "arm":
-        names = ["best", *content["studies"][path[1]]["training"]["arms"]]
-    elif key == "pretrained":
-        names = ["none", *content["weights"]]
+    names = others_to_name(content, path, value)
     block[key] = next(name for name in names if name != value) if names else other(key, value)
     return content
+
+
+def others_to_name(content: Any, path: tuple[str, ...], value: Any) -> list[Any]:
+    """What a key may name instead that names another block; nothing for other keys."""
+    key = path[-1]
+    if key == "pretrained":
+        return ["none", *content["weights"]]
+    if path[0] != "studies" or not {key, *path[2:3]} & {"arm", "from", "extends", "ensembles"}:
+        return []
+    training = content["studies"][path[1]]["training"]
+    if key == "from":
+        blocks = [training, training["sequence"]]
+        return next(list(block["arms"]) for block in blocks if value in block["arms"])
+    if key == "extends":
+        return [name for name, arm in training["arms"].items() if "extends" not in arm]
+    if path[2] == "ensembles":
+        return [[name, *value[1:]] for name in training["arms"] if name not in value]
+    return ["best", *training["arms"]]
 
 
 def other(key: str, value: Any) -> Any:
@@ -118,11 +129,14 @@ def picture(view: View) -> Picture:
 
 
 def reads(job: Any) -> str:
-    """What Snakemake compares of a job, as it is now."""
-    inputs = job.rule.expand_input(job.wildcards_dict)[0]
-    _, values = job.rule.expand_params(job.wildcards_dict, inputs, job.output, job)
-    compared = [job.rule.shellcmd, sorted(map(str, job.output)), sorted(map(str, inputs))]
-    return json.dumps([*compared, sorted(map(repr, values))])
+    """What Snakemake compares of a job, as it is now.
+
+    The rules' own functions are called: Snakemake would wrap each value, which takes most of the
+    time. The files that jobs need are those of the graph.
+    """
+    declared = [*job.rule.input, *job.rule.params]
+    values = [each(job.wildcards) if callable(each) else each for each in declared]
+    return json.dumps([job.rule.shellcmd, sorted(job.output), values], default=str)
 
 
 def reread(view: View, content: Any) -> dict[str, str]:
@@ -133,26 +147,11 @@ def reread(view: View, content: Any) -> dict[str, str]:
         return {min(job.output): reads(job) for job in view.dag.jobs if job.output}
 
 
-def rebuilt(content: Any) -> Picture:
-    """The graph under other settings, built by a fork."""
-    with tempfile.TemporaryFile("w+") as answer:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                settings = patch.object(Params, "read", lambda _: resolved(content))
-                with settings, whole_workflow() as view:
-                    json.dump(picture(view), answer)
-                answer.flush()
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert status == 0, "the graph can't be built"
-        answer.seek(0)
-        return dict(json.load(answer))
+def rebuilt(content: Any) -> str:
+    """The graph under other settings, as JSON."""
+    settings = patch.object(Params, "read", lambda _: resolved(content))
+    with settings, whole_workflow() as view:
+        return json.dumps(picture(view))
 
 
 def declared() -> dict[str, Any]:
@@ -182,18 +181,21 @@ def main(everything_anew: bool) -> None:
     for study in content["studies"]:  # a source that must be there once `raw` is no phantom
         Path(f"data/{study}").mkdir(parents=True, exist_ok=True)
         Path(f"data/{study}/inventory.csv").touch()
-    unknown = NAMES if content["weights"] else NAMES | {"pretrained"}
-    paths = [path for path, _ in leaves(content) if not unknown.intersection(path)]
-    paths.remove(("defaults", "submission", "arm"))  # no arm is one of all studies
+    # No arm is one of all studies.
+    unnameable = {("defaults", "submission", "arm"), ("defaults", "ensembles")}
+    paths = [path for path, _ in leaves(content) if path not in unnameable]
     anew = [path for path in paths if everything_anew or STRUCTURE.intersection(path)]
-    pictures = {".".join(path): rebuilt(changed(content, path)) for path in anew}
     with whole_workflow() as view:
         base = picture(view)
-        read = {
-            ".".join(path): reread(view, changed(content, path))
-            for path in paths
-            if path not in anew
-        }
+        with multiprocessing.get_context("fork").Pool() as pool:
+            graphs = pool.map_async(rebuilt, [changed(content, path) for path in anew], 1)
+            read = {
+                ".".join(path): reread(view, changed(content, path))
+                for path in paths
+                if path not in anew
+            }
+            whole = map(json.loads, graphs.get())
+    pictures = {".".join(path): graph for path, graph in zip(anew, whole, strict=True)}
     answer = {"base": base, "rebuilt": pictures, "reread": read, "declared": declared()}
     print(json.dumps(answer))
 

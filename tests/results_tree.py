@@ -252,7 +252,6 @@ def write_study_table(tree: Tree) -> None:
         data=["phantoms"],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
-        summary=[tree.results / "metrics.json"],
         winner=[tree.results / "winner.json"],
     )
 

@@ -19,7 +19,16 @@ PROGRAM = str(Path(__file__).with_name("engines_invalidation.py"))
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository as it is committed, where nothing was ever made."""
-    return Workflow(tmp_path_factory.mktemp("keys") / "copy", lambda content: None).folder
+    return Workflow(tmp_path_factory.mktemp("keys") / "copy", with_others_to_name).folder
+
+
+def with_others_to_name(content: dict[str, Any]) -> None:
+    """One more arm where others start from or extend the only one, so that there is a choice."""
+    for study in ("braintriage", "xray_findings"):
+        training = content["studies"][study]["training"]
+        for arms in (training["arms"], training.get("sequence", {}).get("arms", {})):
+            if arms:
+                arms[f"other_{next(iter(arms))}"] = {"epochs": 1} | next(iter(arms.values()))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +148,8 @@ READ_BY = {
     "defaults.split": {"split", "card"},
     "defaults.evaluation": EVALUATION,
     "defaults.submission": {"submission"},
-    "weights": {"weights", "table"},
+    "weights.*": {"weights"},
+    "weights.*.source": {"weights", "table"},
     "studies.*.index": {"index"},
     "studies.*.index.reader": {"index", "images", "train", "train_sequence", "finetune"},
     "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
@@ -161,7 +171,7 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         if STRUCTURE.intersection(key.split(".")):
             continue  # where there are other jobs, whatever reads their files is new
         parts = key.split(".")
-        if parts[0] in ("phantoms", "studies"):
+        if parts[0] in ("phantoms", "studies", "weights"):
             parts[1] = "*"
         blocks = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
         meant = next((READ_BY[block] for block in blocks if block in READ_BY), None)

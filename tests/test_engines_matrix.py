@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines_support import Project, Server, kill_when, wait_until
+from engines_support import Project, Server, kill_when, stages, wait_until
 
 # Both ways round; the second one costs more, and is not run every time where it says little new.
 BOTH = ["snakemake", pytest.param("dvc", marks=pytest.mark.slow)]
@@ -152,6 +152,10 @@ def test_alternating(project: Project) -> None:
         else:
             assert "train beta small 1" in project.snakemake()
         project.assert_agreed()
+        # What is written of a run is what DVC itself would write.
+        lock = project.text("dvc.lock")
+        project.succeed("dvc", "commit", "--force", "--quiet", "--no-relink")
+        assert project.text("dvc.lock") == lock
 
 
 @pytest.mark.parametrize("engine", BOTH)
@@ -307,11 +311,16 @@ def test_command_of_a_rule_edited(project: Project) -> None:
     project.assert_agreed()
 
 
-def test_case_withdrawn(project: Project) -> None:
+@pytest.mark.parametrize("engine", BOTH)
+def test_case_withdrawn(project: Project, engine: str) -> None:
     project.write("data/beta/withdrawn.csv", "case,date,reason\n2,2024-01-01,consent\n")
     assert project.plan() == BETA_ALL
     assert project.changed() == {"index@beta"}
-    assert project.snakemake() == BETA_ALL
+    if engine == "dvc":
+        after = ["split", "training", "metrics", "table"]
+        assert project.repro() == ["index@beta", *(f"{step}@beta" for step in after), "report"]
+    else:
+        assert project.snakemake() == BETA_ALL
     project.assert_agreed()
 
 
@@ -350,7 +359,9 @@ def test_unknown_file_beside_results(project: Project) -> None:
 
 
 def test_experiment(project: Project) -> None:
-    project.succeed("dvc", "exp", "run", "--quiet", "-S", "studies.alpha.arms.large.rate=0.7")
+    output = project.succeed("dvc", "exp", "run", "-S", "studies.alpha.arms.large.rate=0.7")
+    after = ["training@alpha", "metrics@alpha", "table@alpha", "report"]
+    assert stages(output) == ["steps", *after]
     assert "rate: 0.7" in project.text("params.yaml")
     project.assert_agreed()
 

@@ -272,7 +272,8 @@ def test_validation_cases_that_were_trained_on_choose_nothing(stages):
     script = [sys.executable, str(ROOT / "scripts" / "evaluate.py")]
     output = folder / "metrics.json"
     settings = json.dumps(asdict(EvaluationSettings(replicates=50)))
-    finish([*script, *parts, split, f"--settings={settings}", f"--output={output}"])
+    outputs = [f"--output={output}", f"--summary={folder / 'summary.json'}"]
+    finish([*script, *parts, split, f"--settings={settings}", *outputs])
     content = json.loads(output.read_text())
     assert content["partitions"]["val"] is None
     for point in ("youden", "sensitivity"):

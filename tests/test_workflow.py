@@ -6,15 +6,7 @@ import json
 import pytest
 import torch
 
-from workflow_copy import Workflow, only
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory) -> Workflow:
-    """The workflow after a whole run."""
-    workflow = Workflow(tmp_path_factory.mktemp("workflow"), only("braintriage"))
-    workflow.snakemake()
-    return workflow
+from workflow_copy import Workflow
 
 
 def rows(workflow: Workflow, path: str) -> list[dict[str, str]]:

@@ -32,6 +32,13 @@ class Workflow:
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
 
+    @classmethod
+    def at(cls, folder: Path) -> Workflow:
+        """The one that is in a folder already."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        return found
+
     def change(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Edit params.yaml."""
         path = self.folder / "params.yaml"

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -39,9 +40,12 @@ class Finish:
 
     def __call__(self, records: Records) -> None:
         try:
-            records.settle()
-            if self._may_tell(records):
-                self._tell(records)
+            may_tell = self._may_tell(records)
+            # It takes a second to start, in which the rest can be done.
+            with _teller() if may_tell else nullcontext() as teller:
+                records.settle()
+                if teller is not None:
+                    self._tell(records, teller)
         except (UserError, OSError) as error:
             logger.error(f"The results are whole, but the books could not be kept:\n{error}")
 
@@ -62,7 +66,7 @@ class Finish:
             return False
         return True
 
-    def _tell(self, records: Records) -> None:
+    def _tell(self, records: Records, teller: subprocess.Popen[str]) -> None:
         workflow = records.dag.workflow
         self._refresh()
         try:
@@ -75,16 +79,16 @@ class Finish:
         folders = records.knowledge.folders
         stale |= {folder for listing, folder in folders.items() if listing in stale}
         made = {*files(dag.jobs), *folders.values(), *self._sources, str(STEPS)}
+        if self._code() != self._read:
+            return  # edited just now; the next run will tell
         request = {"stale": sorted(stale), "made": sorted(made - stale)}
-        answer = subprocess.run(
-            [sys.executable, str(TELL)], input=json.dumps(request), text=True, capture_output=True
-        )
-        if answer.returncode != 0:
-            problem = (answer.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        answer, complaint = teller.communicate(json.dumps(request))
+        if teller.returncode != 0:
+            problem = (complaint.strip().splitlines() or ["it gave no reason"])[-1]
             logger.warning(f"DVC could not be told of this run: {problem}")
             return
         # DVC itself prints as well; the answer is the last line.
-        if told := json.loads(answer.stdout.splitlines()[-1]):
+        if told := json.loads(answer.splitlines()[-1]):
             logger.info(f"DVC was told of {', '.join(told)}.")
         records.knowledge.contents.save()
         records.knowledge.remember({"told": self._scene()})
@@ -96,6 +100,23 @@ class Finish:
         """Everything that both engines judge by, as it looks."""
         books = [Path("dvc.yaml"), Path("dvc.lock"), LOCK, STEPS]
         return _looks([self._settings, *CODE, *RESULTS, *books])
+
+
+@contextmanager
+def _teller() -> Iterator[subprocess.Popen[str]]:
+    """The program that tells DVC, started; it waits for what to tell, and ends without it."""
+    teller = subprocess.Popen(
+        [sys.executable, str(TELL)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield teller
+    finally:
+        teller.kill()
+        teller.communicate()
 
 
 def _looks(places: Iterable[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from triage.errors import UserError
 
 STAGES = Path("dvc.yaml")
+_OUTS = ("outs", "metrics", "plots")
 _STUDY = re.escape("${key}")
 
 
@@ -35,7 +37,8 @@ class Stages:
         self.names = list(content.get("stages", {}))
         self._patterns: list[tuple[str, re.Pattern[str]]] = []
         for name, block in content.get("stages", {}).items():
-            for out in (block["do"] if "foreach" in block else block).get("outs", []):
+            declared = block["do"] if "foreach" in block else block
+            for out in itertools.chain.from_iterable(declared.get(kind, []) for kind in _OUTS):
                 path = re.escape(next(iter(out)) if isinstance(out, dict) else out)
                 pattern = path.replace(_STUDY, "(?P<study>[^/]+)", 1)
                 self._patterns.append((name, re.compile(f"{pattern}(/.*)?")))

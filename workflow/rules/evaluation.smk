@@ -44,6 +44,7 @@ rule evaluate:
         split="data/{study}/split/fold{fold}.csv",
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
+        summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
@@ -55,7 +56,7 @@ rule evaluate:
     shell:
         "python scripts/evaluate.py --val {input.val} --test {input.test}"
         " --split {input.split} --settings {params.settings:q}"
-        " --output {output.metrics} --log {log}"
+        " --output {output.metrics} --summary {output.summary} --log {log}"
 
 
 rule ensemble:
@@ -94,7 +95,6 @@ rule table:
     output:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",
-        metrics="results/{study}/metrics.json",
         winner="results/{study}/winner.json",
     log:
         "logs/{study}/table.log",
@@ -116,7 +116,7 @@ rule table:
         " --published {input.published} --settings {params.settings:q} --data {params.data:q}"
         " --arms {params.arms:q}"
         " --table {output.table} --comparison {output.comparison}"
-        " --summary {output.metrics} --winner {output.winner} --log {log}"
+        " --winner {output.winner} --log {log}"
 
 
 rule submission:

@@ -43,6 +43,8 @@ from triage.evaluation.scoring import (
 Reason = Callable[[str, str], str | None]
 Estimates = dict[tuple[str, str], dict[str, Any]]
 
+HEADLINE = ("roc_auc", "pr_auc", "balanced_accuracy", "recall", "specificity", "f1", "brier")
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -99,6 +101,25 @@ def evaluate_samples(
             "test": summarise(test, choices, settings) if test else None,
         },
     }
+
+
+def headline(content: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a run that are worth following from change to change.
+
+    Those of the test part, and of validation the one by which arms are chosen; what is undefined
+    is left out.
+    """
+    parts = content["partitions"]
+    found = {
+        f"{prefix}{metric}": part["metrics"][metric]["value"]
+        for prefix, part, metrics in (
+            ("val_", parts["val"], ("roc_auc",)),
+            ("", parts["test"], HEADLINE),
+        )
+        if part
+        for metric in metrics
+    }
+    return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:

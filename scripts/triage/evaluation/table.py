@@ -95,16 +95,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     )
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """The numbers of a table that are worth following from change to change, by arm."""
-    run = table[table["roc_auc"].notna() | table["val_roc_auc"].notna()].set_index("arm")
-    kept = run[["val_roc_auc", *METRICS, "roc_auc_low", "roc_auc_high"]]
-    return {
-        str(arm): {str(key): float(value) for key, value in row.dropna().items()}
-        for arm, row in kept.iterrows()
-    }
-
-
 def _names(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(run.arm for run in runs))
 
