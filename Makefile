@@ -8,7 +8,7 @@ BIN := .venv/bin
 # with the rules that use them; PATH is set, not read, for jobs.
 EXCEPTIONS := 'conda environment|Absolute path "/|Mixed rules and functions|variable PATH'
 
-.PHONY: run test test-all lint format setup clean
+.PHONY: run test test-all bench lint format setup clean
 
 run: setup
 	@$(BIN)/snakemake --cores $(CORES)
@@ -18,6 +18,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/pytest -n $(CORES) -m "slow or not slow"
+
+# All sections of benchmarks/RESULTS.md, or one: make bench BENCH=sequence
+bench: setup
+	@for name in $(or $(BENCH),$(patsubst benchmarks/bench_%.py,%,$(wildcard benchmarks/bench_*.py))); \
+		do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,0 +1,141 @@
+"""What every benchmark shares: interleaved timing, and its section of RESULTS.md.
+
+A benchmark is a script ``bench_<name>.py``. It times contestants in turn, several rounds, so that
+whatever else the machine does hits all alike; says medians, and ratios against a named one; and
+writes ``results/<name>.md``, from which RESULTS.md is put together. A section can be measured anew
+alone: ``make bench BENCH=<name>``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = HERE / "RESULTS.md"
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "snakemake", "dvc")
+
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
+
+
+@dataclass
+class Times:
+    """What rounds of one contestant took, in seconds."""
+
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return median(self.wall)
+
+    @property
+    def processor_seconds(self) -> float:
+        return median(self.processor)
+
+
+def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+    """Time each contestant once a round, in an order that turns from round to round.
+
+    Time on processors is that of this process and of those that it started and that have ended.
+    """
+    times = {name: Times() for name in contestants}
+    order = list(contestants)
+    for each in range(rounds):
+        for name in order[each % len(order) :] + order[: each % len(order)]:
+            started, busy = time.perf_counter(), _processor()
+            contestants[name]()
+            times[name].wall.append(time.perf_counter() - started)
+            times[name].processor.append(_processor() - busy)
+    return times
+
+
+def _processor() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def ratio(one: Times, other: Times) -> float:
+    """How many times as long ``one`` takes as ``other``: the median of the rounds' ratios."""
+    return median(a / b for a, b in zip(one.wall, other.wall, strict=True))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown; numbers are on the right, with three digits that count."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    numbers = [all(_is_number(value) for value in column) for column in zip(*cells, strict=True)]
+    rules = ["---:" if number else "---" for number in numbers]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rules, *cells])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return str(value)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(",", "").replace(".", "").lstrip("-").isdigit()
+
+
+def report(name: str, title: str, *paragraphs: str) -> None:
+    """Print a section, and make it ``name``'s part of RESULTS.md."""
+    text = "\n\n".join([f"## {title}", *paragraphs, f"*{_circumstances(name)}*"])
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    assemble()
+
+
+def assemble() -> None:
+    """Put RESULTS.md together from the sections that are there."""
+    head = (
+        "# Benchmarks\n\n"
+        "Written by the scripts of this folder. `make bench` measures all anew, `make bench"
+        " BENCH=<name>` one section.\nContestants take turns within one run; times are medians,"
+        " and ratios are medians of the rounds' ratios.\n"
+    )
+    sections = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("*.md"))]
+    PAGE.write_text("\n".join([head, *sections]), encoding="utf-8")
+
+
+def _circumstances(name: str) -> str:
+    versions = []
+    for library in LIBRARIES:
+        if library.replace("scikit-learn", "sklearn") in sys.modules:
+            versions.append(f"{library} {metadata.version(library)}")
+    load = os.getloadavg()[0]
+    return ", ".join(
+        [
+            f"`{name}`: {datetime.now(UTC):%Y-%m-%d}",
+            f"{_processor_name()}, {len(os.sched_getaffinity(0))} cores, {_memory():.0f} GiB",
+            f"load {load:.1f} at the end",
+            f"Python {platform.python_version()}",
+            *versions,
+        ]
+    )
+
+
+def _processor_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _memory() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+if __name__ == "__main__":
+    assemble()
