@@ -19,6 +19,8 @@ from triage.data.phantoms import textures
 from triage.models import ModelSettings, build
 from triage.training import draws
 
+PLACE = int.from_bytes(b"pretext", "little")
+
 
 @dataclass(frozen=True)
 class PretextSettings:
@@ -39,7 +41,8 @@ def learn(settings: PretextSettings) -> dict[str, Tensor]:
     """The weights of a network that has learned the families; its last layers are left out."""
     pictures, families = textures.generate(settings.seed, settings.images, settings.size)
     model = ModelSettings(settings.architecture, "none", settings.options)
-    torch.manual_seed(draws.generator_seed(settings.seed))
+    # Drawn apart, so that a network of the same seed does not begin where this one did.
+    torch.manual_seed(draws.generator_seed(settings.seed, PLACE))
     network = build(model, 3, len(textures.FAMILIES))
     _train(network, pictures, families, settings)
     state = network.eval().state_dict()
