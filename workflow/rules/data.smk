@@ -33,32 +33,16 @@ rule inventory:
         "cp {input.listing} {output.inventory} 2> {log}"
 
 
-# Before anything is made anew without a withdrawn case, what has seen it is written down.
-rule consent:
-    input:
-        withdrawn="data/{study}/withdrawn.csv",
-    output:
-        consent=update("data/{study}/consent.csv"),
-    log:
-        "logs/{study}/consent.log",
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        code=STEPS.plain("consent.py")["code"],
-    shell:
-        "python scripts/consent.py --withdrawn {input.withdrawn}"
-        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log}"
-
-
+# Before anything is made anew without a withdrawn case, what has seen it is written down. That
+# list only grows, so the code that adds to it makes no index stale.
 rule index:
     input:
         inventory="data/{study}/inventory.csv",
         withdrawn="data/{study}/withdrawn.csv",
-        consent=ancient("data/{study}/consent.csv"),
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
+        consent=update("data/{study}/consent.csv"),
     log:
         "logs/{study}/index.log",
     threads: 2
@@ -70,7 +54,9 @@ rule index:
         settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.index(wildcards.study)["code"],
     shell:
-        "python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
+        "python scripts/consent.py --withdrawn {input.withdrawn}"
+        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log}"
+        " && python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
         " --withdrawn {input.withdrawn} --settings {params.settings:q}"
         " --manifest {output.manifest} --quarantine {output.quarantine}"
         " --threads {threads} --log {log}"
