@@ -1,0 +1,209 @@
+"""The whole demo: how much of the cores' time is work, and what jobs that start warm save.
+
+python benchmarks/bench_demo.py [--cores 2] [--only warm]
+
+Runs the committed workflow in a folder of its own, from nothing to the report, once with jobs that
+start warm (the default) and once with jobs that each import their libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import bench
+
+WAYS = {"warm": [], "each on its own": ["--no-hooks"]}
+TRAINING = {"weights", "train", "features", "train_sequence", "finetune"}
+EVALUATION = {"predict", "evaluate", "ensemble", "table", "submission"}
+BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as Snakemake recorded it; ``seconds`` are of all its threads."""
+
+    rule: str
+    script: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    wall: float
+    processor: float
+    memory: float
+    jobs: list[Job]
+    starts: dict[str, float]
+
+    def work(self, rules: set[str] | None = None) -> float:
+        """Seconds on cores that jobs of ``rules`` spent after they had started."""
+        return sum(
+            max(0.0, job.seconds - self.starts.get(job.script, 0.0))
+            for job in self.jobs
+            if rules is None or job.rule in rules
+        )
+
+
+def run(cores: int, options: list[str]) -> Run:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "demo")
+        subprocess.run(["git", "clone", "-q", str(bench.ROOT), str(folder)], check=True)
+        program = [str(Path(sys.executable).parent / "snakemake"), "--cores", str(cores), *options]
+        before = os.times()
+        started = time.perf_counter()
+        with open(folder / "printed", "w+") as printed:
+            process = subprocess.Popen(program, cwd=folder, stdout=printed, stderr=printed)
+            with _peak_memory(process.pid) as peak:
+                process.wait()
+            wall = time.perf_counter() - started
+            printed.seek(0)
+            text = printed.read()
+        after = os.times()
+        if process.returncode:
+            sys.exit(text[-3000:])
+        processor = sum(after[2:4]) - sum(before[2:4])
+        jobs = list(_jobs(folder, text))
+        return Run(wall, processor, max(peak), jobs, _starts(folder, not options))
+
+
+@contextmanager
+def _peak_memory(process: int) -> Iterator[list[float]]:
+    """Samples of the memory of a process and all below it, in GiB; shared pages count once."""
+    samples, over = [0.0], threading.Event()
+
+    def sample() -> None:
+        while not over.wait(0.5):
+            found = 0
+            try:
+                for each in [process, *_below(process)]:
+                    found += _proportional(each)
+            except psutil.NoSuchProcess:
+                continue
+            samples.append(found / 2**20)
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _below(process: int) -> list[int]:
+    return [each.pid for each in psutil.Process(process).children(recursive=True)]
+
+
+def _proportional(process: int) -> int:
+    """Memory in KiB, with a page that n processes share as a page / n."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(map(int, re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)))
+
+
+def _jobs(folder: Path, printed: str) -> Iterator[Job]:
+    for rule, block in BLOCK.findall(printed):
+        facts = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
+        if "output" not in facts:
+            continue
+        first = facts["output"].split(", ")[0]
+        name = base64.urlsafe_b64encode(first.encode()).decode()
+        record = json.loads((folder / ".snakemake" / "metadata" / name).read_text())
+        script = re.search(r"python (scripts/\w+\.py)", record["shellcmd"] or "")
+        seconds = (record["endtime"] - record["starttime"]) * int(facts.get("threads", 1))
+        yield Job(rule, script[1] if script else "", seconds)
+
+
+def _starts(folder: Path, warm: bool) -> dict[str, float]:
+    """Seconds that each script takes to say how it is used."""
+    program = f"""
+import sys
+sys.path[:0] = ["workflow", "scripts"]
+import os, time, json, statistics, subprocess
+from pathlib import Path
+import warm
+from engines.digest import libraries
+from engines.warm_up import TORCHVISION
+scripts = sorted(Path("scripts").glob("*.py"))
+if {warm}:
+    warm.start(sorted(set().union(*(libraries(each.name) for each in scripts))), [TORCHVISION])
+    while not Path(os.environ["PATH"].split(":")[0], "socket").exists():
+        time.sleep(0.1)
+    time.sleep(0.5)
+else:
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+taken = {{}}
+for each in scripts * 3:
+    started = time.perf_counter()
+    subprocess.run(["python", str(each), "--help"], stdout=subprocess.DEVNULL, check=True)
+    taken.setdefault(str(each), []).append(time.perf_counter() - started)
+print(json.dumps({{script: statistics.median(all) for script, all in taken.items()}}))
+"""
+    done = subprocess.check_output([sys.executable, "-c", program], cwd=folder, text=True)
+    return json.loads(done)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--cores", type=int, default=2)
+    options.add_argument("--only", choices=WAYS)
+    arguments = options.parse_args()
+    cores = arguments.cores
+    runs = {way: run(cores, extra) for way, extra in WAYS.items() if arguments.only in (None, way)}
+    header = ["", *runs]
+    rows = [
+        ("wall time, s", [each.wall for each in runs.values()]),
+        ("time on processors, s", [each.processor for each in runs.values()]),
+        ("most memory at once, GiB", [each.memory for each in runs.values()]),
+        ("start of a job, median, s", [_start(each) for each in runs.values()]),
+        ("work in training and evaluation, of cores x wall", _shares(runs, cores, True)),
+        ("work in all jobs, of cores x wall", _shares(runs, cores, False)),
+    ]
+    first = next(iter(runs.values()))
+    kinds = defaultdict(list)
+    for job in first.jobs:
+        kinds[job.rule].append(job.seconds)
+    slowest = sorted(kinds.items(), key=lambda item: -sum(item[1]))
+    bench.report(
+        "demo",
+        "The demo: five studies from nothing to the report",
+        f"{len(first.jobs)} jobs on {cores} cores. Work is the time of jobs, on all their threads,"
+        " less what their scripts take to start.",
+        bench.table(header, [(name, *values) for name, values in rows]),
+        "Where the time of the first run's jobs goes:",
+        bench.table(
+            ["rule", "jobs", "seconds"], [(rule, len(all), sum(all)) for rule, all in slowest]
+        ),
+    )
+
+
+def _start(run: Run) -> float:
+    return statistics.median(run.starts.get(job.script, 0.0) for job in run.jobs if job.script)
+
+
+def _shares(runs: dict[str, Run], cores: int, narrow: bool) -> list[str]:
+    rules = TRAINING | EVALUATION if narrow else None
+    return [f"{each.work(rules) / (cores * each.wall):.0%}" for each in runs.values()]
+
+
+if __name__ == "__main__":
+    main()
