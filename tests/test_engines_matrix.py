@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engines_support import Project, Server, kill_when, stages, wait_until
+from engines_support import Project, Server, jobs, kill_when, stages, wait_until
 
 # Both ways round; the second one costs more, and is not run every time where it says little new.
 BOTH = ["snakemake", pytest.param("dvc", marks=pytest.mark.slow)]
@@ -362,6 +362,20 @@ def test_experiment(project: Project) -> None:
     output = project.succeed("dvc", "exp", "run", "-S", "studies.alpha.arms.large.rate=0.7")
     after = ["training@alpha", "metrics@alpha", "table@alpha", "report"]
     assert stages(output) == ["steps", *after]
+    assert "rate: 0.7" in project.text("params.yaml")
+    project.assert_agreed()
+
+
+@pytest.mark.slow
+def test_experiment_aside(project: Project) -> None:
+    setting = "studies.alpha.arms.large.rate=0.7"
+    output = project.succeed("dvc", "exp", "run", "--temp", "--name", "aside", "-S", setting)
+    # In a folder of its own, where Snakemake finds what it needs in the lock.
+    assert stages(output) == ["steps", "training@alpha", "metrics@alpha", "table@alpha", "report"]
+    assert "train alpha large 1" in jobs(output)
+    assert "train alpha small 1" not in jobs(output)
+    project.assert_agreed()
+    project.succeed("dvc", "exp", "apply", "aside")
     assert "rate: 0.7" in project.text("params.yaml")
     project.assert_agreed()
 
