@@ -1,11 +1,11 @@
 """Time that the two engines take to recognise a fresh state, and to keep their books.
 
-python benchmarks/bench_engines.py [--seeds 3] [--times 10]
+python benchmarks/bench_engines.py [--seeds 1] [--times 10]
 
-In a copy of the workflow with five studies (those of params.yaml, or its first one five times).
-Nothing is trained: every file is a line of text, recorded as if its step had made it, so that
-reading of large files is left out. Beside each time stands that of an alternative: the same
-workflow under Snakemake's own records, and a dvc.yaml with a stage for every job.
+In copies of the workflow with all studies of params.yaml. Nothing is trained: every file is a line
+of text, recorded as if its step had made it, so that reading of large files is left out. Beside
+each time stands that of an alternative: the same workflow under Snakemake's own records, a dvc.yaml
+with a stage for every job, and `dvc commit`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dvc as _dvc  # noqa: F401  its version is reported
+import snakemake as _snakemake  # noqa: F401
 import yaml
 
-ROOT = Path(__file__).parents[1]
+import bench
+
 PARTS = ("scripts", "workflow", "dvc.yaml", "params.yaml", "data/weights")
 REPEATS = 3
-TARGETS = {"snakemake -n": 3.0, "dvc status": 5.0, "books after a run": 2.0}
+TARGETS = {"`snakemake -n`": 3, "`dvc status`": 5, "books after a run": 2}
 
 MAKE = """
-import sys
 from pathlib import Path
 from engines.look import whole_workflow
 from triage.data import inventory
@@ -49,11 +51,11 @@ with whole_workflow() as view:
             if job.output:
                 view.records.accept(job)
     view.records.finish()
-    print(sum(bool(job.output) for job in view.dag.jobs))
 """
 
+# The end of a run in which one table was made.
 BOOKS = """
-import sys
+import os
 import time
 from pathlib import Path
 from engines.look import whole_workflow
@@ -64,9 +66,9 @@ with whole_workflow() as view:
     path.unlink()
     path.write_text(f"{time.time()}\\n")
     view.records.accept(job)
-    start = time.perf_counter(), time.process_time()
+    start, busy = time.perf_counter(), sum(os.times()[:4])
     view.records.finish()
-    print(time.perf_counter() - start[0])
+    print(time.perf_counter() - start, sum(os.times()[:4]) - busy)
 """
 
 PLAIN = """
@@ -76,132 +78,157 @@ import engines.start
 engines.start.attach = lambda *arguments: None
 main(sys.argv[1:])
 """
+UNDER_OWN_RECORDS = (sys.executable, "-c", PLAIN, "--cores", "1", "--quiet", "all")
 
 
-class Bench:
+class Copy:
     """A copy of the workflow in which everything is fresh."""
 
-    def __init__(self, folder: Path, seeds: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @classmethod
+    def made(cls, folder: Path, seeds: int) -> Copy:
+        """A new one, with this many seeds of every arm."""
+        copy = cls(folder)
         for part in PARTS:
-            source, target = ROOT / part, folder / part
+            source, target = bench.ROOT / part, folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
+            else:
                 shutil.copy(source, target)
-        self._enlarge(seeds)
-        self.run("git", "init", "--quiet")
-        self.run("dvc", "init", "--quiet")
-        self.jobs = int(self.run(sys.executable, "-c", MAKE).split()[-1])
-        time.sleep(2.1)  # until the files are no longer so young that they are read again
-        self.run("snakemake", "--cores", "1")
-
-    def _enlarge(self, seeds: int) -> None:
-        path = self.folder / "params.yaml"
-        content = yaml.safe_load(path.read_text())
-        studies = content["studies"]
-        name, block = next(iter(studies.items()))
-        while len(studies) < 5:
-            studies[f"{name}{len(studies)}"] = json.loads(json.dumps(block))
-        for study in studies.values():
+        content = yaml.safe_load((folder / "params.yaml").read_text())
+        for study in content["studies"].values():
             study["seeds"] = list(range(1, seeds + 1))
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        copy.run("git", "init", "--quiet")
+        copy.run("dvc", "init", "--quiet")
+        copy.run(sys.executable, "-c", MAKE)
+        copy.settle()
+        return copy
+
+    def settle(self) -> None:
+        """Wait until files are no longer so young that they are read again, and read them."""
+        time.sleep(2.1)
+        self.run("snakemake", "--cores", "1")
+        self.run("dvc", "status", "--quiet")
+
+    def jobs(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "snakemake.lock").read_text())["jobs"])
+
+    def again(self, folder: Path) -> Copy:
+        shutil.copytree(self.folder, folder)
+        return Copy(folder)
+
+    def under_own_records(self) -> Copy:
+        """Without ours; Snakemake is told that all is fresh."""
+        shutil.rmtree(self.folder / ".snakemake")
+        self.run(*UNDER_OWN_RECORDS, "--touch", "--forceall")
+        return self
+
+    def with_a_stage_for_every_job(self) -> Copy:
+        """With a dvc.yaml as one would write it without Snakemake."""
+        stages: dict[str, Any] = {}
+        for number, job in enumerate(self.jobs().values()):
+            outs = [{path: {"persist": True}} for path in job["outputs"]]
+            stages[f"job{number}"] = {"cmd": "true", "deps": list(job["inputs"]), "outs": outs}
+        (self.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+        (self.folder / "dvc.lock").unlink()
+        self.commit()
+        return self
 
     def run(self, *command: str) -> str:
         """What a command prints; the benchmark ends where it fails."""
-        bin_ = str(Path(sys.executable).parent)
-        environment = os.environ | {
-            "PATH": os.pathsep.join([bin_, os.environ["PATH"]]),
-            "PYTHONPATH": os.pathsep.join(
-                str(self.folder / part) for part in ("workflow", "scripts")
-            ),
-            "DVC_SITE_CACHE_DIR": str(self.folder / ".site"),
-        }
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        modules = os.pathsep.join(str(self.folder / part) for part in ("workflow", "scripts"))
+        site = str(self.folder / ".site")
+        variables = {"PATH": path, "PYTHONPATH": modules, "DVC_SITE_CACHE_DIR": site}
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True
+            command, cwd=self.folder, env=os.environ | variables, capture_output=True, text=True
         )
         if done.returncode:
             sys.exit(f"{' '.join(command)[:100]} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def time(self, *command: str) -> tuple[float, float]:
-        """Seconds of a command, the best of some; and those on the processor."""
-        found = []
-        for _ in range(REPEATS):
-            start, busy = time.perf_counter(), _busy()
-            self.run(*command)
-            found.append((time.perf_counter() - start, _busy() - busy))
-        return min(found)
+    def dry_run(self) -> None:
+        self.run("snakemake", "--dry-run", "--quiet", "all")
 
-    def books(self) -> tuple[float, float]:
-        """Seconds that the end of a run takes in which one table was made."""
-        seconds = [float(self.run(sys.executable, "-c", BOOKS).split()[-1]) for _ in range(REPEATS)]
-        return min(seconds), 0.0
+    def plain_dry_run(self) -> None:
+        self.run(*UNDER_OWN_RECORDS, "--dry-run")
 
-    def stage_for_every_job(self) -> None:
-        """Replace dvc.yaml by the plain one, and commit it."""
-        jobs = json.loads((self.folder / "snakemake.lock").read_text())["jobs"]
-        stages: dict[str, Any] = {}
-        for number, job in enumerate(jobs.values()):
-            outs = [{path: {"persist": True}} for path in job["outputs"]]
-            stages[f"job{number}"] = {"cmd": "true", "deps": list(job["inputs"]), "outs": outs}
-        (self.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
-        (self.folder / "dvc.lock").unlink()
+    def status(self) -> None:
+        self.run("dvc", "status", "--quiet")
+
+    def commit(self) -> None:
         self.run("dvc", "commit", "--force", "--quiet", "--no-relink")
 
+    def books(self) -> bench.Times:
+        """What the end of a run takes, without the look at the files before it."""
+        times = bench.Times()
+        for _ in range(REPEATS):
+            seconds, busy = self.run(sys.executable, "-c", BOOKS).split()[-2:]
+            times.wall.append(float(seconds))
+            times.processor.append(float(busy))
+        return times
 
-def _busy() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
+def compared(small: Copy) -> dict[str, tuple[bench.Times, str, bench.Times]]:
+    """Of each measure: ours, and the alternative with its name."""
+    plain = small.again(small.folder.with_name("plain")).under_own_records()
+    every = small.again(small.folder.with_name("every")).with_a_stage_for_every_job()
+    small.settle()
 
-def measure(bench: Bench) -> dict[str, tuple[float, float]]:
+    def both(ours: Callable[[], None], name: str, other: Callable[[], None]) -> Any:
+        times = bench.interleaved({"ours": ours, name: other}, REPEATS)
+        return times["ours"], name, times[name]
+
+    commit = bench.interleaved({"commit": small.commit}, REPEATS)["commit"]
     return {
-        "snakemake -n": bench.time("snakemake", "--dry-run", "--quiet", "all"),
-        "dvc status": bench.time("dvc", "status", "--quiet"),
-        "books after a run": bench.books(),
+        "`snakemake -n`": both(small.dry_run, "Snakemake's own records", plain.plain_dry_run),
+        "`dvc status`": both(small.status, "a stage for every job", every.status),
+        "books after a run": (small.books(), "`dvc commit --force`", commit),
     }
 
 
-def alternatives(bench: Bench) -> dict[str, tuple[str, float]]:
-    """For each time its alternative: its name and its seconds. Spoils the copy."""
-    commit = bench.time("dvc", "commit", "--force", "--quiet", "--no-relink")[0]
-    plain = (sys.executable, "-c", PLAIN, "--cores", "1", "--quiet", "all")
-    shutil.rmtree(bench.folder / ".snakemake")
-    bench.run(*plain, "--touch", "--forceall")
-    own_records = bench.time(*plain, "--dry-run")[0]
-    bench.stage_for_every_job()
-    return {
-        "snakemake -n": ("Snakemake's own records", own_records),
-        "dvc status": ("a stage for every job", bench.time("dvc", "status", "--quiet")[0]),
-        "books after a run": ("dvc commit --force", commit),
-    }
-
-
-def report(bench: Bench, found: dict[str, tuple[float, float]]) -> None:
-    print(f"five studies, {bench.jobs} jobs", flush=True)
-    others = alternatives(bench)
-    for name, (seconds, busy) in found.items():
-        other, theirs = others[name]
-        on_cpu = f", {busy:.2f} s on the processor" if busy else ""
-        print(f"  {name:18} {seconds:6.2f} s   (target {TARGETS[name]:.0f} s{on_cpu})")
-        print(f"    {other:25} {theirs:6.2f} s   ratio {seconds / theirs:.2f}")
+def growth(large: Copy) -> dict[str, bench.Times]:
+    """The same measures of ours on a larger copy."""
+    calls = {"`snakemake -n`": large.dry_run, "`dvc status`": large.status}
+    return bench.interleaved(calls, REPEATS) | {"books after a run": large.books()}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seeds", type=int, default=3, help="of every arm")
-    options.add_argument("--times", type=int, default=10, help="the larger one, against this one")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--seeds", type=int, default=1, help="of every arm")
+    options.add_argument("--times", type=int, default=10, help="as many seeds in the larger copy")
     arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        small = Bench(Path(folder) / "small", arguments.seeds)
-        found = measure(small)
-        report(small, found)
-        large = Bench(Path(folder) / "large", arguments.seeds * arguments.times)
-        print(f"{arguments.times} times as many runs, {large.jobs} jobs")
-        for name, (seconds, _) in measure(large).items():
-            print(f"  {name:18} {seconds:6.2f} s   {seconds / found[name][0]:.1f} times as much")
+        small = Copy.made(Path(folder) / "small", arguments.seeds)
+        found = compared(small)
+        large = Copy.made(Path(folder) / "large", arguments.seeds * arguments.times)
+        grown = growth(large)
+        counts = [len(copy.jobs()) for copy in (small, large)]
+    rows, more = [], []
+    for name, (ours, other, theirs) in found.items():
+        cells = [ours.seconds, ours.processor_seconds, TARGETS[name]]
+        cells += [other, theirs.seconds, theirs.processor_seconds]
+        rows.append([name, *cells, theirs.processor_seconds / ours.processor_seconds])
+        now = grown[name]
+        times = now.processor_seconds / ours.processor_seconds
+        more.append([name, now.seconds, now.processor_seconds, times])
+    header = ["", "seconds", "on the processor"]
+    bench.report(
+        "engines",
+        "Recognising a fresh state, and keeping the books",
+        f"All studies of params.yaml, {counts[0]} jobs; files of a line each.",
+        bench.table(
+            [*header, "target", "alternative", "its", "its processor", "ratio of these"], rows
+        ),
+        f"{counts[1]} jobs, {counts[1] / counts[0]:.1f} times as many:",
+        bench.table([*header, "times as much, on the processor"], more),
+    )
 
 
 if __name__ == "__main__":
