@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
@@ -65,9 +66,13 @@ def _processor() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def ratio(one: Times, other: Times) -> float:
-    """How many times as long ``one`` takes as ``other``: the median of the rounds' ratios."""
-    return median(a / b for a, b in zip(one.wall, other.wall, strict=True))
+def ratio(one: Times, other: Times, of: Literal["wall", "processor"] = "wall") -> float:
+    """How many times as long ``one`` takes as ``other``: the median of the rounds' ratios.
+
+    Time on processors is the steadier of the two where both have one thread and never wait.
+    """
+    pairs = zip(getattr(one, of), getattr(other, of), strict=True)
+    return median(a / b for a, b in pairs)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
