@@ -21,6 +21,8 @@ def main(arguments: argparse.Namespace) -> None:
         ),
         histories=arguments.histories,
         slices=arguments.slices,
+        manifest=arguments.manifest,
+        split=arguments.splits[0],
         images=Images.open(arguments.arrays, arguments.tables),
         settings=parse(FigureSettings, arguments.settings),
     )
@@ -40,6 +42,7 @@ if __name__ == "__main__":
     options.add_argument(
         "--slices", type=Path, nargs="*", default=[], help="probabilities of single slices"
     )
+    options.add_argument("--manifest", type=Path, required=True)
     options.add_argument("--winner", type=Path, required=True)
     options.add_argument("--splits", type=Path, nargs="+", required=True)
     options.add_argument("--arrays", type=Path, nargs="+", required=True)

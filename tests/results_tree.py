@@ -26,7 +26,15 @@ DRAWN = (
     *("curves.svg", "roc.svg", "precision_recall.svg", "reliability.svg", "scores.svg"),
     *("confusion.svg", "seeds.svg", "mistakes.png"),
 )
+DRAWN_PICTURES = ("votes.svg", "balancing.svg", "search.svg", "chain.svg")
 DRAWN_VOLUMES = ("slices.svg",)
+COMPARED = {
+    "chain": list(ARMS),
+    "searches": {
+        "wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.rate": 0.1}}
+    },
+    "balancing": {"lstm": {"method": "smote", "exclude_votes": [3, 4], "seed": 1}},
+}
 EVALUATION = EvaluationSettings(replicates=100)
 
 
@@ -50,7 +58,8 @@ class Study:
     def pictures(self) -> list[str]:
         more = self.slices > 1
         explored = EXPLORED + EXPLORED_VOLUMES * more
-        drawn = DRAWN + DRAWN_VOLUMES * more
+        drawn = DRAWN + (DRAWN_VOLUMES if more else DRAWN_PICTURES)
+        drawn += ("findings.svg",) * self.multilabel
         return [*(f"explore/{name}" for name in explored), *(f"figures/{name}" for name in drawn)]
 
 
@@ -109,7 +118,12 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
         part = "unlabelled" if not label else ("val", "test", "train", "train")[i // 2 % 4]
         same = {"case": case, "group": case, "label": label}
         files = {role: f"{case}/{role}.mha" for role in study.roles}
-        source = {"votes": "", "partition": "", "files": json.dumps(files), "size": 1000 + i}
+        source = {
+            "votes": "" if study.slices > 1 else i % 8,
+            "partition": "",
+            "files": json.dumps(files),
+            "size": 1000 + i,
+        }
         person = {"sha256": f"{i:064x}", "age": round(rng.uniform(20, 80), 1), "sex": "MF"[i % 2]}
         manifest.append(same | source | person)
         split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
@@ -274,6 +288,7 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
     settings = {
         **{"classes": tree.study.classes, "cases": 4, "seed": 1},
         **{"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": tree.study.multilabel},
+        "compared": COMPARED,
     }
     run_script(
         "figures.py",
@@ -282,6 +297,7 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         metrics=tree.runs("metrics/*/*.json"),
         predictions=tree.runs("predictions/*/*"),
         slices=tree.runs("predictions/*/*/slices.csv"),
+        manifest=[tree.data / "manifest.csv"],
         winner=[tree.results / "winner.json"],
         splits=[tree.split],
         figures=[tree.results / name for name in names],

@@ -144,7 +144,28 @@ class Steps:
         settings = {"classes": self.params.study(study)["classes"]} | PICTURES
         return _params(settings, code_digest("explore.py"))
 
-    def figures(self, study: str) -> dict[str, str]:
+    def balancing(self, study: str) -> dict[str, Any]:
+        """Of the arms that balance their training cases or leave some out: how."""
+        found = {}
+        for arm in self.params.arms(study).values():
+            if arm.stage != "training":
+                continue
+            method, votes = arm.recipe["balance"]["method"], arm.recipe["exclude_votes"]
+            if method != "none" or votes:
+                how = {"method": method, "exclude_votes": votes, "seed": arm.seeds[0]}
+                found[arm.name] = how
+        return found
+
+    def searches(self, study: str) -> dict[str, Any]:
+        """The arms of each search, with what they try."""
+        found: dict[str, Any] = {}
+        for arm in self.params.arms(study).values():
+            if arm.search:
+                found.setdefault(arm.search, {})[arm.name] = arm.point
+        return found
+
+    def figures(self, study: str, compared: bool = False) -> dict[str, str]:
+        """Settings of the pictures of results; ``compared`` for those that need all arms."""
         block = self.params.study(study)
         bootstrap = ("confidence", "replicates", "seed", "bins")
         settings = {
@@ -152,7 +173,14 @@ class Steps:
             "multilabel": block["multilabel"],
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
+            "compared": None,
         }
+        if compared:
+            settings["compared"] = {
+                "chain": block["chain"],
+                "searches": self.searches(study),
+                "balancing": self.balancing(study),
+            }
         return _params(settings, code_digest("figures.py"))
 
     def explain(self, study: str) -> dict[str, str]:

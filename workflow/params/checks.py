@@ -17,6 +17,12 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
             where=f"{where}.classes",
             remedy="name two, the positive one last, or set multilabel: true",
         )
+    if unknown := [name for name in block["chain"] if name not in arms]:
+        raise UserError(
+            f"{unknown[0]!r} is not an arm",
+            where=f"{where}.chain",
+            remedy=f"of {', '.join(arms)}",
+        )
     chosen = block["submission"]["arm"]
     if chosen != "best" and chosen not in arms:
         raise UserError(

@@ -12,6 +12,14 @@ DRAWN = [
     "mistakes.png",
 ]
 DRAWN_VOLUMES = ["slices.svg"]
+# Pictures that some studies have beside those, each by a rule of its own.
+MORE = {
+    "votes": lambda study: PARAMS.study(study)["index"]["reader"] == "annotations",
+    "findings": lambda study: PARAMS.study(study)["multilabel"],
+    "balancing": lambda study: bool(STEPS.balancing(study)),
+    "search": lambda study: bool(STEPS.searches(study)),
+    "chain": lambda study: bool(PARAMS.study(study)["chain"]),
+}
 EXPLAINED = ["augmentation.png", "attention.png"]
 GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
 
@@ -24,6 +32,11 @@ def studies_of(kind):
     """A pattern of the studies of volumes, or of those of single pictures."""
     chosen = [study for study in PARAMS.studies if has_volumes(study) == (kind == "volumes")]
     return "|".join(chosen) or f"no_{kind}"
+
+
+def studies_with(name):
+    """A pattern of the studies that have one of the pictures MORE."""
+    return "|".join(filter(MORE[name], PARAMS.studies)) or f"no_{name}"
 
 
 def picture(folder, name):
@@ -46,7 +59,9 @@ def pictures_in(folder, study):
     more = has_volumes(study)
     names = {
         "explore": EXPLORED + EXPLORED_VOLUMES * more,
-        "figures": DRAWN + DRAWN_VOLUMES * more,
+        "figures": DRAWN
+        + DRAWN_VOLUMES * more
+        + [f"{name}.svg" for name in MORE if MORE[name](study)],
         "explain": EXPLAINED,
     }
     return [f"results/{study}/{folder}/{name}" for name in names[folder]]
@@ -113,6 +128,7 @@ rule figures:
             for partition in ("val", "test")
         ],
         winner="results/{study}/winner.json",
+        manifest="data/{study}/manifest.csv",
         splits=splits,
         arrays=arrays,
         tables=tables,
@@ -133,7 +149,7 @@ rule figures:
         "python scripts/figures.py --settings {params.settings:q}"
         " --histories {input.histories} --slices {input.slices} --metrics {input.metrics}"
         " --predictions {params.folders} --winner {input.winner} --splits {input.splits}"
-        " --arrays {input.arrays} --tables {input.tables}"
+        " --manifest {input.manifest} --arrays {input.arrays} --tables {input.tables}"
         " --figures {output} --log {log}"
 
 
@@ -142,6 +158,71 @@ use rule figures as figures_volumes with:
         pictures("figures", DRAWN + DRAWN_VOLUMES),
     wildcard_constraints:
         study=studies_of("volumes"),
+
+
+use rule figures as figures_votes with:
+    output:
+        picture("figures", "votes.svg"),
+    log:
+        "logs/{study}/figures-votes.log",
+    wildcard_constraints:
+        study=studies_with("votes"),
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+
+
+use rule figures as figures_findings with:
+    output:
+        picture("figures", "findings.svg"),
+    log:
+        "logs/{study}/figures-findings.log",
+    wildcard_constraints:
+        study=studies_with("findings"),
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+
+
+use rule figures as figures_balancing with:
+    output:
+        picture("figures", "balancing.svg"),
+    log:
+        "logs/{study}/figures-balancing.log",
+    wildcard_constraints:
+        study=studies_with("balancing"),
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+
+
+use rule figures as figures_search with:
+    output:
+        picture("figures", "search.svg"),
+    log:
+        "logs/{study}/figures-search.log",
+    wildcard_constraints:
+        study=studies_with("search"),
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+
+
+use rule figures as figures_chain with:
+    output:
+        picture("figures", "chain.svg"),
+    log:
+        "logs/{study}/figures-chain.log",
+    wildcard_constraints:
+        study=studies_with("chain"),
+    params:
+        folders=results_of("predictions", ""),
+        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
+        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
 
 
 rule explain:

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.figures import curves, decisions, mistakes, scores, slices, style
+from triage.figures import arms as related
+from triage.figures import curves, decisions, mistakes, scores, slices, style, subsets
 from triage.figures.panels import panels
 from triage.figures.runs import Results
 from triage.figures.settings import FigureSettings
@@ -25,6 +26,11 @@ NAMES = (
     "seeds",
     "mistakes",
     "slices",
+    "votes",
+    "findings",
+    "balancing",
+    "search",
+    "chain",
 )
 
 
@@ -36,6 +42,8 @@ class Sources:
     histories: Sequence[Path]
     slices: Sequence[Path]
     images: Images
+    manifest: Path
+    split: Path
     settings: FigureSettings
 
 
@@ -56,8 +64,16 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "curves":
         kept = {arm.name for arm in results.arms} if results and results.left_out else None
         return curves.curves(sources.histories, kept)
+    compared = settings.compared
+    if name == "balancing" and compared:
+        arms = compared.balancing
+        return subsets.balancing(arms, sources.manifest, sources.split, settings.classes)
     if results is None:
         return style.notice("no case has a known label")
+    if name == "search" and compared:
+        return related.search(compared.searches, results, sources.histories)
+    if name == "chain" and compared:
+        return related.chain(compared.chain, results)
     shown, chosen = panels(results, settings), results.winner
     if name == "roc":
         return scores.roc(shown, chosen, settings)
@@ -75,4 +91,8 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "slices":
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
+    if name == "votes":
+        return subsets.votes(own[0], sources.manifest, settings.confidence)
+    if name == "findings":
+        return subsets.findings(own, settings.confidence)
     return mistakes.mistakes(own, sources.images, settings.cases, seen.table)

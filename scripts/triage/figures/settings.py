@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,37 @@ class ExploreSettings:
     seed: int
 
 
+Point = dict[str, float]  # what a point of a search tries, by setting
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """What an arm does to the numbers of its training cases."""
+
+    method: Literal["none", "oversample", "smote", "adasyn"]
+    exclude_votes: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How arms belong together.
+
+    ``chain``: each adds one thing to the last. ``searches``: the arms of each search with what they
+    try. ``balancing``: of the arms that balance or leave cases out.
+    """
+
+    chain: tuple[str, ...]
+    searches: dict[str, dict[str, Point]]
+    balancing: dict[str, Balancing]
+
+
 @dataclass(frozen=True)
 class FigureSettings:
     """``cases``: how many mistakes of a kind are shown.
 
     ``confidence``, ``replicates`` and ``seed`` are those of the evaluation's bootstrap, ``bins``
-    those of its reliability curve.
+    those of its reliability curve. ``compared`` is for the pictures that need it.
     """
 
     classes: tuple[str, ...]
@@ -32,6 +58,7 @@ class FigureSettings:
     replicates: int
     seed: int
     bins: int
+    compared: Compared | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""Pictures of how arms belong together: the points of a search, the steps of an ablation chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from triage.figures import style
+from triage.figures.curves import History, read_history
+from triage.figures.decisions import LEAST_SPAN
+from triage.figures.runs import Arm, Results
+from triage.figures.settings import Point
+
+COURSES = {"val_auc": "ROC AUC on validation", "val_loss": "loss on validation"}
+STEPS = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
+
+
+def search(
+    searches: Mapping[str, Mapping[str, Point]], results: Results, histories: Sequence[Path]
+) -> Figure:
+    """For each search the course of every point, and what each reaches on validation.
+
+    The best point stands out.
+    """
+    known = {arm.name: arm for arm in results.arms}
+    courses: dict[str, list[History]] = {}
+    for path in histories:
+        courses.setdefault(path.parent.parent.name, []).append(read_history(path))
+    count = len(COURSES) + 1
+    most = max(len(points) for points in searches.values())
+    height = max(2.8, 1.2 + 0.25 * most)
+    figure, axes = style.panels(count * len(searches), height=height, columns=count)
+    for row, (name, points) in enumerate(searches.items()):
+        own = axes[row * count : (row + 1) * count]
+        reached = {arm: known[arm].validation for arm in points if arm in known}
+        best = max(reached, key=reached.__getitem__, default=None)
+        for ax, (column, title) in zip(own, COURSES.items(), strict=False):
+            for arm in sorted(points, key=lambda each: each == best):
+                look: style.Look = {"color": style.FAINT, "linewidth": 1}
+                if arm == best:
+                    look = {"color": style.colour(1), "linewidth": 1.8}
+                for history in courses.get(arm, []):
+                    if column in history.columns:
+                        ax.plot(history.epochs, history.columns[column], **look)
+            ax.set_title(f"{style.title(name)}: {title}")
+            ax.set_xlabel("epoch")
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ranked = sorted(reached, key=reached.__getitem__)
+        last = own[-1]
+        for place, arm in enumerate(ranked):
+            colour = style.colour(1) if arm == best else style.QUIET
+            last.plot(reached[arm], place, "o", color=colour)
+        last.set_yticks(range(len(ranked)), [_point(points[arm]) for arm in ranked])
+        last.tick_params(axis="y", length=0, pad=-8)
+        for label in last.get_yticklabels():
+            label.set_horizontalalignment("left")
+        last.set_ylim(-0.6, max(0.6, len(ranked) - 0.4))
+        low, high = min(reached.values(), default=0), max(reached.values(), default=1)
+        last.set_xlim(low - max(0.1, 1.6 * (high - low)), high + 0.02)
+        last.set_title("points by ROC AUC on validation")
+    handles = [Line2D([], [], color=colour) for colour in (style.colour(1), style.FAINT)]
+    style.key(figure, handles, ["best on validation", "others"])
+    return figure
+
+
+def _point(values: Point) -> str:
+    return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in values.items())
+
+
+def chain(names: Sequence[str], results: Results) -> Figure:
+    """Steps from arm to arm, each with what it adds to the one before and its interval."""
+    known = {arm.name: arm for arm in results.arms}
+    arms = [known[name] for name in names if name in known]
+    figure, axes = style.panels(len(STEPS), height=3.6, columns=2)
+    places = np.arange(len(arms))
+    for ax, (metric, title) in zip(axes, STEPS.items(), strict=True):
+        found = np.array([_estimate(arm, results.partition, metric) for arm in arms])
+        values, low, high = found.T
+        edges = np.append(places - 0.5, len(arms) - 0.5)
+        ax.stairs(values, edges, baseline=None, color=style.colour(0), linewidth=1.8)
+        ax.errorbar(
+            places,
+            values,
+            yerr=np.abs([values - low, high - values]),
+            fmt="none",
+            ecolor=style.QUIET,
+            capsize=3,
+        )
+        for place, arm in zip(places, arms, strict=True):
+            runs = [member.run.value(results.partition, metric) for member in arm.members]
+            ax.plot(np.full(len(runs), place), runs, "o", color=style.colour(0), ms=4)
+        for step, gain in enumerate(np.diff(values), 1):
+            ax.annotate(
+                f"{gain:+.3f}",
+                (step, high[step] if np.isfinite(high[step]) else values[step]),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                color=style.colour(2) if gain >= 0 else style.colour(1),
+            )
+        bottom, top = ax.get_ylim()
+        margin = max(0.02, (LEAST_SPAN - (top - bottom)) / 2)
+        ax.set_ylim(bottom - margin, top + margin)
+        ax.set_xticks(places, [style.title(arm.name) for arm in arms], rotation=20, ha="right")
+        ax.set_title(f"{title}, {results.partition}")
+    figure.subplots_adjust(bottom=0.24)
+    return figure
+
+
+def _estimate(arm: Arm, partition: str, metric: str) -> tuple[float, float, float]:
+    """The mean over the runs of a metric and of the ends of its interval."""
+    of_runs = [member.run.metrics["partitions"][partition] for member in arm.members]
+    pages = [page["metrics"][metric] for page in of_runs]
+    parts = [[each[key] for each in pages] for key in ("value", "low", "high")]
+    value, low, high = (
+        float(np.mean([np.nan if each is None else each for each in part])) for part in parts
+    )
+    return value, low, high

@@ -1,0 +1,158 @@
+"""Pictures of kinds of cases: mistakes by the annotators' votes and by finding, and balancing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+
+from triage.figures import style
+from triage.figures.panels import Panel
+from triage.figures.runs import Arm
+from triage.figures.settings import Balancing
+from triage.files import read_rows
+from triage.training import balance, draws
+from triage.training.settings import Balance
+
+Row = Mapping[str, str]
+
+
+def votes(panel: Panel, manifest: Path, confidence: float) -> Figure:
+    """How often the chosen arm is wrong, by how many annotators chose the positive class."""
+    number = {row["case"]: int(row["votes"]) for row in read_rows(manifest) if row["votes"]}
+    sample, wrong = panel.arm.mean, _wrong(panel.arm, panel.index)
+    of_case = np.array([number.get(str(case), -1) for case in sample.cases])
+    kinds = sorted(set(of_case[of_case >= 0].tolist()))
+    if not kinds:
+        return style.notice("no case of this part has a number of votes")
+    groups = [wrong[of_case == kind] for kind in kinds]
+    figure, (ax,) = style.panels(1, height=3.2)
+    _shares(ax, groups, confidence, style.colour(0))
+    sizes = [len(group) for group in groups]
+    words = [f"{kind}\n{size} cases" for kind, size in zip(kinds, sizes, strict=True)]
+    ax.set_xticks(range(len(kinds)), words)
+    ax.set_xlabel(f"annotators who chose {panel.names[1]}")
+    ax.set_title(f"{panel.title}: share of cases called wrongly")
+    figure.subplots_adjust(bottom=0.2)
+    return figure
+
+
+def findings(panels: Sequence[Panel], confidence: float) -> Figure:
+    """Of the chosen arm, how often each finding is missed, and how often wrongly called."""
+    figure, axes = style.panels(2, height=1.4 + 0.3 * len(panels), columns=2, left=1.5, sharey=True)
+    titles = ("Missed where present", "Called where absent")
+    for ax, truth, title in zip(axes, (1, 0), titles, strict=True):
+        for place, panel in enumerate(panels):
+            labels = panel.arm.mean.labels[:, panel.index]
+            chosen = _wrong(panel.arm, panel.index)[labels == truth]
+            if not len(chosen):
+                continue
+            share, low, high = _interval(chosen, confidence)
+            ax.plot([low, high], [place, place], color=style.QUIET, linewidth=1.2)
+            ax.plot(share, place, "o", color=style.colour(1 - truth))
+            ax.text(1.02, place, f"{len(chosen)}", va="center", fontsize=7, color=style.QUIET)
+        ax.set(xlim=(-0.02, 1.1), xlabel="share of cases")
+        ax.set_title(title)
+        ax.set_yticks(range(len(panels)), [panel.title for panel in panels])
+        ax.set_ylim(len(panels) - 0.5, -0.5)
+    return figure
+
+
+def balancing(
+    arms: Mapping[str, Balancing], manifest: Path, split: Path, classes: Sequence[str]
+) -> Figure:
+    """Training cases by class and by votes, as they are and as an epoch of each arm has them."""
+    training = {row["case"] for row in read_rows(split) if row["partition"] == "train"}
+    rows = [row for row in read_rows(manifest) if row["case"] in training and row["label"]]
+    has_votes = any(row["votes"] for row in rows)
+    columns = 1 + has_votes
+    figure, axes = style.panels(len(arms) * columns, height=2.5, columns=columns)
+    for place, (arm, settings) in enumerate(arms.items()):
+        times = _times(rows, settings, classes)
+        own = axes[place * columns : (place + 1) * columns]
+        words = _words(settings)
+        counted = [row["label"].split("|") for row in rows]
+        _pairs(own[0], list(classes), counted, times, f"{style.title(arm)} ({words}): classes")
+        if has_votes:
+            given = [[row["votes"]] for row in rows]
+            kinds = sorted({each[0] for each in given})
+            _pairs(own[1], kinds, given, times, f"{style.title(arm)}: votes")
+    style.key(figure, [style.swatch(i) for i in range(2)], ["in the training part", "in an epoch"])
+    return figure
+
+
+def _words(settings: Balancing) -> str:
+    parts: list[str] = [settings.method] * (settings.method != "none")
+    if settings.exclude_votes:
+        parts.append(f"without votes {', '.join(map(str, settings.exclude_votes))}")
+    return "; ".join(parts)
+
+
+def _times(
+    rows: Sequence[Row], settings: Balancing, classes: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """How often the first epoch shows each of the cases [rows]."""
+    left_out = {str(each) for each in settings.exclude_votes}
+    kept = [i for i, row in enumerate(rows) if row["votes"] not in left_out]
+    names = [rows[i]["case"] for i in kept]
+    targets = np.array([[float(classes[-1] in rows[i]["label"].split("|"))] for i in kept])
+    plan = balance.plan(
+        Balance(settings.method, "all"), settings.seed, 0, draws.keys(names), targets, None
+    )
+    times = np.zeros(len(rows), np.int64)
+    times[kept] = np.bincount(plan.rows, minlength=len(kept))
+    return times
+
+
+def _pairs(
+    ax: Axes,
+    names: Sequence[str],
+    kinds: Sequence[Sequence[str]],
+    times: npt.NDArray[np.int64],
+    title: str,
+) -> None:
+    """Two bars for each name: how many cases are of it, and how many samples of an epoch."""
+    before, after = Counter[str](), Counter[str]()
+    for own, count in zip(kinds, times, strict=True):
+        for name in own:
+            before[name] += 1
+            after[name] += int(count)
+    places = np.arange(len(names))
+    for side, counts in enumerate((before, after)):
+        heights = [counts[name] for name in names]
+        bars = ax.bar(places + 0.4 * side - 0.2, heights, 0.38, color=style.colour(side))
+        ax.bar_label(bars, fontsize=7, padding=1)
+    ax.set_xticks(places, names)
+    ax.margins(y=0.15)
+    ax.grid(visible=False, axis="x")
+    ax.set_title(title)
+
+
+def _wrong(arm: Arm, index: int) -> npt.NDArray[np.bool_]:
+    """Which cases are on the wrong side of the arm's operating point."""
+    sample = arm.mean
+    called = sample.probabilities[:, index] > arm.threshold(index)
+    return np.asarray(called != (sample.labels[:, index] == 1))
+
+
+def _shares(
+    ax: Axes, groups: Sequence[npt.NDArray[np.bool_]], confidence: float, colour: str
+) -> None:
+    """Shares with their intervals, side by side."""
+    for place, group in enumerate(groups):
+        share, low, high = _interval(group, confidence)
+        ax.plot([place, place], [low, high], color=style.QUIET, linewidth=1.2)
+        ax.plot(place, share, "o", color=colour, markersize=7)
+    ax.set_ylim(-0.02, 1.02)
+
+
+def _interval(wrong: npt.NDArray[np.bool_], confidence: float) -> tuple[float, float, float]:
+    """The share of ``wrong`` and its interval (Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209)."""
+    found = binomtest(int(wrong.sum()), len(wrong)).proportion_ci(confidence, "wilson")
+    return float(wrong.mean()), float(found.low), float(found.high)
