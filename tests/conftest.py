@@ -10,7 +10,6 @@ from hypothesis import settings
 from engines_support import Project, Server
 from workflow_copy import Workflow, only
 
-
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
