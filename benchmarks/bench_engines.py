@@ -222,7 +222,9 @@ def main() -> None:
     bench.report(
         "engines",
         "Recognising a fresh state, and keeping the books",
-        f"All studies of params.yaml, {counts[0]} jobs; files of a line each.",
+        f"All studies of params.yaml, {counts[0]} jobs; files of a line each. On an idle machine"
+        " seconds are those on the processor, less for the books, which two processes keep side by"
+        " side.",
         bench.table(
             [*header, "target", "alternative", "its", "its processor", "ratio of these"], rows
         ),
