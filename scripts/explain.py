@@ -19,6 +19,7 @@ from triage.training import distributed
 def main(arguments: argparse.Namespace) -> None:
     """Explain the first run of the chosen arm; of an ensemble, that of the first arm."""
     torch.set_num_threads(arguments.threads)
+    distributed.claim(arguments.device)
     winner = read_json(arguments.winner)["arm"]
     runs = list(zip(arguments.checkpoints, arguments.predictions, strict=True))
     own = [run for run in runs if run[0].parent.parent.name == winner]

@@ -21,6 +21,7 @@ from triage.settings import parse
 from triage.training.cases import Cases, Parts
 from triage.training.checkpoint import read_weights
 from triage.training.job import Job, training_options
+from triage.training.limit import TimeLimit
 from triage.training.loop import Trainer
 from triage.training.normalise import Normalisation
 
@@ -46,7 +47,9 @@ def main(options: argparse.Namespace) -> None:
     network = job.place(build_pretrained(job.recipe.model, channels, len(job.outputs), weights))
     samples = job.image_samples(network, normalisation, whole=False)
     keeper = job.keeper(f"memorise-{json.dumps(options.goal)}")
-    trained = Trainer(network, *samples, job.recipe, job.settings.seed, job.outputs, keeper).run()
+    limit = TimeLimit.of_job(options.time_limit)
+    trainer = Trainer(network, *samples, job.recipe, job.settings.seed, job.outputs, keeper, limit)
+    trained = trainer.run()
     keeper.remove()
     accuracies = [row["val_accuracy"] for row in trained.history]
     reached = [i for i, each in enumerate(accuracies, start=1) if each >= settings.accuracy]

@@ -21,6 +21,7 @@ class Workflow:
 
     def __init__(self, folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         self.folder = folder
+        self.programs: list[Path] = []  # folders of programs that go before installed ones
         folder.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
             source, target = ROOT / part, folder / part
@@ -48,16 +49,22 @@ class Workflow:
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command in the folder; what it printed."""
-        environment = os.environ | {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         printed = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, printed[-4000:]
         return printed
+
+    def environment(self) -> dict[str, str]:
+        folders = [*self.programs, Path(sys.executable).parent, os.environ["PATH"]]
+        path = os.pathsep.join(map(str, folders))
+        return os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def snakemake(self, *arguments: str, fails: bool = False) -> str:
         return self.run("snakemake", "--cores", "2", *arguments, fails=fails)

@@ -48,6 +48,22 @@ def atomic(target: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def ensure_writable(target: Path) -> None:
+    """Raises UserError where ``target`` could not be written: before hours of work, not after."""
+    folder = Path(target).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK) else "no permission, or a read-only disk"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UserError(
+            f"can't be written ({reason})",
+            where=target,
+            remedy="make the folder writable, then start again",
+        )
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -132,6 +132,7 @@ rule submission:
         submission="results/{study}/submission.csv",
     log:
         "logs/{study}/submission.log",
+    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,

@@ -384,6 +384,7 @@ rule report:
         report="results/report.html",
     log:
         "logs/report.log",
+    localrule: True
     resources:
         mem_mb=2000,
         runtime=15,

@@ -39,7 +39,6 @@ rule weights:
     wildcard_constraints:
         weights="|".join(PARAMS.weights) or "no_weights",
     resources:
-        gpu=1,
         mem_mb=8000,
         runtime=240,
     params:
@@ -81,7 +80,7 @@ rule train:
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --weights {input.weights}"
         " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --threads {threads} --log {log}"
+        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
 
 
 # A check of a target of its own: nothing else is made from it.
@@ -175,7 +174,7 @@ rule train_sequence:
         " --manifest {input.manifest} --split {input.split}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --threads {threads} --log {log}"
+        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
 
 
 rule finetune:
@@ -207,4 +206,4 @@ rule finetune:
         " --manifest {input.manifest} --split {input.split}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --threads {threads} --log {log}"
+        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"

@@ -6,16 +6,22 @@ one process. The first process writes the results.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, distributed
 
+from triage.training import gpus
+
 RANK = int(os.environ.get("RANK", "0"))
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 IS_FIRST = RANK == 0
+PR_SET_PDEATHSIG = 1  # of prctl.h
 
 
 @contextmanager
@@ -24,11 +30,38 @@ def group(device: torch.device) -> Iterator[None]:
     if WORLD == 1:
         yield
         return
+    _end_with_launcher()
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
         distributed.destroy_process_group()
+
+
+def claim(kind: str, count: int = 1) -> None:
+    """Take ``count`` GPUs for this process alone, unless it works for a process that has them.
+
+    Must come before CUDA is used: then it is too late to choose.
+    """
+    if kind != "cpu" and "LOCAL_RANK" not in os.environ:
+        gpus.lease(max(1, count), torch.cuda.device_count())
+
+
+def launch(count: int) -> None:
+    """Where ``count`` processes are wanted, become torchrun, which starts this program in each.
+
+    Returns in those processes, and where one is enough.
+    """
+    if count > 1 and "LOCAL_RANK" not in os.environ:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+        os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
+
+
+def _end_with_launcher() -> None:
+    """A process whose launcher was killed would train on, beside the next start of the job."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "prctl"):  # Linux
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def local_device(kind: str) -> torch.device:

@@ -1,7 +1,8 @@
-"""A wish to stop: SIGTERM of a scheduler ahead of a time limit or preemption, or Ctrl-C."""
+"""A wish to stop: a scheduler's SIGTERM at a time limit or preemption, Ctrl-C, or a time budget."""
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -9,6 +10,7 @@ from typing import NoReturn
 from triage.command import log
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+TRY_AGAIN = os.EX_TEMPFAIL  # exit status of a job whose time was up
 
 
 class Interrupt:
@@ -37,8 +39,11 @@ class Interrupt:
         for each, handler in zip(SIGNALS, self._before, strict=True):
             signal.signal(each, handler)
 
-    def leave(self) -> NoReturn:
+    def leave(self, time_is_up: bool = False) -> NoReturn:
         """End the program with the status that a shell reports for the signal."""
+        if time_is_up and not self.requested:
+            log.info("the time limit is near; the state is saved, and the next start goes on")
+            raise SystemExit(TRY_AGAIN)
         log.info("stopped as asked; the state is saved, and the next start goes on from it")
         raise SystemExit(128 + (self.received or 0))
 

@@ -26,13 +26,14 @@ from triage.command import log
 from triage.data.reference import Reference
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.files import sha256, write_json, write_rows
+from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
 from triage.training import distributed, draws, tracking
 from triage.training.cases import outputs_of, read_parts
 from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
+from triage.training.limit import TimeLimit
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
 from triage.training.samples import Samples
@@ -63,6 +64,12 @@ def training_options(description: str | None) -> argparse.ArgumentParser:
     options.add_argument(
         "--save-every", type=float, default=EVERY, help="seconds between saves within an epoch"
     )
+    options.add_argument("--gpus", type=int, default=1, help="how many; a process works on each")
+    options.add_argument(
+        "--time-limit",
+        type=float,
+        help="minutes, near the end of which the state is saved; without it, what SLURM allows",
+    )
     return options
 
 
@@ -75,8 +82,13 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
-def prepare(options: argparse.Namespace, deterministic: bool = True) -> torch.device:
-    """Set torch up for this process, and give its device."""
+def prepare(options: argparse.Namespace, deterministic: bool = True, gpus: int = 1) -> torch.device:
+    """Set torch up for this process, and give its device.
+
+    Where several GPUs are asked for, the program starts anew in a process for each.
+    """
+    distributed.claim(options.device, gpus)
+    distributed.launch(gpus)
     torch.set_num_threads(options.threads)
     _keep_freed_memory()
     if deterministic:
@@ -129,7 +141,10 @@ class Job:
         self.settings = parse(TrainingSettings, options.settings)
         self.recipe: Recipe = self.settings.recipe
         self.inputs = {"manifest": options.manifest, "split": options.split} | inputs
-        self.device = prepare(options, self.recipe.deterministic)
+        for name in ("checkpoint", "history", "record", "output"):
+            if name in options:
+                ensure_writable(getattr(options, name))
+        self.device = prepare(options, self.recipe.deterministic, options.gpus)
         self.outputs = outputs_of(self.settings)
         self.parts = read_parts(options.split, options.manifest, self.settings)
         self.images = Images.open(options.arrays, options.tables)
@@ -192,9 +207,12 @@ class Job:
         """
         started = time.monotonic()
         keeper = self.keeper()
+        limit = TimeLimit.of_job(self.options.time_limit)
         with tracking.opened(self.settings) as watch:
             seed = self.settings.seed
-            trainer = Trainer(network, *samples, self.recipe, seed, self.outputs, keeper, watch)
+            trainer = Trainer(
+                network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit
+            )
             trained = trainer.run()
         if not distributed.IS_FIRST:
             return

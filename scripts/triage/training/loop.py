@@ -20,6 +20,7 @@ from triage.training.average import MovingAverage
 from triage.training.balance import Plan
 from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
+from triage.training.limit import TimeLimit
 from triage.training.losses import Objective
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
@@ -77,6 +78,7 @@ class Trainer:
         outputs: tuple[str, ...],
         keeper: Keeper,
         watch: Callable[[dict[str, float]], None] = lambda row: None,
+        limit: TimeLimit | None = None,
     ) -> None:
         _check_feasible(recipe, val)
         self.network = network
@@ -84,6 +86,7 @@ class Trainer:
         self.recipe, self.seed = recipe, seed
         self.keeper = keeper
         self.watch = watch
+        self.limit = limit or TimeLimit(None)
         self.device = train.targets.device
         objective = Objective(recipe.loss, train.targets, outputs)
         self.objective = objective
@@ -114,7 +117,10 @@ class Trainer:
             self._restore(state)
             if distributed.IS_FIRST:
                 log.info("going on in epoch %d, after %d steps", self.epoch + 1, self.step)
-        with Interrupt() as interrupt, Progress(self.recipe.epochs, self.epoch) as progress:
+        with (
+            Interrupt() as interrupt,
+            Progress(self.recipe.epochs, self.epoch, self.limit) as progress,
+        ):
             while not self._is_done():
                 self._run_epoch(interrupt, progress)
         if self.selection.epoch is None:
@@ -240,11 +246,12 @@ class Trainer:
             self.keeper.save(self._state())
 
     def _save_if_due(self, interrupt: Interrupt, epoch_ended: bool = False) -> None:
-        stop = interrupt.requested and distributed.IS_FIRST
+        time_is_up = self.limit.is_near(self.keeper.cost) and not self._is_done()
+        stop = (interrupt.requested or time_is_up) and distributed.IS_FIRST
         if stop or self.keeper.is_due(epoch_ended):
             self.save()
         if stop:
-            interrupt.leave()
+            interrupt.leave(time_is_up)
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime, timedelta
 from types import TracebackType
 
 import torch
@@ -12,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from triage.command import log
 from triage.training import distributed
+from triage.training.limit import TimeLimit
 from triage.training.step import Totals
 
 QUIET = 300.0  # seconds after which a long epoch shows a line in the log, where there is no bar
@@ -20,8 +22,10 @@ QUIET = 300.0  # seconds after which a long epoch shows a line in the log, where
 class Progress:
     """The progress of ``epochs`` epochs, of which ``done`` were done before."""
 
-    def __init__(self, epochs: int, done: int) -> None:
+    def __init__(self, epochs: int, done: int, limit: TimeLimit | None = None) -> None:
         self.epochs, self.done = epochs, done
+        self.limit = limit or TimeLimit(None)
+        self.warned = False
         self.bar: tqdm | None = None
         self.redirect = logging_redirect_tqdm()
         self.seen: torch.Tensor | None = None
@@ -88,12 +92,25 @@ class Progress:
                 for name in ("val_loss", "val_accuracy", "val_auc")
                 if not math.isnan(row[name])
             ),
-            f"{seconds:.1f} s",
+            f"{seconds:.1f} s an epoch",
             f"{duration(left)} left",
         ]
+        if left > QUIET:
+            parts.append(f"until about {clock(left)}")
         if row["skipped"]:
             parts.append(f"{row['skipped']:.0f} steps skipped")
         log.info(", ".join(parts))
+        self._compare_with_limit(left)
+
+    def _compare_with_limit(self, left: float) -> None:
+        """Say it early, and once, where the time limit comes before the end."""
+        if left > self.limit.left and not self.warned:
+            self.warned = True
+            log.warning(
+                "the time limit comes first, in %s: the state will be saved then, and the next "
+                "start goes on from it",
+                duration(self.limit.left),
+            )
 
     def _loss(self, totals: Totals) -> str:
         """The mean loss of the epoch, as of some steps ago: the device is not waited for."""
@@ -115,3 +132,10 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def clock(seconds: float) -> str:
+    """The time of day in so many ``seconds``, with the date where it is another day."""
+    now = datetime.now()
+    end = now + timedelta(seconds=seconds)
+    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%Y-%m-%d %H:%M}"

@@ -1,0 +1,104 @@
+"""Jobs side by side on a workstation use different GPUs, and a crash leaves no GPU taken."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from triage.errors import UserError
+from triage.training import gpus
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from triage.training import gpus
+gpus.WAIT = 0.05
+gpus.lease(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+os.execvp("sleep", ["sleep", "60"])
+"""
+
+
+@pytest.fixture
+def hold(tmp_path, monkeypatch):
+    """Starts processes that hold GPUs; gives what each sees."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    started = []
+
+    def start(count=1, there=2, **environment):
+        command = [sys.executable, "-c", HOLDER, str(count), str(there), str(tmp_path / "locks")]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(SCRIPTS)} | environment,
+        )
+        started.append(process)
+        os.set_blocking(process.stdout.fileno(), True)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def seen(process):
+    return process.stdout.readline().strip()
+
+
+def test_jobs_side_by_side_get_different_gpus(hold):
+    assert {seen(hold()), seen(hold())} == {"0", "1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_job_waits_for_a_gpu_and_gets_that_of_one_that_died(hold, number):
+    first, second = hold(), hold()
+    taken = {process: seen(process) for process in (first, second)}
+    third = hold()
+    time.sleep(0.5)
+    assert third.poll() is None
+    second.send_signal(number)
+    assert seen(third) == taken[second]
+
+
+def test_several_gpus_are_taken_together_or_not_at_all(hold):
+    single = hold(1, 3)
+    assert seen(single) == "0"
+    assert seen(hold(2, 3)) == "1,2"
+
+
+def test_gpus_are_chosen_from_those_that_a_person_names(hold):
+    assert {seen(hold(CUDA_VISIBLE_DEVICES="5,7")), seen(hold(CUDA_VISIBLE_DEVICES="5,7"))} == {
+        "5",
+        "7",
+    }
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "3"},
+        {"CUDA_VISIBLE_DEVICES": "3"},
+        {"CUDA_VISIBLE_DEVICES": ""},
+    ],
+)
+def test_what_leaves_no_choice_stays_as_it_is_and_nobody_waits(hold, given):
+    expected = given["CUDA_VISIBLE_DEVICES"]
+    assert [seen(hold(1, 8, **given)) for _ in range(2)] == [expected, expected]
+
+
+def test_a_machine_without_gpus_is_left_alone(hold):
+    assert seen(hold(1, 0)) == "None"
+
+
+def test_more_gpus_than_there_are_is_a_clear_mistake(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(UserError, match="4 GPUs are asked for, but there are 2"):
+        gpus.lease(4, 2, tmp_path)
