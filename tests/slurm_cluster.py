@@ -32,7 +32,9 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> 
     """Fails where ``holds`` has not become true after ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
+        if time.monotonic() > end:
+            queue = subprocess.run(["squeue", "--states=all"], capture_output=True, text=True)
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}\n{queue.stdout}")
         time.sleep(0.1)
 
 

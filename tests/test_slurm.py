@@ -140,7 +140,7 @@ def test_a_whole_study_on_slurm_has_the_bytes_of_a_local_run(cluster, local, tmp
     monkeypatch.setenv("SNAKEMAKE_PROFILE", PROFILE)
     before = len(cluster.jobs())
     remote.run("dvc", "repro", f"metrics@{STUDY}")
-    assert [rule for rule, _ in partitions(cluster)[before:]] == ["evaluate"]
+    assert [job for job, _ in partitions(cluster)[before:]] == ["evaluate_evaluate"]  # a group
     assert_only_metrics_differ(made(remote), local.demo)
 
 
@@ -252,7 +252,6 @@ def test_whatever_happens_to_jobs_no_saved_epoch_is_lost_and_the_bytes_are_the_s
         assert {cancelled.gpu(), limited.gpu()} == {"0", "1"}
 
         cluster.tell("scontrol", "update", f"NodeName={NODE}", "State=DRAIN", "Reason=test")
-        cluster.tell("scontrol", "update", f"JobId={limited.job()}", "TimeLimit=1")
         cluster.tell("scancel", cancelled.job())
         wait_until(lambda: cancelled.states() == ["CANCELLED", "PENDING"], "a second attempt")
         assert "the state is saved" in cancelled.log.read_text()
@@ -260,6 +259,8 @@ def test_whatever_happens_to_jobs_no_saved_epoch_is_lost_and_the_bytes_are_the_s
         cluster.kill_controller()
         time.sleep(3)  # Snakemake asks in vain
         cluster.start_controller()
+        assert limited.states() == ["RUNNING"]
+        cluster.tell("scontrol", "update", f"JobId={limited.job()}", "TimeLimit=1")
         wait_until(lambda: limited.states() == ["TIMEOUT", "PENDING"], "the time limit")
         assert "the state is saved" in limited.log.read_text()
         # Nothing starts on a drained node.
