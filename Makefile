@@ -14,10 +14,10 @@ run: setup
 	@$(BIN)/snakemake --cores $(CORES)
 
 test: setup
-	$(BIN)/pytest -n $(CORES)
+	$(BIN)/pytest -n $(CORES) --dist loadgroup
 
 test-all: setup
-	$(BIN)/pytest -n $(CORES) -m "slow or not slow"
+	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "slow or not slow"
 
 # All sections of benchmarks/RESULTS.md, or one: make bench BENCH=sequence
 bench: setup

@@ -1,9 +1,11 @@
 """Several processes on one run give the result of one."""
 
 import csv
+import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,38 @@ def test_two_processes_give_the_result_of_one(study, alone, tmp_path):
     assert_alike(tmp_path, alone)
 
 
+def test_a_job_that_is_given_two_gpus_starts_two_processes(study, alone, tmp_path):
+    command = arguments("train.py", study, tmp_path, run_settings(**CHANGES), "--gpus", "2")
+    printed = finish(command)
+    assert printed.count("epoch 6/6") == 1
+    assert json.loads((tmp_path / "record.json").read_text())["processes"] == 2
+    assert_alike(tmp_path, alone)
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_launcher_that_is_killed(study, alone, tmp_path):
+    settings = run_settings(**CHANGES | {"epochs": 2000})
+    command = arguments("train.py", study, tmp_path, settings, "--save-every", "0", "--gpus", "2")
+    process = start(command)
+    wait_for_state(tmp_path / "scratch", process)
+    workers = workers_of(process.pid, command)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=60)
+    end = time.monotonic() + 20
+    while any(is_alive(each) for each in workers):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
@@ -77,9 +111,12 @@ def test_a_lost_process_ends_the_job_and_the_next_start_goes_on(study, alone, tm
 
 def a_worker(launcher: int, command: list[str]) -> int:
     """The first process that the launcher started."""
+    return min(workers_of(launcher, command))
+
+
+def workers_of(launcher: int, command: list[str]) -> list[int]:
     children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    workers = [each for each in map(int, children) if command[1] in command_line(each)]
-    return min(workers)
+    return [each for each in map(int, children) if command[1] in command_line(each)]
 
 
 def command_line(process: int) -> str:

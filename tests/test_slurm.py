@@ -133,7 +133,7 @@ def test_a_whole_study_on_slurm_has_the_bytes_of_a_local_run(cluster, local, tmp
     assert used["train"] == used["predict"] == used["explain"] == "gpu"
     assert used["index"] == used["table"] == "cpu"
     # Steps of no time at all were no jobs.
-    assert not {"inventory", "consent", "submission", "checksums", "report"} & used.keys()
+    assert not {"inventory", "submission", "checksums", "report"} & used.keys()
 
     # DVC, too, lets SLURM work: what a changed setting touches, and no more.
     remote.change(draw_more)

@@ -39,6 +39,11 @@ def arms_of(stages, folder):
     return "|".join(patterns) or "no_such_arm"
 
 
+def by_attempt(amount):
+    """A resource of which a job that failed gets more, should that have been the reason."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def run_of(wildcards):
     return PARAMS.run(wildcards.study, wildcards.arm, wildcards.fold, wildcards.seed)
 

@@ -7,8 +7,8 @@ rule phantom:
         study="|".join(PARAMS.phantoms) or "no_phantom",
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
@@ -47,8 +47,8 @@ rule index:
         "logs/{study}/index.log",
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(240),
     params:
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
         settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
@@ -71,8 +71,8 @@ rule images:
     log:
         "logs/{study}/images-{shard}.log",
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(240),
     params:
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
         settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
@@ -93,8 +93,8 @@ rule split:
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.split(wildcards.study)["code"],
@@ -114,8 +114,8 @@ rule statistics:
     log:
         "logs/{study}/statistics-fold{fold}.log",
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         code=STEPS.plain("compute_statistics.py")["code"],
     shell:
@@ -134,8 +134,8 @@ rule slices:
     log:
         "logs/{study}/slices.log",
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(240),
     params:
         code=STEPS.plain("slices.py")["code"],
     shell:

@@ -25,8 +25,8 @@ rule predict:
         arm=arms_of(STAGES, "predictions"),
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(120),
     params:
         folder=lambda wildcards: Path(run_of(wildcards).result("predictions", "/test.csv")).parent,
         code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
@@ -48,8 +48,8 @@ rule evaluate:
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         settings=lambda wildcards: STEPS.evaluate(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.evaluate(wildcards.study)["code"],
@@ -74,8 +74,8 @@ rule ensemble:
         partition="|".join(PARTITIONS),
     localrule: True
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
     params:
         code=STEPS.plain("ensemble.py")["code"],
     shell:
@@ -99,8 +99,8 @@ rule table:
     log:
         "logs/{study}/table.log",
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         folders=lambda wildcards: [
             str(Path(run.result("predictions", "/test.csv")).parent)
@@ -134,8 +134,8 @@ rule submission:
         "logs/{study}/submission.log",
     localrule: True
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
     params:
         folders=lambda wildcards: [
             str(Path(run.result("predictions", "/test.csv")).parent)

@@ -98,8 +98,8 @@ rule explore:
     wildcard_constraints:
         study=studies_of("pictures"),
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: STEPS.explore(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.explore(wildcards.study)["code"],
@@ -139,8 +139,8 @@ rule figures:
     wildcard_constraints:
         study=studies_of("pictures"),
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         folders=results_of("predictions", ""),
         settings=lambda wildcards: STEPS.figures(wildcards.study)["settings"],
@@ -242,8 +242,8 @@ rule explain:
         "logs/{study}/explain.log",
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(60),
     params:
         folders=trained_results_of("predictions", ""),
         settings=lambda wildcards: STEPS.explain(wildcards.study)["settings"],
@@ -270,8 +270,8 @@ rule export:
     log:
         "logs/{study}/export.log",
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: STEPS.export(wildcards.study)["settings"],
         code=lambda wildcards: STEPS.export(wildcards.study)["code"],
@@ -306,8 +306,8 @@ rule card:
     log:
         "logs/{study}/card.log",
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         folders=results_of("predictions", ""),
         settings=lambda wildcards: STEPS.card(wildcards.study)["settings"],
@@ -386,8 +386,8 @@ rule report:
         "logs/report.log",
     localrule: True
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(15),
     params:
         settings=lambda wildcards: STEPS.report()["settings"],
         code=STEPS.report()["code"],

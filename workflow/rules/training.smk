@@ -39,8 +39,8 @@ rule weights:
     wildcard_constraints:
         weights="|".join(PARAMS.weights) or "no_weights",
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(240),
     params:
         settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
         code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
@@ -68,8 +68,8 @@ rule train:
     threads: network_threads
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(720),
     params:
         settings=training_params("train.py", "settings"),
         code=training_params("train.py", "code"),
@@ -101,8 +101,8 @@ rule memorise:
     threads: network_threads
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(240),
     params:
         settings=lambda wildcards: STEPS.memorise(run_of(wildcards))["settings"],
         goal=lambda wildcards: STEPS.memorise(run_of(wildcards))["goal"],
@@ -131,8 +131,8 @@ rule features:
         arm=arms_of(["training"], "training"),
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(120),
     params:
         settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
         code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
@@ -163,8 +163,8 @@ rule train_sequence:
         arm=arms_of(["sequence"], "training"),
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(240),
     params:
         settings=training_params("train_sequence.py", "settings"),
         code=training_params("train_sequence.py", "code"),
@@ -195,8 +195,8 @@ rule finetune:
     threads: network_threads
     resources:
         gpu=1,
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime=lambda wildcards, attempt: 720 * attempt,
+        mem_mb=by_attempt(16000),
+        runtime=by_attempt(720),
     params:
         settings=training_params("finetune.py", "settings"),
         code=training_params("finetune.py", "code"),
