@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 
 NODE = "triage-test"
 CONFIGURATION = Path("/etc/slurm")  # the one place where every srun looks, also that of a job
+MARK = "# Of a test"
+LOCK = Path(tempfile.gettempdir()) / "triage-slurm.lock"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 
 
@@ -23,7 +26,8 @@ def why_not() -> str | None:
         return f"no {', '.join(missing)}: apt-get install slurm-wlm munge"
     if os.geteuid() != 0:
         return "only root may start a SLURM"
-    if (CONFIGURATION / "slurm.conf").exists():
+    own = CONFIGURATION / "slurm.conf"
+    if own.exists() and not own.read_text().startswith(MARK):
         return f"this machine has a SLURM of its own ({CONFIGURATION})"
     return None
 
@@ -48,6 +52,9 @@ class Cluster:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
+        """Waits until no other test has one: there is one place for the configuration."""
+        self._alone = open(LOCK, "w")  # noqa: SIM115 (held until the end)
+        fcntl.flock(self._alone, fcntl.LOCK_EX)
         self._configure()
         self._launch("munged", *self._munge_options())
         wait_until((self.folder / "munge.socket").exists, "munged")
@@ -64,6 +71,7 @@ class Cluster:
         for name in ("slurm.conf", "gres.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._alone.close()
 
     def start_controller(self) -> None:
         self._launch("slurmctld", "-D")
@@ -137,7 +145,7 @@ class Cluster:
             f"PartitionName=gpu Nodes={NODE}",
             f"PartitionName=urgent Nodes={NODE} PriorityTier=100",
         ]
-        text = [f"{key}={value}" for key, value in lines.items()] + partitions
+        text = [MARK, *(f"{key}={value}" for key, value in lines.items()), *partitions]
         (CONFIGURATION / "slurm.conf").write_text("\n".join(text) + "\n")
         gpus = [f"NodeName={NODE} Name=gpu File=/dev/{each}" for each in ("null", "zero")]
         (CONFIGURATION / "gres.conf").write_text("\n".join(gpus) + "\n")

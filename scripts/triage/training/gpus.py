@@ -12,6 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from triage.command import log
@@ -82,11 +83,21 @@ def _try_lock(names: Sequence[str], count: int, folder: Path) -> list[str] | Non
 
 def _lock(path: Path) -> int | None:
     """A descriptor that holds the lock; None where another process does."""
-    path.parent.mkdir(mode=0o1777, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of a file that everyone on this machine may lock, whoever was the first."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o1777)
+    # Reading is all that a lock needs, and all that others may do with one's own file.
+    with suppress(FileNotFoundError):
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
