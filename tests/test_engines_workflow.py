@@ -24,6 +24,7 @@ FOLLOWING = [
     "table",
     "submission",
     "figures",
+    "card",
     "checksums",
 ]
 pytestmark = pytest.mark.slow
