@@ -93,6 +93,22 @@ def _is_number(cell: str) -> bool:
     return cell.replace(",", "").replace(".", "").lstrip("-").isdigit()
 
 
+def plot(
+    name: str, x: Sequence[float], lines: Mapping[str, Sequence[float]], label: str, unit: str
+) -> None:
+    """Draw lines over ``x`` on logarithmic axes into ``results/<name>.svg``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for title, values in lines.items():
+        axes.plot(x, values, marker="o", label=title)
+    axes.set(xscale="log", yscale="log", xlabel=label, ylabel=unit)
+    axes.legend(frameon=False)
+    RESULTS.mkdir(exist_ok=True)
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
+
+
 def report(name: str, title: str, *paragraphs: str) -> None:
     """Print a section, and make it ``name``'s part of RESULTS.md."""
     text = "\n\n".join([f"## {title}", *paragraphs, f"*{_circumstances(name)}*"])

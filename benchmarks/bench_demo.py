@@ -140,14 +140,15 @@ import sys
 sys.path[:0] = ["workflow", "scripts"]
 import os, time, json, statistics, subprocess
 from pathlib import Path
-import warm
-from engines.digest import libraries
-from engines.warm_up import TORCHVISION
+from engines.warm_up import start
 scripts = sorted(Path("scripts").glob("*.py"))
 if {warm}:
-    warm.start(sorted(set().union(*(libraries(each.name) for each in scripts))), [TORCHVISION])
-    while not Path(os.environ["PATH"].split(":")[0], "socket").exists():
-        time.sleep(0.1)
+    start([each.name for each in scripts] * 4)
+    socket = Path(os.environ["PATH"].split(":")[0], "socket")
+    for _ in range(300):
+        if socket.exists():
+            break
+        time.sleep(0.2)
     time.sleep(0.5)
 else:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from engines import warm_up
+
 ROOT = Path(__file__).parent.parent
 OWNER = """
 import os, sys, time
@@ -275,3 +277,14 @@ def _python_works(warm: Warm, folder: Path) -> bool:
 def test_nobody_else_can_reach_the_server(warm: Warm) -> None:
     assert warm.folder.stat().st_mode & 0o777 == 0o700
     assert warm.folder.stat().st_uid == os.getuid()
+
+
+def test_extras_that_a_fork_can_not_share_are_left_to_jobs(monkeypatch) -> None:
+    started: list[str] = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(warm_up.warm, "start", lambda names, files: started.extend(names))
+    warm_up.start(["train.py"] * (warm_up.MANY - 1))
+    assert started == []
+    warm_up.start(["train.py"] * warm_up.MANY)
+    assert {"torch", "numpy"} <= set(started)
+    assert not {name.split(".")[0] for name in started} & warm_up.EXTRAS

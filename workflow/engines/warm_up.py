@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import warm
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MANY = 4
 # Mends the import of torchvision, so it runs instead; it is not loaded as a module.
 TORCHVISION = SCRIPTS / "triage" / "models" / "vision.py"
+# Extras: jobs that want them are few, and importing them may start threads, which no fork keeps.
+EXTRAS = {"onnx", "onnxruntime", "onnxscript", "tensorboard", "wandb"}
 
 _STEP = re.compile(r"\bpython scripts/(\w+\.py)")
 
@@ -27,10 +30,15 @@ def warm_up(workflow: Workflow) -> None:
     """
     if not workflow.is_main_process or not workflow.local_exec or workflow.touch:
         return
-    users: Counter[str] = Counter()
-    for job in workflow.dag.needrun_jobs():
-        for script in _STEP.findall(job.rule.shellcmd or ""):
-            users.update(libraries(script))
-    shared = sorted(name for name, jobs in users.items() if jobs >= MANY)
+    commands = (job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs())
+    start([script for command in commands for script in _STEP.findall(command)])
+
+
+def start(scripts: Iterable[str]) -> None:
+    """Start a server with what many of ``scripts`` import, if there is such a thing."""
+    users = Counter(name for script in scripts for name in libraries(script))
+    shared = sorted(
+        name for name, jobs in users.items() if jobs >= MANY and name.split(".")[0] not in EXTRAS
+    )
     if shared:
         warm.start(shared, [TORCHVISION] if "torch" in shared else [])
