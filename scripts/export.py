@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from triage import command
+from triage.data.readers import volumes
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
@@ -101,7 +102,8 @@ def describe(
         steps.append(f"take slices 0 to {model.slices - 1}")
     steps.append("as float32, not normalised: all further steps are part of the model")
     metrics = read_json(run)
-    roles = CHANNELS.get(mode, [f"sequence {i + 1}" for i in range(first.channels)])
+    named = CHANNELS | {"volume": list(volumes.SEQUENCES)}
+    roles = named[mode] if len(named[mode]) == first.channels else list(range(first.channels))
     axes = ["case", *(["slice"] * model.of_volumes), "channel", "row", "column"]
     return {
         "study": first.study,

@@ -209,6 +209,7 @@ def _write_record(tree: Tree, run: str) -> None:
             "images": {"reader": "folders", "mode": "rgb", "size": None},
             "recipe": recipe,
             "sequence": None,
+            "stage": "training",
         },
         "code": "0123456789abcdef",
         "git_commit": "0" * 40,

@@ -104,6 +104,19 @@ def test_a_changed_rate_of_the_sequence_model_remakes_it_and_what_follows(done):
     assert done.planned() == set()
 
 
+def test_snakemakes_own_report_has_every_picture_with_its_caption(done):
+    done.snakemake("--report", "snakemake-report.html")
+    page = (done.folder / "snakemake-report.html").read_text()
+    folders = ("explore", "figures", "explain")
+    study = done.folder / "results" / "braintriage"
+    pictures = [path for folder in folders for path in (study / folder).iterdir()]
+    assert len(pictures) > 10
+    for path in pictures:
+        assert path.relative_to(done.folder).as_posix() in page
+        caption = (done.folder / "workflow" / "report" / f"{path.stem}.rst").read_text()
+        assert caption.split("**")[1] in page
+
+
 def test_a_misspelt_setting_stops_before_any_job(done):
     before = (done.folder / "params.yaml").read_text()
     done.change(lambda content: content["recipe"].update(epoks=3))

@@ -207,7 +207,8 @@ class Card:
         parts = []
         for arm, record in self.sources.records.items():
             model = record["settings"]["recipe"]["model"]
-            over = " with a sequence model over slices" if record["settings"]["sequence"] else ""
+            slices_alone = record["settings"]["stage"] == "training"
+            over = "" if slices_alone else " with a sequence model over slices"
             parts.append(f"{arm}: {model['architecture']}{over}, {record['weights']:,} weights")
         outputs = settings.classes if settings.multilabel else settings.classes[-1:]
         return (
