@@ -1,0 +1,204 @@
+"""Cost of an image from 1,000 to 100,000 pictures: index, images, split, an epoch, evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import bench
+from params import Params
+from steps import Steps
+from triage.data import inventory
+from triage.files import read_rows, write_rows
+
+SIZE = 16  # pixels; what is measured is the cost of an image beside that of its pixels
+SHARDS = 4
+STUDY = "pneumonia"
+PARAMS = Params.read(bench.ROOT / "params.yaml")
+ARRAYS = " ".join(f"shard-{i}.npy" for i in range(SHARDS))
+TABLES = " ".join(f"shard-{i}.csv" for i in range(SHARDS))
+LINES = {
+    "index": [
+        "index.py --raw raw --inventory inventory.csv --withdrawn withdrawn.csv"
+        " --manifest manifest.csv --quarantine quarantine.csv --settings SETTINGS"
+    ],
+    "images": [
+        f"images.py --raw raw --manifest manifest.csv --settings SETTINGS --shard {i}"
+        f" --array shard-{i}.npy --table shard-{i}.csv"
+        for i in range(SHARDS)
+    ],
+    "split": [
+        f"split.py --manifest manifest.csv --tables {TABLES} --fold 0 --settings SETTINGS"
+        " --output split.csv"
+    ],
+    "statistics": [
+        f"compute_statistics.py --split split.csv --arrays {ARRAYS} --tables {TABLES}"
+        " --output statistics.json"
+    ],
+    "an epoch": [
+        "train.py --settings SETTINGS --code none --manifest manifest.csv --split split.csv"
+        f" --statistics statistics.json --arrays {ARRAYS} --tables {TABLES} --scratch scratch"
+        " --weights --checkpoint c.pt --history h.csv --record r.json"
+    ],
+    "evaluation": [
+        "evaluate.py --val val.csv --test test.csv --split split.csv --settings SETTINGS"
+        " --output metrics.json --summary summary.json"
+    ],
+}
+
+
+def write_pictures(raw: Path, count: int) -> None:
+    """Random grey pictures in the layout of the study, a patient each."""
+    random = np.random.default_rng(0)
+    for i in range(count):
+        part = "test" if i % 10 == 0 else "train"
+        kind = ("NORMAL", "PNEUMONIA")[i // 10 % 2]
+        folder = raw / "chest_xray" / part / kind
+        if i < 40:
+            folder.mkdir(parents=True, exist_ok=True)
+        name = f"IM-{i:06d}-0001" if kind == "NORMAL" else f"person{i}_bacteria_{i}"
+        Image.fromarray(random.integers(0, 256, (SIZE, SIZE), np.uint8)).save(
+            folder / f"{name}.png"
+        )
+
+
+class Study:
+    """The steps of a study of so many pictures, run as the workflow runs them."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self.block = PARAMS.study(STUDY)
+        write_pictures(folder / "raw", count)
+        inventory.write(folder / "raw", folder / "inventory.csv")
+        write_rows([], ["case", "date", "reason"], folder / "withdrawn.csv")
+
+    def commands(self) -> dict[str, list[list[str]]]:
+        """For each step its scripts' command lines."""
+        steps, study = Steps(PARAMS), STUDY
+        images = json.loads(steps.images(study)["settings"]) | {"shards": SHARDS, "size": SIZE}
+        settings = {
+            "index": steps.index(study)["settings"],
+            "images": json.dumps(images),
+            "split": steps.split(study)["settings"],
+            "an epoch": self._training(),
+            "evaluation": steps.evaluate(study)["settings"],
+        }
+        return {
+            step: [
+                [settings[step] if word == "SETTINGS" else word for word in line.split()]
+                for line in lines
+            ]
+            for step, lines in LINES.items()
+        }
+
+    def _training(self) -> str:
+        run = next(iter(PARAMS.runs(STUDY)))
+        settings = json.loads(Steps(PARAMS).training("train.py", run)["settings"])
+        settings["images"]["size"] = SIZE
+        settings["recipe"] |= {"epochs": 1, "batch": 256}
+        settings["recipe"]["input"]["resize"] = None
+        settings["recipe"]["model"] = {
+            "architecture": "fcnn", "options": {"size": SIZE}, "pretrained": "none"
+        }  # fmt: skip
+        return json.dumps(settings)
+
+    def predict(self) -> None:
+        """Predictions by chance: evaluation does not care."""
+        random = np.random.default_rng(0)
+        positive = self.block["classes"][1]
+        for partition in ("val", "test"):
+            rows = [
+                {
+                    "case": row["case"],
+                    "class": positive,
+                    "label": int(row["label"] == positive),
+                    "logit": f"{logit:.5f}",
+                    "probability": f"{1 / (1 + np.exp(-logit)):.7f}",
+                }
+                for row in read_rows(self.folder / "split.csv")
+                if row["partition"] == partition
+                for logit in [random.normal()]
+            ]
+            columns = ["case", "class", "label", "logit", "probability"]
+            write_rows(rows, columns, self.folder / f"{partition}.csv")
+
+    def run(self, commands: Sequence[list[str]]) -> tuple[float, float]:
+        """Seconds on processors, and the most memory of a process in MB."""
+        before, memory = os.times(), 0.0
+        for command in commands:
+            memory = max(memory, _run(self.folder, command))
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4]), memory
+
+
+def _run(folder: Path, command: list[str]) -> float:
+    """Run a script; the most memory that it took, in MB."""
+    script = str(bench.ROOT / "scripts" / command[0])
+    program = [sys.executable, script, *command[1:], "--threads", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with open(folder / "printed", "w") as printed:
+        process = subprocess.Popen(
+            program, cwd=folder, env=environment, stdout=printed, stderr=printed
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit((folder / "printed").read_text()[-2000:])
+    return used.ru_maxrss / 1024
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--counts", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    arguments = options.parse_args()
+    found: dict[str, list[tuple[float, float]]] = {}
+    for count in arguments.counts:
+        with tempfile.TemporaryDirectory() as place:
+            study = Study(Path(place), count)
+            for step, commands in study.commands().items():
+                if step == "evaluation":
+                    study.predict()
+                found.setdefault(step, []).append(study.run(commands))
+    counts = arguments.counts
+    seconds = {step: [busy for busy, _ in all] for step, all in found.items()}
+    memory = {step: [most for _, most in all] for step, all in found.items()}
+    bench.plot("scale-time", counts, seconds, "images", "seconds on a processor")
+    bench.plot("scale-memory", counts, memory, "images", "MB")
+    header = ["step", *(f"{a:,} to {b:,}" for a, b in pairwise(counts)), f"s at {counts[-1]:,}"]
+    rows = [
+        (
+            step,
+            *(
+                1e3 * (t - s) / (b - a)
+                for (a, s), (b, t) in pairwise(zip(counts, all, strict=True))
+            ),
+            all[-1],
+        )
+        for step, all in seconds.items()
+    ]
+    bench.report(
+        "scale",
+        "Scale: cost of an image as a study grows",
+        f"Grey pictures of {SIZE} pixels in {SHARDS} shards, each step a process of its own as in"
+        " the workflow, one thread. Milliseconds on a processor that each further image costs:",
+        bench.table(header, rows),
+        "Most memory of a process, MB:",
+        bench.table(
+            ["step", *(f"{count:,}" for count in counts)],
+            [(step, *all) for step, all in memory.items()],
+        ),
+        "![time](results/scale-time.svg) ![memory](results/scale-memory.svg)",
+    )
+
+
+if __name__ == "__main__":
+    main()
