@@ -38,11 +38,13 @@ format: setup
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt
+# First all that requirements.lock knows by its hash, then this project, with what a build of torch
+# for GPUs brings along.
+.venv/ready: pyproject.toml constraints.txt requirements.lock
 	@echo "Setting up the environment in .venv (once; some minutes)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
 	@touch $@
 
 clean:

@@ -35,6 +35,11 @@ class TimeLimit:
         """Seconds until the end; infinite without one."""
         return float("inf") if self.end is None else self.end - time.monotonic()
 
+    @property
+    def left_for_work(self) -> float:
+        """Seconds until the state must be saved."""
+        return self.left - SPARE
+
     def is_near(self, saving: float) -> bool:
         """Whether there is no time for one more step and for saving, which takes so many seconds.
 

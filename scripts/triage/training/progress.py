@@ -104,12 +104,12 @@ class Progress:
 
     def _compare_with_limit(self, left: float) -> None:
         """Say it early, and once, where the time limit comes before the end."""
-        if left > self.limit.left and not self.warned:
+        if left > self.limit.left_for_work and not self.warned:
             self.warned = True
             log.warning(
                 "the time limit comes first, in %s: the state will be saved then, and the next "
                 "start goes on from it",
-                duration(self.limit.left),
+                duration(max(self.limit.left_for_work, 0)),
             )
 
     def _loss(self, totals: Totals) -> str:
