@@ -26,7 +26,8 @@ class Slices(Dataset[tuple[torch.Tensor, int]]):
         return self.count
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = torch.load(self.folder / f"{index // 32}_{index % 32}.pt").numpy()
+        path = self.folder / f"{index // 32}_{index % 32}.pt"
+        image = torch.load(path, weights_only=True).numpy()
         image = (image.astype(np.float64) - 127.0) / 73.0
         if self.random.random() < 0.5:
             image = image[:, :, ::-1]

@@ -8,13 +8,14 @@ from pathlib import Path
 from triage import command
 from triage.evaluation.ensemble import average
 from triage.evaluation.samples import COLUMNS
-from triage.files import read_table, write_table
+from triage.files import read_table, write_rows
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the averaged predictions."""
-    members = {str(path): read_table(path, COLUMNS) for path in arguments.members}
-    write_table(average(members), arguments.output)
+    members = {str(path): read_table(path, COLUMNS, step="predict") for path in arguments.members}
+    rows = average(members).to_dict("records")
+    write_rows(rows, COLUMNS, arguments.output, sealed=True)
 
 
 if __name__ == "__main__":

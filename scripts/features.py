@@ -13,8 +13,8 @@ import torch
 
 from triage import command
 from triage.data.store import Images
-from triage.files import write_array, write_rows
 from triage.settings import parse
+from triage.training import features as cached
 from triage.training.cases import read_cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
@@ -38,8 +38,7 @@ def main(options: argparse.Namespace) -> None:
     network = checkpoint.network().to(device).eval()
     draws = [None, *range(1, settings.draws + 1)]
     found = torch.stack([features(network, samples, draw) for draw in draws])
-    write_rows([{"case": name} for name in cases.names], ["case"], options.cases)
-    write_array(found.numpy(), options.features)
+    cached.write(found.numpy(), cases.names, options.features, options.cases)
     command.log.info("%d cases, %d slices, %d features", *found.shape[1:])
 
 

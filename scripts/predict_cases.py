@@ -39,11 +39,11 @@ def main(options: argparse.Namespace) -> None:
         cases = read_cases(options.split, [name], without=seen)
         found = predictor(images, cases)
         rows = case_rows(cases, checkpoint.outputs, pooled(found.logits))
-        write_rows(rows, COLUMNS, options.predictions / f"{name}.csv")
+        write_rows(rows, COLUMNS, options.predictions / f"{name}.csv", sealed=True)
         if not checkpoint.over_volumes:
             slices.extend(slice_rows(cases, checkpoint.outputs, found))
         command.log.info("%s: %d cases", name, len(cases))
-    write_rows(slices, SLICE_COLUMNS, options.slices)
+    write_rows(slices, SLICE_COLUMNS, options.slices, sealed=True)
 
 
 def case_rows(cases: Cases, outputs: tuple[str, ...], logits: NDArray[np.float64]) -> Rows:

@@ -57,7 +57,7 @@ def _best(winner: Path) -> str:
 
 
 def _partition(folders: list[Path]) -> str:
-    if any(read_rows(folder / "unlabelled.csv") for folder in folders):
+    if any(read_rows(folder / "unlabelled.csv", "predict") for folder in folders):
         return "unlabelled"
     return "test"
 
@@ -66,7 +66,7 @@ def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]
     """Of each case the mean over ``files``, of each of the classes or of the positive one."""
     found: dict[str, dict[str, list[float]]] = {}
     for file in files:
-        for row in read_rows(file):
+        for row in read_rows(file, "predict"):
             of_case = found.setdefault(row["case"], {})
             of_case.setdefault(row["class"], []).append(float(row["probability"]))
     if not found:

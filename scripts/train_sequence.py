@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from triage import command
 from triage.errors import UserError
-from triage.files import read_rows
 from triage.models.combined import Freezing
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint, combine
+from triage.training.features import read as read_features
 from triage.training.job import Job, training_parser
 from triage.training.loop import State
 from triage.training.samples import FeatureSamples, Samples
@@ -54,8 +53,8 @@ def cached_samples(job: Job) -> tuple[Samples, Samples | None]:
     path = job.options.features
     if path is None:
         raise UserError("a frozen slice network needs its cached features", where="--features")
-    features = torch.from_numpy(np.load(path)).to(job.device)
-    names = [row["case"] for row in read_rows(path.with_suffix(".csv"))]
+    array, names = read_features(path, path.with_suffix(".csv"))
+    features = torch.from_numpy(array).to(job.device)
     row_of = {name: i for i, name in enumerate(names)}
 
     def samples(cases: Cases) -> FeatureSamples:

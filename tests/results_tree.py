@@ -76,6 +76,7 @@ class Tree:
 
     root: Path
     study: Study
+    pseudonyms: bool = False
 
     @property
     def data(self) -> Path:
@@ -97,9 +98,9 @@ class Tree:
         return sorted(self.results.glob(pattern))
 
 
-def write_all(root: Path, *studies: Study) -> Path:
+def write_all(root: Path, *studies: Study, pseudonyms: bool = False) -> Path:
     """Data, runs, pictures and the report; the path of the report."""
-    trees = [Tree(root, study) for study in studies or (BRAIN,)]
+    trees = [Tree(root, study, pseudonyms) for study in studies or (BRAIN,)]
     for tree in trees:
         write_data(tree)
         write_runs(tree)
@@ -272,7 +273,7 @@ def write_study_table(tree: Tree) -> None:
 
 
 def write_pictures(tree: Tree) -> None:
-    settings = {"classes": tree.study.classes, "cases": 4, "seed": 1}
+    settings = {"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms}
     explored = [name for name in tree.study.pictures if name.startswith("explore")]
     run_script(
         "explore.py",
@@ -287,7 +288,7 @@ def write_pictures(tree: Tree) -> None:
 
 def write_figures(tree: Tree, names: Sequence[str]) -> None:
     settings = {
-        **{"classes": tree.study.classes, "cases": 4, "seed": 1},
+        **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
         **{"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": tree.study.multilabel},
         "compared": COMPARED,
     }
@@ -337,8 +338,11 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
 def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
     words = PROJECT / "workflow" / "report"
     studies = [
-        {"name": study.name, "classes": study.classes, "phantom": phantom, "confidence": 0.95}
-        for study in (tree.study for tree in trees)
+        {
+            **{"name": tree.study.name, "classes": tree.study.classes, "phantom": phantom},
+            **{"confidence": 0.95, "pseudonyms": tree.pseudonyms},
+        }
+        for tree in trees
     ]
     page = trees[0].root / "results" / "report.html"
     names = {Path(name).stem for tree in trees for name in tree.study.pictures}

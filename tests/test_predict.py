@@ -48,7 +48,7 @@ class Trained:
         command = [sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, given)]
         command += ["--checkpoint", str(self.checkpoint), "--output", str(output), "--threads", "1"]
         printed = finish(command, status)
-        return read(output), printed
+        return read(output) if output.exists() else [], printed
 
 
 def read(path: Path) -> list[dict[str, str]]:

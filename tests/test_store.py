@@ -188,10 +188,10 @@ def test_a_cut_or_missing_shard_and_a_table_of_another_say_what_to_do(
     content = paths[1].read_bytes()
     for cut in (0, 5, 100, len(content) // 2, len(content) - 1):
         paths[1].write_bytes(content[:cut])
-        with pytest.raises(UserError, match=r"shard-1.npy: is damaged or cut short"):
+        with pytest.raises(UserError, match=r"shard-1.npy: is damaged: .* cut short"):
             Images.open(paths, tables)
     paths[1].write_bytes(content)
-    with pytest.raises(UserError, match=r"rows, its table"):
+    with pytest.raises(UserError, match=r"it has not the \d+ rows of its table"):
         Images.open(paths, tables[:1] + tables[:1] + tables[2:])
     paths[1].unlink()
     with pytest.raises(UserError, match="is not there"):

@@ -141,7 +141,7 @@ class Steps:
         return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
 
     def explore(self, study: str) -> dict[str, str]:
-        settings = {"classes": self.params.study(study)["classes"]} | PICTURES
+        settings = {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()
         return _params(settings, code_digest("explore.py"))
 
     def balancing(self, study: str) -> dict[str, Any]:
@@ -174,6 +174,7 @@ class Steps:
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
+            **self._pseudonyms(),
         }
         if compared:
             settings["compared"] = {
@@ -184,7 +185,7 @@ class Steps:
         return _params(settings, code_digest("figures.py"))
 
     def explain(self, study: str) -> dict[str, str]:
-        settings = {"classes": self.params.study(study)["classes"]} | PICTURES
+        settings = {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
         return _params(settings, code_digest("explain.py", *sorted(used)))
 
@@ -195,10 +196,15 @@ class Steps:
                 "classes": self.params.study(study)["classes"],
                 "phantom": self.params.is_phantom(study),
                 "confidence": self.params.study(study)["evaluation"]["confidence"],
+                **self._pseudonyms(),
             }
             for study in self.params.studies
         ]
         return _params({"studies": studies}, code_digest("report.py"))
+
+    def _pseudonyms(self) -> dict[str, bool]:
+        """For steps that name cases."""
+        return {"pseudonyms": self.params.content["pseudonyms"]}
 
     def plain(self, script: str, settings: Any = None) -> dict[str, str]:
         """A step that reads no settings but those given."""

@@ -1,7 +1,8 @@
 """Reading and writing of files: whole or not at all.
 
 A file is written beside its target, flushed to disk and moved into place, so that no reader sees
-half of it and a link into a cache is replaced rather than written through.
+half of it and a link into a cache is replaced rather than written through. Sealed tables have a
+last column with a checksum of each row, so that a damaged one is noticed before it is used.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,8 @@ from triage.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+SEAL = "seal"
 
 
 @contextmanager
@@ -97,16 +101,34 @@ def write_array(array: np.ndarray, target: Path) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
+def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
+    """The array in a ``.npy`` file, ``mapped`` from disk or in memory.
+
+    Raises UserError naming ``step``, which makes it anew, when it is missing or damaged.
+    """
+    import numpy as np
+
+    try:
+        return np.asarray(np.load(path, "r" if mapped else None, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=path, remedy="make it first") from error
+    except Exception as error:  # whatever a damaged header makes a parser do
+        raise damaged(path, "it can't be read, or is cut short", step) from error
+
+
 def write_table(table: pd.DataFrame, target: Path, **options: Any) -> None:
     """Write ``table`` as CSV with a header, without the index, lines ended by a newline."""
     with atomic(target) as partial:
         table.to_csv(partial, index=False, lineterminator="\n", **options)
 
 
-def read_table(path: Path, columns: Iterable[str] = (), **options: Any) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Iterable[str] = (), step: str = "", **options: Any
+) -> pd.DataFrame:
     """Read a CSV that a step of this project wrote: text as text, empty cells as empty text.
 
-    Raises UserError when the file is missing, damaged or lacks one of ``columns``.
+    Raises UserError when the file is missing, damaged or lacks one of ``columns``; ``step`` is
+    the one that makes it anew.
     """
     import pandas as pd
 
@@ -117,25 +139,85 @@ def read_table(path: Path, columns: Iterable[str] = (), **options: Any) -> pd.Da
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"can't be read as a table ({error})", where=path) from error
+        raise _unreadable(path, error, step) from error
+    names = list(map(str, table.columns))
+    if _is_sealed(names, path, step):
+        _verify(zip(*(table[name] for name in names), strict=True), names, path, step)
+        table = table.drop(columns=SEAL)
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise UserError(f"lacks the column(s) {', '.join(missing)}", where=path)
+        what = f"lacks the column(s) {', '.join(missing)}"
+        raise UserError(what, where=path, remedy=_again(step))
     return table
 
 
-def write_rows(rows: Iterable[Mapping[str, object]], columns: list[str], target: Path) -> None:
+def write_rows(
+    rows: Iterable[Mapping[str, object]], columns: list[str], target: Path, sealed: bool = False
+) -> None:
     """Write a small CSV without pandas, for steps that must start fast."""
+    if sealed:
+        rows, columns = _seal(rows, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a small CSV, without pandas."""
+def read_rows(path: Path, step: str = "") -> list[dict[str, str]]:
+    """The rows of a small CSV, without pandas. Raises UserError when it is missing or damaged."""
     # Not split by lines first: a cell may hold what Python takes for the end of one.
-    return list(csv.DictReader(io.StringIO(_read_text(path), newline="")))
+    reader = csv.DictReader(io.StringIO(_read_text(path, step), newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise _unreadable(path, error, step) from error
+    names = list(reader.fieldnames or ())
+    if _is_sealed(names, path, step):
+        _verify((list(row.values()) for row in rows), names, path, step)
+        for row in rows:
+            del row[SEAL]
+    return rows
+
+
+def _seal(
+    rows: Iterable[Mapping[str, object]], columns: list[str]
+) -> Iterator[Mapping[str, object]]:
+    for row in rows:
+        yield {**row, SEAL: _checksum(columns, [row.get(name) for name in columns])}
+
+
+def _is_sealed(names: list[str], path: Path, step: str) -> bool:
+    if not any(SEAL in name for name in names):
+        return False
+    if names[-1] != SEAL:
+        raise damaged(path, "its header is not what was written", step)
+    return True
+
+
+def _verify(rows: Iterable[Iterable[object]], names: list[str], path: Path, step: str) -> None:
+    for number, (*cells, seal) in enumerate(rows, 1):
+        if _checksum(names[:-1], cells) != seal:
+            raise damaged(path, f"row {number} is not what was written", step)
+
+
+def _checksum(names: list[str], cells: list[object]) -> str:
+    texts = ("" if cell is None else str(cell) for cell in cells)
+    text = "\x1f".join([*names, *texts])
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+
+
+def damaged(path: Path, how: str, step: str = "") -> UserError:
+    """What is said of a file that differs from what the step ``step`` wrote."""
+    return UserError(f"is damaged: {how}", where=path, remedy=_again(step))
+
+
+def _unreadable(path: Path, error: Exception, step: str) -> UserError:
+    return UserError(f"can't be read as a table ({error})", where=path, remedy=_again(step))
+
+
+def _again(step: str) -> str:
+    again = f"the {step} step makes it anew" if step else "it is made anew"
+    return f"delete it and start again: {again}"
 
 
 def sha256(path: Path) -> str:
@@ -144,10 +226,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, step: str = "") -> str:
     try:
         return Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't be read ({error})", where=path) from error
+        what = f"can't be read ({error})"
+        raise UserError(what, where=path, remedy=_again(step) if step else "") from error

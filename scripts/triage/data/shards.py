@@ -172,4 +172,4 @@ def _write_table(images: Sequence[_Image], checksums: Sequence[int], target: Pat
                     "crc32": checksums[len(rows)],
                 }
             )
-    write_rows(rows, COLUMNS, target)
+    write_rows(rows, COLUMNS, target, sealed=True)

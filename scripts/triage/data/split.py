@@ -106,7 +106,7 @@ def read_fingerprints(tables: Sequence[Path], cases: Sequence[str]) -> dict[str,
     """The fingerprint of each of ``cases``, from the tables of the image shards."""
     found: dict[str, str] = {}
     for table in tables:
-        rows = read_table(table, ["case", "fingerprint"])
+        rows = read_table(table, ["case", "fingerprint"], step="images")
         found |= dict.fromkeys(rows["case"], "")
         rows = rows[rows["fingerprint"] != ""]
         found |= dict(zip(rows["case"], rows["fingerprint"], strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from triage.errors import UserError
-from triage.files import read_table
+from triage.files import damaged, read_array, read_table
 
 _COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
 _NUMBERS = dict.fromkeys(("row", "index", "height", "width", "crc32"), "int64")
-_REMEDY = "delete it and start again: the images step makes it anew"
+_STEP = "images"
 _VERIFY_ROWS = 64
 
 
@@ -33,7 +34,8 @@ class Images:
     """The images of a study: all rows of all shards, numbered by their position.
 
     ``table`` has a row for each position: shard, row (in the shard), case, index (slice number),
-    height, width, fingerprint, crc32. Arrays stay on disk until they are read.
+    height, width, fingerprint, crc32. Arrays stay on disk until they are read, and each image is
+    compared with its checksum when it is read for the first time.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class Images:
         self.table = table
         self._arrays = list(arrays)
         self._paths = list(paths)
+        # What was never on disk can't be damaged.
+        self._unchecked = np.full(len(table), bool(paths))
         filled = [array for array in arrays if len(array)]
         if not filled:
             raise UserError("hold no image", where=", ".join(map(str, paths)))
@@ -64,7 +68,7 @@ class Images:
         """The shards in these files, in this order. Raises UserError for a damaged file."""
         opened, parts = [], []
         for shard, (array, table) in enumerate(zip(arrays, tables, strict=True)):
-            part = read_table(table, _COLUMNS).astype(_NUMBERS)
+            part = _read_table(table)
             part.insert(0, "shard", shard)
             opened.append(_open_array(array, table, len(part)))
             parts.append(part)
@@ -133,10 +137,13 @@ class Images:
         """The images at ``positions``, [*positions.shape, channels, height, width].
 
         ``size``: each is cropped about its centre, or filled up with zeros around it, to this
-        height and width; None: to those of the largest image.
+        height and width; None: to those of the largest image. Raises UserError naming the file
+        that is damaged.
         """
         wanted = np.asarray(positions, dtype=np.int64)
         flat = wanted.ravel()
+        if (unchecked := flat[self._unchecked[flat]]).size:
+            self.verify(unchecked)
         height, width = (size, size) if isinstance(size, int) else size or (self.height, self.width)
         found = np.zeros((len(flat), self.channels, height, width), dtype=self.dtype)
         for kind, where in self._by_kind(flat):
@@ -145,23 +152,20 @@ class Images:
             found[where, :, top_to, left_to] = source[self._row[flat[where]]]
         return found.reshape(*wanted.shape, *found.shape[1:])
 
-    def verify(self, positions: npt.ArrayLike | None = None, threads: int = 1) -> None:
+    def verify(self, positions: npt.ArrayLike | None = None, threads: int | None = None) -> None:
         """Compare the images at ``positions`` (default: all) with their recorded checksums.
 
         Raises UserError naming the file that is damaged.
         """
         flat = np.arange(len(self)) if positions is None else np.unique(np.asarray(positions))
         parts = [flat[i : i + _VERIFY_ROWS] for i in range(0, len(flat), _VERIFY_ROWS)]
-        with ThreadPoolExecutor(threads) as pool:
-            for damaged in pool.map(self._damaged, parts):
-                if damaged is not None:
-                    row = self.table.iloc[damaged]
-                    raise UserError(
-                        f"is damaged: slice {row['index']} of case {row['case']}"
-                        " differs from what was written",
-                        where=self._paths[row["shard"]],
-                        remedy=_REMEDY,
-                    )
+        with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+            for bad in pool.map(self._damaged, parts):
+                if bad is not None:
+                    row = self.table.iloc[bad]
+                    how = f"slice {row['index']} of case {row['case']} is not what was written"
+                    raise damaged(self._paths[row["shard"]], how, _STEP)
+        self._unchecked[flat] = False
 
     def _damaged(self, positions: np.ndarray) -> int | None:
         """The first of ``positions`` whose image is not what was written."""
@@ -181,19 +185,21 @@ class Images:
             yield self._kinds[kind], where
 
 
-def _open_array(array: Path, table: Path, rows: int) -> np.ndarray:
+def _read_table(path: Path) -> pd.DataFrame:
+    table = read_table(path, _COLUMNS, step=_STEP)
     try:
-        # An empty array has nothing to map.
-        opened = np.load(array, mmap_mode="r" if rows else None, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise UserError("is not there", where=array, remedy="make it first") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError("is damaged or cut short", where=array, remedy=_REMEDY) from error
+        return table.astype(_NUMBERS)
+    except ValueError as error:
+        raise damaged(path, str(error), _STEP) from error
+
+
+def _open_array(array: Path, table: Path, rows: int) -> np.ndarray:
+    opened = read_array(array, _STEP, mapped=rows > 0)  # an empty array has nothing to map
     if opened.ndim != 4 or len(opened) != rows:
-        raise UserError(
-            f"has {len(opened)} rows, its table {table} has {rows}", where=array, remedy=_REMEDY
-        )
-    return np.asarray(opened)
+        raise damaged(array, f"it has not the {rows} rows of its table {table}", _STEP)
+    if opened.dtype.kind not in "iuf" or not opened.dtype.isnative:
+        raise damaged(array, "its kind of numbers is not what was written", _STEP)
+    return opened
 
 
 def _fit(own: int, wanted: int) -> tuple[slice, slice]:

@@ -43,7 +43,7 @@ class Sample:
 
 def read_sample(path: Path, split: pd.DataFrame) -> Sample | None:
     """The sample of a predictions file; None where it has no rows."""
-    return sample_of(read_table(path, COLUMNS), split, str(path))
+    return sample_of(read_table(path, COLUMNS, step="predict"), split, str(path))
 
 
 def sample_of(

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import NullLocator
 
+from triage import pseudonyms
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.figures import style, tiles
@@ -64,6 +65,10 @@ class Study:
         images = Images.open(list(arrays), list(tables))
         roles = list(json.loads(cases[0]["files"])) if cases else []
         return cls(cases, images, _channel_names(roles, images.channels), settings)
+
+    def shown(self, case: str) -> str:
+        """What a picture calls a case."""
+        return pseudonyms.shown(case, self.settings.pseudonyms)
 
     @property
     def is_volume(self) -> bool:
@@ -209,7 +214,7 @@ def cases(study: Study) -> Figure:
     figure = tiles.figure(shown, names)
     each = len(rows) // len(captions)
     for k, chosen in enumerate(captions):
-        tiles.write_names(figure, shown, k * each, chosen)
+        tiles.write_names(figure, shown, k * each, list(map(study.shown, chosen)))
     return figure
 
 
@@ -226,7 +231,8 @@ def patients(study: Study) -> Figure:
                 for channel, windowed in zip(study.channels, channels, strict=True):
                     part = windowed[start : start + wide]
                     rows.append([tiles.shrink(image, 128) for image in part])
-                    names.append(f"{case} ({label})\n{channel}, {start}-{start + len(part) - 1}")
+                    numbers = f"{start}-{start + len(part) - 1}"
+                    names.append(f"{study.shown(case)} ({label})\n{channel}, {numbers}")
     return tiles.figure(tiles.sheet(rows), names, size=6.5)
 
 

@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from triage import pseudonyms
 from triage.data.store import Images
 from triage.figures import style, tiles
 from triage.figures.heatmaps import heatmaps
@@ -53,7 +54,9 @@ class Source:
         settings: ExplainSettings,
     ) -> Source:
         """``predictions``: the run's tables, of which the first with a labelled case is taken."""
-        tables = ([row for row in read_rows(path) if row["label"]] for path in predictions)
+        tables = (
+            [row for row in read_rows(path, "predict") if row["label"]] for path in predictions
+        )
         rows = next((found for found in tables if found), [])
         return cls(Checkpoint.load(checkpoint), images, tuple(rows), device, settings)
 
@@ -61,6 +64,10 @@ class Source:
     def has_scans(self) -> bool:
         """Whether cases are volumes, whose channels are no colours."""
         return most_slices(self.images) > 1
+
+    def shown(self, case: str) -> str:
+        """What a picture calls a case."""
+        return pseudonyms.shown(case, self.settings.pseudonyms)
 
     def data(self, names: Iterable[str]) -> ImageData:
         """The images of some cases as the network gets them."""
@@ -95,7 +102,7 @@ def augmentation(source: Source) -> Figure:
         )
     titles = ["as stored", "as input", *(f"augmented {k}" for k in range(1, DRAWS + 1))]
     drawn = tiles.sheet(shown)
-    figure = tiles.figure(drawn, list(cases.names))
+    figure = tiles.figure(drawn, [source.shown(name) for name in cases.names])
     tiles.write_names(figure, drawn, 0, titles)
     return figure
 
@@ -123,7 +130,7 @@ def attention(source: Source) -> Figure:
         pairs = [_overlaid(source, data, network, name, row.output) for name in row.cases]
         images += [[plain for plain, _ in pairs], [heat for _, heat in pairs]]
         labels += [row.title, ""]
-        notes += [[f"{name}\np = {p:.2f}" for name, p in row.cases.items()], []]
+        notes += [[f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()], []]
     drawn = tiles.sheet(images)
     figure = tiles.figure(drawn, labels)
     for place, words in enumerate(notes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +45,17 @@ def surest(panels: Sequence[Panel], truth: int, count: int) -> list[Mistake]:
     return sorted(found, key=lambda mistake: (-mistake.margin, mistake.case))[:count]
 
 
-def mistakes(panels: Sequence[Panel], images: Images, count: int, slices: pd.DataFrame) -> Figure:
+def mistakes(
+    panels: Sequence[Panel],
+    images: Images,
+    count: int,
+    slices: pd.DataFrame,
+    shown: Callable[[str], str],
+) -> Figure:
     """The surest mistakes of the panels, which are of one arm: first those that miss the label.
 
     Of volumes a row of slices is shown, with their own probabilities from ``slices`` [cases, slice
-    numbers] where it has them.
+    numbers] where it has them. ``shown``: what a case is called.
     """
     kinds = {}
     for truth in (1, 0):
@@ -59,25 +65,27 @@ def mistakes(panels: Sequence[Panel], images: Images, count: int, slices: pd.Dat
     if not kinds:
         return style.notice(f"{style.title(panels[0].arm.name)} makes no mistake on these cases")
     if most_slices(images) > 1:
-        return _volumes(kinds, images, slices)
-    return _pictures(kinds, images)
+        return _volumes(kinds, images, slices, shown)
+    return _pictures(kinds, images, shown)
 
 
-def _pictures(kinds: Kinds, images: Images) -> Figure:
+def _pictures(kinds: Kinds, images: Images, shown: Callable[[str], str]) -> Figure:
     """A row a kind of mistake."""
     rows: list[list[tiles.Image | None]] = []
     for kind in kinds.values():
         faces = [tiles.faces(stack(images, each.case), 200)[0] for each in kind]
         rows.append(list(faces))
-    shown = tiles.sheet(rows)
-    figure = tiles.figure(shown, list(kinds))
+    drawn = tiles.sheet(rows)
+    figure = tiles.figure(drawn, list(kinds))
     for row, kind in enumerate(kinds.values()):
-        words = [f"{each.case}\n{_said(each)}" for each in kind]
-        tiles.write_names(figure, shown, row, words)
+        words = [f"{shown(each.case)}\n{_said(each)}" for each in kind]
+        tiles.write_names(figure, drawn, row, words)
     return figure
 
 
-def _volumes(kinds: Kinds, images: Images, slices: pd.DataFrame) -> Figure:
+def _volumes(
+    kinds: Kinds, images: Images, slices: pd.DataFrame, shown: Callable[[str], str]
+) -> Figure:
     """A row a case: slices of the last channel from bottom to top."""
     rows: list[list[tiles.Image | None]] = []
     notes, names = [], []
@@ -86,12 +94,12 @@ def _volumes(kinds: Kinds, images: Images, slices: pd.DataFrame) -> Figure:
         own = _probabilities(each.case, slices)
         numbers = _spread(list(own) or list(range(len(windowed))))
         rows.append([tiles.shrink(windowed[number], 128) for number in numbers])
-        names.append(f"{each.case}, {_said(each)}\n{words}")
+        names.append(f"{shown(each.case)}, {_said(each)}\n{words}")
         notes.append([f"{own[number]:.2f}" if number in own else "" for number in numbers])
-    shown = tiles.sheet(rows)
-    figure = tiles.figure(shown, names, size=7)
+    drawn = tiles.sheet(rows)
+    figure = tiles.figure(drawn, names, size=7)
     for row, own_words in enumerate(notes):
-        tiles.write_names(figure, shown, row, own_words, size=5.5)
+        tiles.write_names(figure, drawn, row, own_words, size=5.5)
     return figure
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from triage import pseudonyms
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.figures import arms as related
@@ -95,4 +96,10 @@ def _picture(name: str, sources: Sources) -> Figure:
         return subsets.votes(own[0], sources.manifest, settings.confidence)
     if name == "findings":
         return subsets.findings(own, settings.confidence)
-    return mistakes.mistakes(own, sources.images, settings.cases, seen.table)
+    return mistakes.mistakes(
+        own,
+        sources.images,
+        settings.cases,
+        seen.table,
+        lambda case: pseudonyms.shown(case, settings.pseudonyms),
+    )

@@ -10,12 +10,13 @@ from typing import Literal
 class ExploreSettings:
     """``cases``: how many cases of a class are shown; ``seed`` draws them.
 
-    ``classes`` are in their order.
+    ``classes`` are in their order. ``pseudonyms``: cases are not called by their names.
     """
 
     classes: tuple[str, ...]
     cases: int
     seed: int
+    pseudonyms: bool
 
 
 Point = dict[str, float]  # what a point of a search tries, by setting
@@ -58,6 +59,7 @@ class FigureSettings:
     replicates: int
     seed: int
     bins: int
+    pseudonyms: bool
     compared: Compared | None
 
 
@@ -68,3 +70,4 @@ class ExplainSettings:
     classes: tuple[str, ...]
     cases: int
     seed: int
+    pseudonyms: bool

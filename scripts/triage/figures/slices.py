@@ -39,7 +39,8 @@ def read_slices(paths: Iterable[Path], preferred: str) -> Slices:
     for path in paths:
         by_arm.setdefault(path.parent.parent.name, []).append(path)
     for name in (preferred, *by_arm):
-        found = pd.concat([read_table(path, COLUMNS) for path in by_arm.get(name, [])] or [NONE])
+        tables = [read_table(path, COLUMNS, step="predict") for path in by_arm.get(name, [])]
+        found = pd.concat(tables or [NONE])
         if len(found):
             numbers = {"index": found["index"].astype(int)}
             found = found.assign(probability=found["probability"].astype(float), **numbers)

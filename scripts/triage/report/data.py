@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triage.files import read_rows
+from triage.pseudonyms import shown
 from triage.report.tables import Cell, Table, count, of_rows
 
 PARTITIONS = ("train", "val", "test", "unlabelled", "excluded")
@@ -37,8 +38,9 @@ def read_data(
     withdrawn: Path,
     consent: Path,
     classes: Sequence[str],
+    pseudonyms: bool,
 ) -> Data:
-    """The data of a study, from its files."""
+    """The data of a study, from its files; ``pseudonyms``: without any name of a case."""
     cases = {row["case"] for row in read_rows(manifest)}
     rows = [row for row in read_rows(split) if row["case"] in cases]
     bad, gone = read_rows(quarantine), read_rows(withdrawn)
@@ -48,14 +50,19 @@ def read_data(
         tested=sum(row["partition"] == "test" for row in rows),
         counts=_counts(rows, classes),
         quarantined=len(bad),
-        quarantine=_list("Quarantined files", ("file", "case", "reason"), bad, quarantine),
+        quarantine=_list(
+            "Quarantined files", ("file", "case", "reason"), bad, quarantine, pseudonyms
+        ),
         withdrawn=len(gone),
-        withdrawal=_list("Withdrawn cases", ("case", "date", "reason"), gone, withdrawn),
+        withdrawal=_list(
+            "Withdrawn cases", ("case", "date", "reason"), gone, withdrawn, pseudonyms
+        ),
         consent=_list(
             "Checkpoints that had seen withdrawn cases",
             ("case", "partition", "checkpoint", "md5", "commit"),
             read_rows(consent),
             consent,
+            pseudonyms,
         ),
     )
 
@@ -82,9 +89,18 @@ def _count_row(name: str, sizes: Sequence[int], total: int | None = None) -> tup
     return (Cell(name), *map(count, sizes), count(sum(sizes) if total is None else total))
 
 
-def _list(title: str, columns: tuple[str, ...], rows: list[dict[str, str]], source: Path) -> Table:
+def _list(
+    title: str,
+    columns: tuple[str, ...],
+    rows: list[dict[str, str]],
+    source: Path,
+    pseudonyms: bool,
+) -> Table:
+    notes = [f"{len(rows) - SHOWN} more in {source.as_posix()}"] * (len(rows) > SHOWN)
+    if pseudonyms:
+        # Reasons are free text, in which anyone may be named; a file is called by its case.
+        notes += [f"Reasons in {source.as_posix()}"] * ("reason" in columns)
+        columns = tuple(name for name in columns if name not in ("reason", "file"))
+        rows = [row | {"case": shown(row["case"] or row.get("file", ""), True)} for row in rows]
     table = of_rows(title, columns, rows[:SHOWN])
-    if len(rows) <= SHOWN:
-        return table
-    note = f"{len(rows) - SHOWN} more in {source.as_posix()}"
-    return Table(table.title, table.columns, table.rows, note=note)
+    return Table(table.title, table.columns, table.rows, note="; ".join(notes))

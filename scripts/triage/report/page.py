@@ -33,12 +33,16 @@ PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What the page reads of a study's settings; ``phantom``: its raw data is generated."""
+    """What the page reads of a study's settings; ``phantom``: its raw data is generated.
+
+    ``pseudonyms``: cases are not called by their names.
+    """
 
     name: str
     classes: tuple[str, ...]
     phantom: bool
     confidence: float
+    pseudonyms: bool
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def _study(
         _one(name, files.withdrawn),
         _one(name, files.consents),
         settings.classes,
+        settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
     return Study(

@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import pickle
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 from triage.data.reference import Reference
 from triage.data.shards import Decoding
 from triage.errors import UserError
-from triage.files import atomic
+from triage.files import atomic, damaged
 from triage.models import ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
@@ -25,6 +27,21 @@ from triage.training.normalise import Normalisation
 from triage.training.settings import Input, Sequence
 
 FORMAT = 2
+
+# What reading of a damaged file raises: of the archive, of what is stored in it, of torch.
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -131,16 +148,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What a file holds; each part of it is compared with its checksum first."""
+    step = "weights" if path.parent.name == "weights" else "training"
     try:
+        _verify(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"can't be read ({reason})", where=path, remedy="remake it") from error
+        raise damaged(path, f"it can't be read ({reason})", step) from error
     if not isinstance(content, dict):
         raise UserError("holds no network weights", where=path, remedy="give a state dict")
     return content
+
+
+def _verify(path: Path) -> None:
+    # torch writes checksums of all that it stores, but does not look at them when it reads.
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if (part := archive.testzip()) is not None:
+                raise ValueError(f"{part} is not what was written")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,131 @@
+"""Check that every file still holds what was written: results, checkpoints, images, raw data.
+
+Every file that snakemake.lock knows is read and compared with its recorded SHA-256, every raw file
+with its study's inventory, and every image with the checksum in its shard's table. Results that are
+not here are counted, not missed: `dvc pull` fetches them, or a run makes them. The exit status is
+1 where a file is damaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from engines.lock import LOCK, Lock
+from params import Params
+from triage import command
+from triage.data import inventory
+from triage.data.store import Images
+from triage.errors import UserError
+from triage.files import sha256
+
+RAW_REMEDY = "get it again from where it came from; if it was changed on purpose, run the workflow"
+
+
+class Check(NamedTuple):
+    """A file, what it has to hold, what to do if it does not, and whether it must be here."""
+
+    path: str
+    sha256: str
+    remedy: str
+    needed: bool = False
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print what is damaged, and the count of all that was read."""
+    lock, params = Lock.read(), Params.read(Path("params.yaml"))
+    if not lock.origins:
+        command.log.info("%s knows no file: only raw data and images are checked.", LOCK)
+    checks = [*_results(lock), *_raw(params)]
+    wanted = [check for check in checks if check.path.startswith(tuple(arguments.paths or [""]))]
+    found = _compare(wanted, arguments.threads)
+    bad = [str(UserError(what, where=check.path, remedy=check.remedy)) for check, what in found]
+    known = {check.path for check, _ in found}
+    if not arguments.paths:
+        bad += [message for message in _images(params) if message.partition(":")[0] not in known]
+    for message in bad:
+        print(message)
+    missing = [check.path for check in wanted if not Path(check.path).exists()]
+    there = len(wanted) - len(missing)
+    print(f"{there} files were read, {len(bad)} {'is' if len(bad) == 1 else 'are'} damaged.")
+    if missing:
+        print(f"{len(missing)} recorded files are not here, {missing[0]} for one.")
+    sys.exit(1 if bad else 0)
+
+
+def _results(lock: Lock) -> Iterator[Check]:
+    for origin in lock.origins.values():
+        for path, digest in sorted(origin.outputs.items()):
+            if digest:
+                yield Check(path, digest, f"delete it and start again: rule {origin.rule} makes it")
+
+
+def _raw(params: Params) -> Iterator[Check]:
+    """The raw files of every study, each folder once."""
+    for folder, study in {params.raw(study): study for study in params.studies}.items():
+        listing = Path(f"data/{study}/inventory.csv")
+        if not Path(folder).is_dir():
+            continue
+        for entry in inventory.read(listing) if listing.exists() else []:
+            if entry.sha256:  # else it could not be read in the first place
+                path = f"{folder}/{entry.path}"
+                yield Check(path, entry.sha256, _raw_remedy(params, study), needed=True)
+
+
+def _raw_remedy(params: Params, study: str) -> str:
+    if phantom := params.phantom(study):
+        return f"delete data/{phantom}/phantom and start again: rule phantom makes it"
+    return RAW_REMEDY
+
+
+def _compare(checks: list[Check], threads: int) -> list[tuple[Check, str]]:
+    """The checks that fail, and how. Reads every file anew, whatever is remembered of it."""
+    with ThreadPoolExecutor(threads) as pool:
+        troubles = tqdm(
+            pool.map(_trouble, checks),
+            total=len(checks),
+            unit="file",
+            disable=not sys.stderr.isatty(),
+        )
+        return [
+            (check, trouble) for check, trouble in zip(checks, troubles, strict=True) if trouble
+        ]
+
+
+def _trouble(check: Check) -> str:
+    try:
+        found = sha256(Path(check.path))
+    except FileNotFoundError:
+        return "is not there any more" if check.needed else ""
+    except OSError as error:
+        return f"can't be read ({error.strerror})"
+    return "" if found == check.sha256 else "is not what was written"
+
+
+def _images(params: Params) -> list[str]:
+    """What is said of each study's damaged images."""
+    said = []
+    for study in params.studies:
+        names = range(params.study(study)["images"]["shards"])
+        paths = [Path(f"data/{study}/images/shard-{i}.npy") for i in names]
+        arrays = [path for path in paths if path.exists() and path.with_suffix(".csv").exists()]
+        try:
+            if arrays:
+                Images.open(arrays, [path.with_suffix(".csv") for path in arrays]).verify()
+        except UserError as error:
+            said.append(str(error))
+    return said
+
+
+if __name__ == "__main__":
+    options = command.parser(__doc__)
+    options.add_argument("paths", nargs="*", help="only files whose paths begin so")
+    options.set_defaults(threads=min(8, os.cpu_count() or 1))
+    command.run(main, options)
