@@ -14,7 +14,9 @@ from triage.files import read_table, write_rows
 def main(arguments: argparse.Namespace) -> None:
     """Write the averaged predictions."""
     members = {str(path): read_table(path, COLUMNS, step="predict") for path in arguments.members}
-    rows = average(members).to_dict("records")
+    mean = average(members)
+    cells = mean[COLUMNS].itertuples(index=False)
+    rows = (dict(zip(COLUMNS, row, strict=True)) for row in cells)
     write_rows(rows, COLUMNS, arguments.output, sealed=True)
 
 

@@ -78,8 +78,12 @@ def main(options: argparse.Namespace) -> None:
             where=options.model,
             remedy="try other versions of torch and onnxscript: see constraints.txt",
         )
-    checked = {"cases": len(cases), "largest_difference": difference, "tolerance": TOLERANCE}
-    checked["onnxruntime"] = importlib.metadata.version("onnxruntime")
+    checked = {
+        "cases": len(cases),
+        "largest_difference": difference,
+        "tolerance": TOLERANCE,
+        "onnxruntime": importlib.metadata.version("onnxruntime"),
+    }
     write_json(description | {"checked": checked}, options.description)
     command.log.info(
         "%s: %s, %s; %d cases differ by at most %.1e",

@@ -48,7 +48,8 @@ def main(options: argparse.Namespace) -> None:
     samples = job.image_samples(network, normalisation, whole=False)
     keeper = job.keeper(f"memorise-{json.dumps(options.goal)}")
     limit = TimeLimit.of_job(options.time_limit)
-    trainer = Trainer(network, *samples, job.recipe, job.settings.seed, job.outputs, keeper, limit)
+    seed, outputs = job.settings.seed, job.outputs
+    trainer = Trainer(network, *samples, job.recipe, seed, outputs, keeper, limit=limit)
     trained = trainer.run()
     keeper.remove()
     accuracies = [row["val_accuracy"] for row in trained.history]
