@@ -26,7 +26,7 @@ from scans import (
     write_patient,
     write_series,
 )
-from triage.data.readers import BadFile, Case, Problem, reader, volumes
+from triage.data.readers import BadFile, Case, Problem, reader, volume_files, volumes
 from triage.data.split import SplitSettings, make, read_fingerprints
 from triage.errors import UserError
 from triage.files import read_table
@@ -62,6 +62,30 @@ def test_every_format_gives_the_voxels_exactly(tmp_path: Path, extension: str) -
     image = load(tmp_path, {name: f"P/{name}{extension}" for name in SEQUENCES})
     assert image.dtype == np.int16
     assert np.array_equal(image, expected(arrays))
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+@pytest.mark.parametrize("msb", [False, True])
+def test_packed_voxels_are_those_that_simpleitk_unpacks(
+    tmp_path: Path, kind: str, msb: bool
+) -> None:
+    path = tmp_path / "T1.mha"
+    image = volume(np.arange(-60, 60).reshape(4, 5, 6).astype(kind), spacing=(0.5, 2.0, 3.0))
+    image.SetOrigin((1.0, -2.0, 3.5))
+    image.SetDirection((0, 1, 0, -1, 0, 0, 0, 0, 1))
+    write(image, path)
+    if msb:  # says that the bytes are the other way round
+        before = path.read_bytes()
+        after = before.replace(b"ByteOrderMSB = False", b"ByteOrderMSB = True")
+        assert after != before
+        path.write_bytes(after)
+    found, expected = volume_files.read(tmp_path, path.name), sitk.ReadImage(path)
+    assert found.GetPixelID() == expected.GetPixelID()
+    np.testing.assert_array_equal(
+        sitk.GetArrayViewFromImage(found), sitk.GetArrayViewFromImage(expected)
+    )
+    for part in ("Size", "Spacing", "Origin", "Direction"):
+        assert getattr(found, f"Get{part}")() == getattr(expected, f"Get{part}")()
 
 
 def test_dicom_folders_give_the_voxels_exactly(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from triage.data import pictures, readers, voxels, workers
 from triage.data.fingerprints import fingerprint
 from triage.data.readers import BadFile
+from triage.data.spool import Place, Spool
 from triage.errors import UserError
 from triage.files import atomic, read_rows, write_rows
 
@@ -46,10 +48,14 @@ class ImagesSettings(Decoding):
 
 @dataclass(frozen=True)
 class _Image:
-    """A case's slices [n, channels, height, width], and the fingerprint of the middle one."""
+    """Where a case's slices [n, channels, height, width] lie.
+
+    Checksums are those of the slices, fingerprint is that of the middle one.
+    """
 
     case: str
-    slices: np.ndarray
+    slices: Place
+    checksums: list[int]
     fingerprint: str
 
 
@@ -73,23 +79,24 @@ def make(
 ) -> None:
     """Write shard number ``shard``: its ``array`` and its ``table``.
 
-    Memory holds the decoded images of this shard. Raises UserError when a file can't be decoded,
-    which means that it changed since it was indexed.
+    Memory holds a few decoded images; those of the shard lie on its disk meanwhile, beside it.
+    Raises UserError when a file can't be decoded, which means that it changed since it was indexed.
     """
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
     rows = _block(read_rows(manifest), shard, settings.shards)
     tasks = [Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
-    images: list[_Image] = []
-    for result in workers.imap(_load, tasks, processes, crashed):
-        if isinstance(result, BadFile):
-            raise UserError(
-                f"{result.reason}, though it could be used when it was indexed",
-                where=raw / result.file,
-                remedy="wait until no one writes to the raw folder, then start again",
-            )
-        images.append(result)
-    checksums = _write_array(images, array)
+    with Spool.open(array.parent) as spool:
+        images: list[_Image] = []
+        for result in workers.imap(partial(_load, spool), tasks, processes, crashed):
+            if isinstance(result, BadFile):
+                raise UserError(
+                    f"{result.reason}, though it could be used when it was indexed",
+                    where=raw / result.file,
+                    remedy="wait until no one writes to the raw folder, then start again",
+                )
+            images.append(result)
+        checksums = _write_array(images, spool.get([image.slices for image in images]), array)
     _write_table(images, checksums, table)
 
 
@@ -100,11 +107,16 @@ def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str
     return rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards]
 
 
-def _load(task: Task) -> _Image | BadFile:
+def _load(spool: Spool, task: Task) -> _Image | BadFile:
     image = decode(task)
     if isinstance(image, BadFile):
         return image
-    return _Image(task.case, image, fingerprint(image[len(image) // 2]))
+    middle = fingerprint(image[len(image) // 2])
+    return _Image(task.case, spool.put(image), _checksums(image), middle)
+
+
+def _checksums(slices: np.ndarray) -> list[int]:
+    return [zlib.crc32(row) for row in np.ascontiguousarray(slices)]
 
 
 def decode(task: Task) -> np.ndarray | BadFile:
@@ -133,10 +145,12 @@ def _bad(task: Task, reason: str) -> BadFile:
     return BadFile(next(iter(task.files.values())), reason)
 
 
-def _write_array(images: Sequence[_Image], target: Path) -> list[int]:
-    """Write the array, case by case; returns the checksum of each of its rows."""
-    kind = voxels.common_dtype([image.slices for image in images])
-    shapes = np.array([image.slices.shape for image in images]).reshape(-1, 4)
+def _write_array(
+    images: Sequence[_Image], arrays: Sequence[np.ndarray], target: Path
+) -> list[list[int]]:
+    """Write the images' arrays, one after another; returns the checksums of each one's rows."""
+    kind = voxels.common_dtype(arrays)
+    shapes = np.array([array.shape for array in arrays]).reshape(-1, 4)
     channels, height, width = shapes[:, 1:].max(axis=0, initial=0)
     if len(odd := np.flatnonzero(shapes[:, 1] != channels)):
         raise UserError(
@@ -145,22 +159,32 @@ def _write_array(images: Sequence[_Image], target: Path) -> list[int]:
         )
     shape = (int(shapes[:, 0].sum()), int(channels), int(height), int(width))
     checksums = []
-    with atomic(target) as partial, open(partial, "wb") as stream:
+    with atomic(target) as unfinished, open(unfinished, "wb") as stream:
         header = {"descr": kind.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
-        for image in images:
-            block = np.zeros((len(image.slices), *shape[1:]), dtype=kind)
-            block[:, :, : image.slices.shape[2], : image.slices.shape[3]] = image.slices
-            checksums += [zlib.crc32(row) for row in block]
-            stream.write(block.data)
+        for image, array in zip(images, arrays, strict=True):
+            fitted = _fitted(array, shape[1:], kind)
+            checksums.append(image.checksums if fitted is array else _checksums(fitted))
+            stream.write(fitted.data)
     return checksums
 
 
-def _write_table(images: Sequence[_Image], checksums: Sequence[int], target: Path) -> None:
+def _fitted(array: np.ndarray, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """``array``, its slices filled up to ``shape``, as ``kind``."""
+    if array.shape[1:] == shape and array.dtype == kind:
+        return array
+    fitted = np.zeros((len(array), *shape), dtype=kind)
+    fitted[:, :, : array.shape[2], : array.shape[3]] = array
+    return fitted
+
+
+def _write_table(
+    images: Sequence[_Image], checksums: Sequence[Sequence[int]], target: Path
+) -> None:
     rows: list[dict[str, object]] = []
-    for image in images:
+    for image, of_slices in zip(images, checksums, strict=True):
         count, _, height, width = image.slices.shape
-        for index in range(count):
+        for index, checksum in enumerate(of_slices):
             rows.append(
                 {
                     "row": len(rows),
@@ -169,7 +193,7 @@ def _write_table(images: Sequence[_Image], checksums: Sequence[int], target: Pat
                     "height": height,
                     "width": width,
                     "fingerprint": image.fingerprint if index == count // 2 else "",
-                    "crc32": checksums[len(rows)],
+                    "crc32": checksum,
                 }
             )
     write_rows(rows, COLUMNS, target, sealed=True)

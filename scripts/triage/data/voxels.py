@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # int16 stands before uint16: tensors of it can be computed with everywhere.
@@ -30,7 +32,7 @@ def is_whole(array: np.ndarray) -> bool:
     return array.dtype.kind in "iub" or bool((array == np.rint(array)).all())
 
 
-def common_dtype(arrays: list[np.ndarray]) -> np.dtype:
+def common_dtype(arrays: Sequence[np.ndarray]) -> np.dtype:
     """The narrowest dtype that holds the values of all ``arrays`` (as ``narrow`` leaves them)."""
     arrays = [array for array in arrays if array.size]
     if not arrays:

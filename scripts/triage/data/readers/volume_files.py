@@ -65,8 +65,7 @@ def _read_file(path: Path) -> sitk.Image:
     if path.stat().st_size == 0:
         raise _Refusal("is empty")
     is_metaimage = path.name.lower().endswith((".mha", ".mhd"))
-    if is_metaimage:
-        _check_metaimage(path)
+    unpacked = _check_metaimage(path) if is_metaimage else None
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("MetaImageIO" if is_metaimage else "NiftiImageIO")
@@ -74,7 +73,16 @@ def _read_file(path: Path) -> sitk.Image:
     size = _check_header(reader)
     if not is_metaimage:
         _check_nifti(path, size)
-    return reader.Execute()
+    return reader.Execute() if unpacked is None else _with_voxels(reader, unpacked)
+
+
+def _with_voxels(reader: sitk.ImageFileReader, unpacked: np.ndarray) -> sitk.Image:
+    """The image whose header was read, of voxels that need not be unpacked a second time."""
+    image = sitk.GetImageFromArray(unpacked.reshape(reader.GetSize()[::-1]))
+    image.SetSpacing(reader.GetSpacing())
+    image.SetOrigin(reader.GetOrigin())
+    image.SetDirection(reader.GetDirection())
+    return image
 
 
 def _check_header(reader: sitk.ImageFileReader) -> int:
@@ -119,20 +127,20 @@ def _check_voxels(image: sitk.Image) -> None:
 # --- MetaImage
 
 
-def _check_metaimage(path: Path) -> None:
+def _check_metaimage(path: Path) -> np.ndarray | None:
+    """Refuse a file that lacks voxels; packed ones are returned, as they had to be unpacked."""
     with open(path, "rb") as stream:
         header = _metaimage_header(stream)
         data = header.get("ElementDataFile", "")
         if data.upper() == "LOCAL":
-            _check_metaimage_data(header, stream)
-            return
+            return _check_metaimage_data(header, stream)
     if not data or data.upper().startswith("LIST") or Path(data).name != data or "%" in data:
         raise _Refusal(f"takes its voxels from {data!r}: must be LOCAL or a file beside it")
     if not (path.parent / data).is_file():
         raise _Refusal(f"takes its voxels from {data!r}, which is not beside it")
     with open(path.parent / data, "rb") as stream:
         stream.seek(max(0, _whole(header, "HeaderSize", "0")[0]))
-        _check_metaimage_data(header, stream)
+        return _check_metaimage_data(header, stream)
 
 
 def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
@@ -149,7 +157,7 @@ def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
     raise _Refusal("is no MetaImage file, or its header is cut short")
 
 
-def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> None:
+def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarray | None:
     if header.get("BinaryData", "True").lower() != "true":
         raise _Refusal("holds its voxels as text, must be binary")
     for key in ("NDims", "DimSize", "ElementType"):
@@ -163,43 +171,54 @@ def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> None:
     for key in ("ElementSpacing", "ElementSize"):
         if not all(spacing > 0 for spacing in _fractions(header, key)):
             raise _Refusal(f"has a voxel spacing of {header[key]} mm, must be above 0")
-    width = _METAIMAGE_BYTES.get(header["ElementType"])
-    if width is None:
+    kind = _METAIMAGE_KINDS.get(header["ElementType"])
+    if kind is None:
         raise _Refusal(f"holds {header['ElementType']}, which is no type of a grey voxel")
-    wanted = math.prod(sizes) * width
-    if header.get("CompressedData", "False").lower() == "true":
-        found = _inflated_size(stream, _whole(header, "CompressedDataSize"), wanted)
-    else:
+    wanted = math.prod(sizes) * np.dtype(kind).itemsize
+    if header.get("CompressedData", "False").lower() != "true":
         start = stream.tell()
-        found = stream.seek(0, 2) - start
+        _check_length(stream.seek(0, 2) - start, wanted)
+        return None
+    unpacked = _unpack(stream, _whole(header, "CompressedDataSize"), wanted)
+    _check_length(len(unpacked), wanted)
+    order = ">" if _is_big_endian(header) else "<"
+    return np.frombuffer(unpacked, order + kind).astype(kind, copy=False)
+
+
+def _check_length(found: int, wanted: int) -> None:
     if found < wanted:
         raise _Refusal(f"is cut short: {found} of {wanted} bytes of voxels")
 
 
-_METAIMAGE_BYTES = {
-    "MET_CHAR": 1,
-    "MET_UCHAR": 1,
-    "MET_SHORT": 2,
-    "MET_USHORT": 2,
-    "MET_INT": 4,
-    "MET_UINT": 4,
-    "MET_LONG": 8 if struct.calcsize("l") == 8 else 4,
-    "MET_ULONG": 8 if struct.calcsize("l") == 8 else 4,
-    "MET_LONG_LONG": 8,
-    "MET_ULONG_LONG": 8,
-    "MET_FLOAT": 4,
-    "MET_DOUBLE": 8,
+def _is_big_endian(header: dict[str, str]) -> bool:
+    names = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+    return any(header.get(name, "False").lower() in ("true", "1", "t", "yes") for name in names)
+
+
+_METAIMAGE_KINDS = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "l",
+    "MET_ULONG": "L",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
 }
 
 
-def _inflated_size(stream: BinaryIO, packed_size: list[int], limit: int) -> int:
-    """The bytes that a zlib or gzip stream unpacks to; its end and its checksum are checked.
+def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytearray:
+    """What a zlib or gzip stream unpacks to; its end and its checksum are checked.
 
     ``packed_size``: its length as [n], or [] where it goes to the end of the file.
     """
     inflater = zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
     left = packed_size[0] if packed_size else None
-    found = 0
+    found = bytearray()
     while not inflater.eof:
         packed = inflater.unconsumed_tail
         if not packed:
@@ -207,8 +226,8 @@ def _inflated_size(stream: BinaryIO, packed_size: list[int], limit: int) -> int:
             left = None if left is None else left - len(packed)
         if not packed:
             raise _Refusal("is cut short: its compressed voxels have no end")
-        found += len(inflater.decompress(packed, _CHUNK))
-        if found > limit:
+        found += inflater.decompress(packed, _CHUNK)
+        if len(found) > limit:
             raise _Refusal(f"holds more than the {limit} bytes of voxels that its header says")
     return found
 

@@ -195,12 +195,10 @@ def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
     Channels are T1, T2, T2-FLAIR on the grid of T2-FLAIR, whose axes are turned to run from right
     to left, front to back and feet to head (LPS). Whole numbers stay whole. Raises BadFile.
     """
-    reference = _turned(raw, files[REFERENCE])
-    channels = []
-    for sequence in SEQUENCES:
-        file = files[sequence]
-        image = reference if sequence == REFERENCE else _turned(raw, file)
-        channels.append(_on_grid(image, reference, file))
+    images = {sequence: _turned(raw, files[sequence]) for sequence in (REFERENCE, *SEQUENCES[:-1])}
+    reference = images[REFERENCE]
+    # Views of the images' voxels, which live as long as they do.
+    channels = [_on_grid(images[each], reference, files[each]) for each in SEQUENCES]
     for (first, one), (second, other) in combinations(zip(SEQUENCES, channels, strict=True), 2):
         if np.array_equal(one, other):
             raise BadFile(files[second], f"has the same voxels as {first}")
@@ -209,14 +207,21 @@ def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
 
 
 def _turned(raw: Path, file: str) -> sitk.Image:
-    return sitk.DICOMOrient(volume_files.read(raw, file), "LPS")
+    image = volume_files.read(raw, file)
+    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
+    if orientation(image.GetDirection()) == "LPS":
+        return image
+    return sitk.DICOMOrient(image, "LPS")
 
 
 def _on_grid(image: sitk.Image, reference: sitk.Image, file: str) -> np.ndarray:
-    """The voxels of ``image`` on the grid of ``reference``, interpolated where the grids differ."""
+    """The voxels of ``image`` on the grid of ``reference``, interpolated where the grids differ.
+
+    Where they do not, a view.
+    """
     own = sitk.GetArrayViewFromImage(image)
     if _same_grid(image, reference):
-        return own.copy()
+        return own
     covered = _coverage(image, reference)
     if covered < _MIN_OVERLAP:
         raise BadFile(file, f"shows only {covered:.0%} of what {REFERENCE} shows")
