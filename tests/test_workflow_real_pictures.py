@@ -28,17 +28,12 @@ def short(content: dict) -> None:
     content.clear()
     content.update(SETTINGS)
     content["weights"] = {}
-    content["defaults"] |= {"folds": [0]}
-    content["defaults"]["images"] |= {"size": 48}
+    content["defaults"] |= {"folds": [0], "ensembles": {}}
     content["defaults"]["evaluation"] |= {"replicates": 100}
     for name, study in content["studies"].items():
         study["raw"] = str(SETS[name][0].resolve())
         study["training"]["recipe"] |= {"epochs": 1}
-        study["training"]["recipe"]["model"] = {
-            "architecture": "lesion_cnn",
-            "pretrained": "none",
-            "options": {"size": 48},
-        }
+        study["training"]["arms"] = {"lesion_cnn": study["training"]["arms"]["lesion_cnn"]}
     # The same images, with all their findings.
     findings = {"classes": FINDINGS, "multilabel": True}
     content["studies"]["findings"] = content["studies"]["nih_64"] | findings
@@ -66,7 +61,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", [*SETS, "findings"])
 def test_a_set_goes_to_its_table(done, name):
     table = rows(done.folder / f"results/{name}/table.csv")
-    assert [row["arm"] for row in table if row["runs"] != "0"] == ["zero_rate", "resnet18"]
+    assert [row["arm"] for row in table if row["runs"] != "0"] == ["zero_rate", "lesion_cnn"]
     split = rows(done.folder / f"data/{name}/split/fold0.csv")
     parts = {part: {row["group"] for row in split if row["partition"] == part}
              for part in ("train", "val", "test")}  # fmt: skip

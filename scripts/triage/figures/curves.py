@@ -49,10 +49,11 @@ def curves(paths: Iterable[Path], kept: Container[str] | None = None) -> Figure:
             arms.setdefault(history.arm, []).append(history)
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
     for i, (arm, histories) in enumerate(arms.items()):
-        for measure, ax in zip(MEASURES, axes[2 * i : 2 * i + 2], strict=True):
+        pair = axes[2 * i : 2 * i + 2]
+        pair[0].set_title(style.title(arm))  # long names run on over the second one
+        for measure, ax in zip(MEASURES, pair, strict=True):
             _panel(ax, histories, measure)
-            ax.set_title(f"{style.title(arm)}: {measure}")
-            ax.set_xlabel("epoch")
+            ax.set(xlabel="epoch", ylabel=measure)
     handles = [Line2D([], [], color=style.colour(i)) for i in range(len(PARTS))]
     style.key(figure, handles, list(PARTS))
     return figure
