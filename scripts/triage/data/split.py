@@ -14,8 +14,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from triage.command import log
 from triage.data.fingerprints import near_pairs
@@ -127,6 +125,8 @@ def _merged_groups(
     cases: pd.DataFrame, fingerprints: Sequence[str], settings: SplitSettings
 ) -> pd.Series:
     """The group of each case; those that share a picture are joined under the first one's name."""
+    from scipy.sparse import coo_array, csgraph  # here: takes longer to load than most splits
+
     pairs = [
         *_equal(cases["group"]),
         *_equal(cases["sha256"]),
@@ -134,7 +134,7 @@ def _merged_groups(
     ]
     ones, others = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(cases), len(cases)))
-    _, component = connected_components(links, directed=False)
+    _, component = csgraph.connected_components(links, directed=False)
     groups = cases["group"].groupby(component).transform("min")
     joined = cases["group"].nunique() - groups.nunique()
     if joined:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 
 from triage.figures import style
 from triage.figures.panels import Panel
@@ -154,5 +153,7 @@ def _shares(
 
 def _interval(wrong: npt.NDArray[np.bool_], confidence: float) -> tuple[float, float, float]:
     """The share of ``wrong`` and its interval (Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209)."""
+    from scipy.stats import binomtest  # here: takes half a second to load
+
     found = binomtest(int(wrong.sum()), len(wrong)).proportion_ci(confidence, "wilson")
     return float(wrong.mean()), float(found.low), float(found.high)
