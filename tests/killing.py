@@ -13,6 +13,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
@@ -54,12 +55,31 @@ def make_read_only(folder: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 
 
+def take_long(_: Path) -> None:
+    """Every step from now on takes ten seconds, by the clock alone."""
+    clock, take_step = time.monotonic, loop.Trainer._take_step
+    passed = 0.0
+
+    def take_slow_step(*arguments: Any) -> None:
+        nonlocal passed
+        passed += 10
+        take_step(*arguments)
+
+    loop.Trainer._take_step = take_slow_step  # type: ignore[method-assign]
+    time.monotonic = lambda: clock() + passed
+
+
 ACTIONS: dict[str, Callable[[Path], None]] = {
-    "die": die, "read only": make_read_only
-}  # fmt: skip
+    "die": die,
+    "stop": lambda _: os.kill(os.getpid(), signal.SIGTERM),
+    "interrupt": lambda _: os.kill(os.getpid(), signal.SIGINT),
+    "read only": make_read_only,
+    "take long": take_long,
+}
 
 # What is wrapped for a moment, and whether the action comes before it (else after).
 MOMENTS: dict[str, tuple[object, str, bool]] = {
+    "start": (loop.Trainer, "run", True),
     "step": (loop.Trainer, "_take_step", False),
     "validation": (loop.Trainer, "_validate", True),
     "validated": (loop.Trainer, "_validate", False),
@@ -105,9 +125,13 @@ def _run(command: list[str], printed: Path, moment: Moment | None, act: str, whe
         _arrange(moment, lambda: ACTIONS[act](where))
     torch.set_num_threads(1)
     os.chdir(ROOT)
-    sys.argv = command[1:]
     sys.path.insert(0, str(ROOT / "scripts"))
-    runpy.run_path(command[1], run_name="__main__")
+    _run_script(command[1:])
+
+
+def _run_script(command: list[str]) -> None:
+    sys.argv = command
+    runpy.run_path(command[0], run_name="__main__")
 
 
 class Runs:
@@ -155,3 +179,15 @@ def _search_path() -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+def one_of_several(rank: int, moment: Moment, act: str) -> list[str]:
+    """The start of a command line: in the process with this rank alone something happens."""
+    return [__file__, str(rank), moment.at, str(moment.nth), act]
+
+
+if __name__ == "__main__":
+    _, rank, at, nth, act, *script = sys.argv
+    if os.environ["RANK"] == rank:
+        _arrange(Moment(at, int(nth)), lambda: ACTIONS[act](HERE))
+    _run_script(script)

@@ -38,7 +38,7 @@ def runs(tmp_path):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    return write_study(tmp_path_factory.mktemp("study"))
+    return write_study(tmp_path_factory.mktemp("study"), each=3)  # something to balance
 
 
 def outputs(folder):
@@ -85,6 +85,20 @@ def test_a_run_survives_sigkill_at_every_moment(runs, study, tmp_path):
     assert kill(runs, command, MOMENTS) >= len(MOMENTS)
     assert outputs(tmp_path / "broken") == outputs(tmp_path / "unbroken")
     assert not any((tmp_path / "broken" / "scratch").iterdir())
+
+
+@pytest.mark.parametrize(("act", "status"), [("stop", 143), ("interrupt", 130)])
+def test_a_process_asked_to_stop_saves_and_says_so(runs, study, tmp_path, act, status):
+    settings = run_settings(epochs=EPOCHS)
+    finish(runs, arguments("train.py", study, tmp_path / "unbroken", settings))
+    broken = tmp_path / "broken"
+    command = arguments("train.py", study, broken, settings)
+    stopped, printed = runs.run(command, Moment("step", 2, epoch=1), act)
+    assert stopped == status, printed
+    assert "the next start goes on from it" in printed
+    assert not (broken / "checkpoint.pt").exists()
+    assert "going on in epoch 2, after 2 steps" in finish(runs, command)
+    assert outputs(broken) == outputs(tmp_path / "unbroken")
 
 
 @pytest.mark.slow
@@ -203,3 +217,20 @@ def test_a_results_folder_that_becomes_read_only_keeps_the_state(runs, study, di
     printed = finish(runs, command)
     assert f"epoch {EPOCHS}/{EPOCHS}," not in printed  # it only writes
     assert outputs(disk) == outputs(tmp_path / "unbroken")
+
+
+def test_outputs_that_can_not_be_written_keep_the_state(runs, study, tmp_path):
+    settings = run_settings(epochs=EPOCHS)
+    finish(runs, arguments("train.py", study, tmp_path / "unbroken", settings))
+    broken = tmp_path / "broken"
+    in_the_way = broken / "history.csv"
+    in_the_way.mkdir(parents=True)
+    command = arguments("train.py", study, broken, settings)
+    status, printed = runs.run(command)
+    assert status == 1
+    assert f"epoch {EPOCHS}/{EPOCHS}," in printed
+    assert f"{in_the_way}: can't be written" in printed
+    assert "Traceback" not in printed
+    in_the_way.rmdir()
+    assert f"epoch {EPOCHS}/{EPOCHS}," not in finish(runs, command)  # it only writes
+    assert outputs(broken) == outputs(tmp_path / "unbroken")

@@ -1,30 +1,18 @@
 """A run that is stopped at any moment ends with the same bytes as an unbroken one."""
 
 import random
-import signal
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from training_runs import (
-    arguments,
-    cohort,
-    dense,
-    finish,
-    fit,
-    recipe,
-    run_settings,
-    samples,
-    start,
-    wait_for_state,
-    write_study,
-)
+from training_runs import cohort, dense, fit, recipe, samples
 from triage.training.loop import Trainer
 from triage.training.state import Keeper
 
-OUTPUTS = ("checkpoint.pt", "history.csv")
+# Nothing improves by so much: the count of epochs without improvement has to survive.
+EARLY = {"patience": 2, "min_delta": 10.0}
 KINDS = {
     "plain": {},
     "plateau": {"schedule": {"name": "plateau", "patience": 0}},
@@ -33,8 +21,12 @@ KINDS = {
     "sgd": {"optimizer": {"name": "sgd", "rate": 0.1, "momentum": 0.9}},
     "adamw": {"optimizer": {"name": "adamw", "weight_decay": 0.1}},
     "oversample": {"balance": {"method": "oversample"}},
+    "smote": {"balance": {"method": "smote", "augment": "copies"}},
     "adasyn": {"balance": {"method": "adasyn"}},
-    "early stopping": {"stopping": {"patience": 1}, "select": {"by": "loss"}},
+    **{
+        f"early stopping by {by}": {"stopping": {"by": by, **EARLY}, "select": {"by": by}}
+        for by in ("loss", "accuracy", "auc", "f1")
+    },
     "average": {"ema": 0.9},
     "accumulation and clipping": {"accumulate": 2, "clip": 0.1},
     "last epoch": {"select": {"by": "last"}},
@@ -153,63 +145,3 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     keeper.cost = 10.0  # a huge state: an epoch that took over a minute is always kept
     assert after(61, epoch_ended=True)
     assert not after(100, epoch_ended=False)
-
-
-def outputs(folder: Path) -> list[bytes]:
-    return [(folder / name).read_bytes() for name in OUTPUTS]
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    return write_study(tmp_path_factory.mktemp("study"))
-
-
-@pytest.fixture(scope="module")
-def unbroken(study, tmp_path_factory):
-    out = tmp_path_factory.mktemp("unbroken")
-    finish(arguments("train.py", study, out, run_settings(epochs=40)))
-    return outputs(out)
-
-
-def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(study, unbroken, tmp_path):
-    moments = random.Random(0)
-    command = arguments("train.py", study, tmp_path, run_settings(epochs=40), "--save-every", "0")
-    kills = 0
-    for _ in range(3):
-        process = start(command)
-        wait_for_state(tmp_path / "scratch", process)
-        time.sleep(moments.uniform(0, 0.3))
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert kills
-    finish(command)
-    assert outputs(tmp_path) == unbroken
-    assert not any((tmp_path / "scratch").iterdir())
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_process_asked_to_stop_saves_and_says_so(study, unbroken, tmp_path, number, status):
-    command = arguments("train.py", study, tmp_path, run_settings(epochs=40), "--save-every", "0")
-    process = start(command)
-    wait_for_state(tmp_path / "scratch", process)
-    process.send_signal(number)
-    printed, _ = process.communicate(timeout=60)
-    assert process.returncode == status, printed
-    assert "the next start goes on from it" in printed
-    assert not (tmp_path / "checkpoint.pt").exists()
-    assert "going on in epoch" in finish(command)
-    assert outputs(tmp_path) == unbroken
-
-
-def test_outputs_that_can_not_be_written_keep_the_state(study, unbroken, tmp_path):
-    (tmp_path / "taken").write_text("a file where a folder should be")
-    settings = run_settings(epochs=40)
-    command = arguments("train.py", study, tmp_path, settings)
-    broken = [each.replace("/history.csv", "/taken/history.csv") for each in command]
-    printed = finish(broken, status=1)
-    assert "can't be written" in printed
-    assert "Traceback" not in printed
-    printed = finish(command)
-    assert "epoch 40/40" not in printed
-    assert outputs(tmp_path) == unbroken

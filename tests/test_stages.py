@@ -3,11 +3,8 @@
 import csv
 import json
 import math
-import random
 import shutil
-import signal
 import sys
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -21,8 +18,6 @@ from training_runs import (
     finish,
     recipe_block,
     run_settings,
-    start,
-    wait_for_state,
     write_study,
 )
 from triage.evaluation.ensemble import average
@@ -238,26 +233,6 @@ def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner)
                 own = expected.setdefault(row["case"], [])
                 own.append(float(row["probability"]))
     assert found[:, 0] == pytest.approx([np.mean(each) for each in expected.values()], abs=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["drifting", "finetuned"])
-def test_later_stages_resume_exactly(stages, stage, tmp_path):
-    moments = random.Random(0)
-    unbroken = stages.checkpoint(stage).read_bytes()
-    always = ("--save-every", "0")
-    if stage == "finetuned":
-        command = stages.finetune_command("again", *always)
-    else:
-        command = stages.sequence_command("again", *always, frozen=False, pooling="last")
-    for _ in range(2):
-        process = start(command)
-        wait_for_state(stages.root / "again" / "scratch", process)
-        time.sleep(moments.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    finish(command)
-    assert stages.checkpoint("again").read_bytes() == unbroken
 
 
 def test_validation_cases_that_were_trained_on_choose_nothing(stages):

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from training_runs import arguments, finish, run_settings, write_study
+from killing import Moment, Runs
+from training_runs import arguments, run_settings, write_study
 from triage.training import limit
 from triage.training.limit import TimeLimit, parse_left, slurm_seconds_left
 
@@ -51,18 +52,19 @@ def test_there_must_be_time_for_a_step_and_for_saving(monkeypatch):
 
 
 def test_a_run_leaves_in_time_and_the_next_start_ends_with_the_same_bytes(tmp_path):
-    study = write_study(tmp_path / "study")
-    epochs = 400
-    unbroken = tmp_path / "unbroken"
-    finish(arguments("train.py", study, unbroken, run_settings(epochs=epochs)))
-    broken = tmp_path / "broken"
-    command = arguments("train.py", study, broken, run_settings(epochs=epochs))
-    # Only half a second more than is kept in reserve.
-    minutes = str((limit.SPARE + 0.5) / 60)
-    printed = finish([*command, "--time-limit", minutes], status=75)
+    study, runs = write_study(tmp_path / "study"), Runs(tmp_path)
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    settings = run_settings(epochs=5)
+    assert runs.run(arguments("train.py", study, unbroken, settings))[0] == 0
+    command = arguments("train.py", study, broken, settings)
+    # Ten seconds a step, three steps an epoch: it would take more than two minutes.
+    status, printed = runs.run([*command, "--time-limit", "1.7"], Moment("start"), "take long")
+    assert status == 75, printed
+    assert "s an epoch" in printed
     assert "the time limit comes first" in printed
     assert "the state is saved" in printed
-    assert "s an epoch" in printed
-    assert "going on in epoch" in finish(command)
+    status, printed = runs.run(command)
+    assert status == 0
+    assert "going on in epoch 3" in printed
     for name in ("checkpoint.pt", "history.csv"):
         assert (broken / name).read_bytes() == (unbroken / name).read_bytes()

@@ -106,15 +106,20 @@ def fit(
     return Trainer(network, train, val, recipe(**changes), seed, outputs, keeper).run()
 
 
-def write_study(folder: Path, cases: int = 24, slices: int = 1, size: int = 16) -> Path:
-    """Images in the store's format with all that the training scripts read."""
+def write_study(
+    folder: Path, cases: int = 24, slices: int = 1, size: int = 16, each: int = 2
+) -> Path:
+    """Images in the store's format with all that the training scripts read.
+
+    Every second case is abnormal, or every third and so on with another number for ``each``.
+    """
     random = np.random.default_rng(0)
     names = [f"case{i:03d}" for i in range(cases)]
-    labels = ["normal", "abnormal"] * (cases // 2)
+    labels = ["normal" if (i + 1) % each else "abnormal" for i in range(cases)]
     parts = ["train"] * (cases // 2) + ["val"] * (cases // 4)
     parts += ["test"] * (cases - len(parts) - 1) + ["unlabelled"]
     images = random.normal(100, 20, (cases, slices, 3, size, size))
-    images[1::2, :, :, 4:9, 4:9] += 60
+    images[each - 1 :: each, :, :, 4:9, 4:9] += 60
     images = images.clip(0, 255).astype(np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
     half = cases // 2

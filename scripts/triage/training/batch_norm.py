@@ -19,18 +19,21 @@ class SharedBatchNorm(_BatchNorm):
         if not self.training:
             return super().forward(x)
         others = [i for i in range(x.dim()) if i != 1]
-        count = torch.full_like(x[:1].sum(others), x.numel() / x.shape[1])
-        sums = torch.stack([x.sum(others), x.square().sum(others), count])
-        total, squares, count = all_reduce(sums).unbind(0)
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
+        sums = values.sum(others)
+        count = torch.full_like(sums, x.numel() / x.shape[1])
+        total, count = all_reduce(torch.stack([sums, count])).unbind(0)
         mean = total / count
-        variance = squares / count - mean.square()
+        # A second pass, since a difference of mean squares would be mostly rounding.
+        centred = values - mean.view(shape)
+        variance = all_reduce(centred.square().sum(others)) / count
         self._follow(mean.detach(), variance.detach(), count)
         scale = torch.rsqrt(variance + self.eps)
-        if self.affine:
-            scale = scale * self.weight
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        shift = -mean * scale + (self.bias if self.affine else 0)
-        return x * scale.view(shape) + shift.view(shape)
+        if not self.affine:
+            return (centred * scale.view(shape)).to(x.dtype)
+        scaled = centred * (scale * self.weight).view(shape) + self.bias.view(shape)
+        return scaled.to(x.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
