@@ -66,7 +66,7 @@ class Original:
             loss.item()
 
     def _slice(self, number: int) -> torch.Tensor:
-        image = torch.load(self.folder / f"{number}.pt").numpy()
+        image = torch.load(self.folder / f"{number}.pt", weights_only=True).numpy()
         image = (image.astype(np.float64) - 127.0) / 73.0
         if self.random.random() < 0.5:
             image = image[:, :, ::-1]

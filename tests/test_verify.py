@@ -1,6 +1,7 @@
 """The command that reads everything and compares it with what was recorded."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -68,18 +69,38 @@ def test_a_raw_file_that_is_gone_is_named_and_a_result_only_counted(done):
             path.with_suffix(".away").rename(path)
 
 
-def test_a_damaged_checkpoint_stops_what_reads_it_and_one_command_mends_it(done):
-    path = done.folder / "results/braintriage/training/lstm/fold0-seed1/checkpoint.pt"
+CHECKPOINT = "results/braintriage/training/lstm/fold0-seed1/checkpoint.pt"
+PREDICTIONS = "results/braintriage/predictions/lstm/fold0-seed1"
+
+
+def test_a_flipped_bit_that_no_look_shows_stops_what_reads_it(done):
+    path, predictions = done.folder / CHECKPOINT, done.folder / PREDICTIONS
+    # Its checksum is remembered once it has an age, and read anew only if the file looks changed.
+    then = time.time() - 60
+    os.utime(path, (then, then))
+    done.snakemake(CHECKPOINT)
     content = flip(path)
-    predictions = done.folder / "results/braintriage/predictions/lstm/fold0-seed1"
     before = {each: each.read_bytes() for each in predictions.iterdir()}
     (predictions / "val.csv").unlink()
-    printed = done.snakemake("results/braintriage/predictions/lstm/fold0-seed1/val.csv", fails=True)
+    printed = done.snakemake(f"{PREDICTIONS}/val.csv", fails=True)
     assert "checkpoint.pt: is damaged" in printed
     assert "the training step makes it anew" in printed
     assert "Traceback" not in printed
     path.unlink()
     done.snakemake()
+    assert path.read_bytes() == content
+    assert {each: each.read_bytes() for each in predictions.iterdir()} == before
+    assert done.planned() == set()
+
+
+def test_a_flipped_bit_that_a_look_shows_is_mended_by_the_next_run(done):
+    path, predictions = done.folder / CHECKPOINT, done.folder / PREDICTIONS
+    content = flip(path)
+    os.utime(path)
+    before = {each: each.read_bytes() for each in predictions.iterdir()}
+    (predictions / "val.csv").unlink()
+    printed = done.snakemake()
+    assert f"{CHECKPOINT}: it is not what its job left" in printed
     assert path.read_bytes() == content
     assert {each: each.read_bytes() for each in predictions.iterdir()} == before
     assert done.planned() == set()
