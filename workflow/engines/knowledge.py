@@ -93,7 +93,7 @@ class Knowledge:
         file, and only if it fits the file itself.
         """
         newest = self._state["newest"]
-        with _alone():
+        with alone():
             # Another run beside this one may have written it meanwhile.
             before = Lock.read()
             text, self.lock = before.text(), before
@@ -115,7 +115,7 @@ class Knowledge:
 
     def forget(self, paths: Iterable[str]) -> None:
         """Take jobs out of the lock of which no file is left."""
-        with _alone():
+        with alone():
             self.lock = Lock.read()
             gone = {id(each): each for each in map(self.lock.get, paths) if each is not None}
             for origin in gone.values():
@@ -145,7 +145,7 @@ def recorded_outputs(records: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Wait until no other process of this workflow is in here."""
     STATE.mkdir(parents=True, exist_ok=True)
     with open(STATE / "busy", "w") as stream:

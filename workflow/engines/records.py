@@ -9,6 +9,7 @@ what Snakemake is told of an output is what `knowledge` makes of it.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from snakemake.persistence.file import FilePersistence
 from engines.cutoff import stop_where_the_same
 from engines.knowledge import ABSENT, Judgement, Knowledge, recorded_outputs
 from engines.lock import Origin
+from engines.running import held, refuse_to_break
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -59,7 +61,9 @@ class Records(FilePersistence):
         self.max_checksum_file_size = -1
         self._warm = False
         if workflow.executor_plugin is not None and not workflow.dryrun:
-            self.lock: Callable[[], Any] = _around(self.lock, self.say_absent, self.finish)
+            self.lock: Callable[[], Any] = _around(
+                functools.partial(held, self.lock), self.say_absent, self.finish
+            )
             stop_where_the_same(self)
         else:
             self.lock = _around(self.lock, self.say_absent, lambda: None)
@@ -217,6 +221,16 @@ class Records(FilePersistence):
         outputs = {path: contents.sha256(path) or "" for path in paths}
         self._outputs.update(dict.fromkeys(paths, outputs))
         await super().finished(job)
+
+    def cleanup_locks(self) -> None:
+        refuse_to_break()
+        super()._delete_locks()
+
+    def _delete_locks(self) -> None:
+        # Snakemake would delete those of other runs as well.
+        for path in self._lockfile.values():
+            Path(path).unlink(missing_ok=True)
+        self._lockfile.clear()
 
     def _write_record(self, key: str, record: MetadataRecord) -> None:
         inputs = self._inputs.get(key, {})
