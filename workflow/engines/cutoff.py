@@ -7,19 +7,18 @@ changes no manifest retrains nothing. `dvc repro` does the same from stage to st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from snakemake.logging import logger
 
 if TYPE_CHECKING:
+    from snakemake.dag import DAG
     from snakemake.jobs import Job
 
-    from engines.records import Records
 
-
-def stop_where_the_same(records: Records) -> None:
-    """Let the run that ``records`` belong to leave out what turns out to be up to date."""
-    dag = records.dag
+def stop_where_the_same(dag: DAG, is_stale: Callable[[Job], bool]) -> None:
+    """Let the run of ``dag`` leave out what turns out to be up to date, when it is ready."""
     finish = dag.finish
     judged: set[Any] = set()
 
@@ -29,7 +28,7 @@ def stop_where_the_same(records: Records) -> None:
         while waiting := set(dag.ready_jobs) - judged:
             ready = waiting.pop()
             judged.add(ready)
-            if not ready.is_group() and _is_up_to_date(ready, records):
+            if not ready.is_group() and _is_up_to_date(ready, dag, is_stale):
                 logger.info(f"Up to date, as its inputs came out the same: {min(ready.output)}")
                 dag.register_running({ready})
                 dag.workflow.scheduler.finished_jobs += 1
@@ -39,11 +38,11 @@ def stop_where_the_same(records: Records) -> None:
     dag.finish = finish_and_look
 
 
-def _is_up_to_date(job: Job, records: Records) -> bool:
+def _is_up_to_date(job: Job, dag: DAG, is_stale: Callable[[Job], bool]) -> bool:
     """Whether a planned job would not be planned by what is known now."""
     if not job.output or job.temp_output or job.is_checkpoint:
         return False
-    reason = records.dag.reason(job)
-    if reason.forced or any(path in records.dag.forcefiles for path in job.output):
+    reason = dag.reason(job)
+    if reason.forced or any(path in dag.forcefiles for path in job.output):
         return False
-    return not records.is_stale(job)
+    return not is_stale(job)

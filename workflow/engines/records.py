@@ -64,7 +64,7 @@ class Records(FilePersistence):
             self.lock: Callable[[], Any] = _around(
                 functools.partial(held, self.lock), self.say_absent, self.finish
             )
-            stop_where_the_same(self)
+            stop_where_the_same(self.dag, self.is_stale)
         else:
             self.lock = _around(self.lock, self.say_absent, lambda: None)
 
