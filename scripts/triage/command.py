@@ -53,6 +53,7 @@ def _open_log(path: Path | None) -> None:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.raiseExceptions = False  # on a full disk the step itself says what is wrong
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
 
 

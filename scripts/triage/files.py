@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEAL = "seal"
+_PROBE = 1 << 16  # bytes; a disk without room for them is full
 
 
 @contextmanager
@@ -41,15 +42,36 @@ def atomic(target: Path) -> Iterator[Path]:
         yield partial
         _flush(partial)
         partial.replace(target)
-    except OSError as error:
+    except UserError:
+        raise
+    except Exception as error:
+        # Libraries raise errors of their own where they can't write.
+        trouble = error if isinstance(error, OSError) else _trouble_in(target.parent)
+        if trouble is None:
+            raise
         raise UserError(
-            f"can't be written ({error.strerror or error})",
+            f"can't be written ({trouble.strerror or trouble})",
             where=target,
             remedy="free some space or make the folder writable, then start again",
         ) from error
     finally:
         with suppress(OSError):  # what went wrong before says more
             partial.unlink(missing_ok=True)
+
+
+def _trouble_in(folder: Path) -> OSError | None:
+    """Why nothing can be written to ``folder`` now; None where it can."""
+    probe = folder / f".{os.getpid()}.part"
+    try:
+        with open(probe, "wb", buffering=0) as stream:
+            stream.write(bytes(_PROBE))
+            os.fsync(stream.fileno())
+    except OSError as error:
+        return error
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
 
 
 def ensure_writable(target: Path) -> None:

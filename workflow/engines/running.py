@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from triage.errors import UserError
 from triage.files import write_text
 
 FOLDER = STATE / "running"
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,22 @@ class Run:
 def held(lock: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
     """Hold Snakemake's ``lock``, which only looks for others before it takes it.
 
-    Ends the program with what to do where the folder is locked or can't be written.
+    Ends the program with what to do where the folder is locked, or can't be written meanwhile.
     """
     with ExitStack() as stack:
         try:
             with alone():
                 stack.enter_context(lock())
                 stack.enter_context(_announced())
+            yield
         except LockException:
             raise SystemExit(f"error: {_locked()}") from None
-        except OSError as error:
-            raise SystemExit(f"error: {unwritable(error)}") from None
         except UserError as error:
             raise SystemExit(f"error: {error}") from None
-        yield
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            raise SystemExit(f"error: {_unwritable(error)}") from None
 
 
 def refuse_to_break() -> None:
@@ -112,7 +116,7 @@ def _others() -> list[Run]:
     return [run for _, run in _all() if not run.is_gone]
 
 
-def unwritable(error: OSError) -> UserError:
+def _unwritable(error: OSError) -> UserError:
     """What is said where Snakemake's own files can't be written."""
     return UserError(
         f"can't be written ({error.strerror or error})",

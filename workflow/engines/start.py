@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,7 @@ def attach(
     ``raw`` gives for each table of raw files the folder that it lists, which is looked at now;
     ``folders`` gives for each output that lists a generated folder that folder.
     """
+    logging.raiseExceptions = False  # a full disk is told of once, not for every line of the log
     with _bare_messages():
         _refuse_other_settings(workflow, settings)
         if not workflow.is_main_process:
