@@ -1,11 +1,14 @@
 """The profile for SLURM fits the rules."""
 
+import logging
 import re
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 ROOT = Path(__file__).parents[1]
 RULES = {
@@ -22,12 +25,19 @@ def profile():
     return yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
 
 
-def test_rules_that_ask_for_a_gpu_go_to_the_partition_that_has_them(profile):
+@pytest.mark.parametrize(("gpus", "expected"), [(0, "cpu"), (1, "gpu"), (4, "gpu")])
+def test_jobs_go_to_the_partition_that_has_what_they_ask_for(profile, gpus, expected):
+    partitions = read_partition_file(ROOT / profile["slurm-partition-config"])
+    needs = {"mem_mb": 8000, "runtime": 720} | ({"gpu": gpus} if gpus else {})
+    job = SimpleNamespace(name="job", resources=needs, threads=2)
+    assert get_best_partition(partitions, job, logging.getLogger()) == expected
+
+
+def test_rules_that_run_networks_ask_for_a_gpu():
     asking = {name for name, text in RULES.items() if "gpu=" in text}
-    assert "train" in asking
-    assert asking == set(profile["set-resources"])
-    partitions = {each["slurm_partition"] for each in profile["set-resources"].values()}
-    assert profile["default-resources"]["slurm_partition"] not in partitions
+    running = {name for name, text in RULES.items() if "--checkpoint {" in text}
+    assert {"train", "finetune", "train_sequence", "predict", "features"} <= asking
+    assert running - {"export"} <= asking
 
 
 def test_every_rule_says_what_it_needs_or_runs_on_the_spot():

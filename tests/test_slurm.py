@@ -66,6 +66,7 @@ class Local(NamedTuple):
     demo: dict[str, bytes]
     arms: dict[str, bytes]
     workflow: Workflow
+    printed: str  # while the arms were trained, with one GPU to give
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,8 @@ def local(tmp_path_factory) -> Local:
     workflow.snakemake()
     whole = made(workflow)
     workflow.change(more_arms)
-    workflow.snakemake(*map(checkpoint, ARMS))
-    return Local(whole, trained(workflow), workflow)
+    printed = workflow.snakemake(*map(checkpoint, ARMS), "--resources", "gpu=1")
+    return Local(whole, trained(workflow), workflow, printed)
 
 
 def checkpoint(arm: str) -> str:
@@ -124,6 +125,11 @@ from snakemake_executor_plugin_slurm import Executor
 Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, value: None)
 sys.exit(main())
 """
+
+
+def test_no_more_jobs_run_at_once_than_there_are_gpus(local):
+    events = re.findall(r"^(?:rule train|Finished jobid)", local.printed, re.MULTILINE)
+    assert events == ["rule train", "Finished jobid"] * len(ARMS)
 
 
 def test_a_whole_study_on_slurm_has_the_bytes_of_a_local_run(cluster, local, tmp_path, monkeypatch):
@@ -245,7 +251,8 @@ def test_whatever_happens_to_jobs_no_saved_epoch_is_lost_and_the_bytes_are_the_s
         subprocess.run(["cp", "-a", local.workflow.folder / part, remote.folder], check=True)
     remote.change(more_arms)
     trainings = [Training(cluster, remote, arm) for arm in ARMS]
-    with in_background(remote, *map(checkpoint, ARMS)):
+    # What is asked for by hand changes nothing of where a job goes.
+    with in_background(remote, *map(checkpoint, ARMS), "--set-resources", "train:mem_mb=4000"):
         wait_until(lambda: sum(each.is_under_way() for each in trainings) == 2, "two jobs")
         cancelled, limited = [each for each in trainings if each.is_under_way()]
         (preempted,) = set(trainings) - {cancelled, limited}
@@ -279,6 +286,7 @@ def test_whatever_happens_to_jobs_no_saved_epoch_is_lost_and_the_bytes_are_the_s
         for training in trainings:
             cluster.ask("scontrol", "update", f"JobId={training.job()}", "StartTime=now")
     assert preempted.jobs() == [(number, "COMPLETED")]
+    assert {where for rule, where in partitions(cluster) if rule == "train"} == {"gpu"}
     for training, epochs in done.items():
         assert training.went_on_in() > epochs
     assert_same(trained(remote), local.arms)
