@@ -27,12 +27,14 @@ class SequenceModel(nn.Module):
         self.fc = nn.Linear(2 * hidden, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        out, (states, _) = self.lstm(features)
-        return self.fc(self._pooled(out, states))
+        out, _ = self.lstm(features)
+        return self.fc(self._pooled(out))
 
-    def _pooled(self, out: Tensor, states: Tensor) -> Tensor:
+    def _pooled(self, out: Tensor) -> Tensor:
         if self.pooling == "final":
-            return torch.cat([states[-2], states[-1]], dim=1)
+            # Not from the states that come beside it: torch 2.11 exports those in another shape.
+            size = self.lstm.hidden_size
+            return torch.cat([out[:, -1, :size], out[:, 0, size:]], dim=1)
         if self.pooling == "last":
             return out[:, -1]
         weights = self.attention(out).softmax(dim=1)
