@@ -128,8 +128,8 @@ sys.exit(main())
 
 
 def test_no_more_jobs_run_at_once_than_there_are_gpus(local):
-    events = re.findall(r"^(?:rule train|Finished jobid)", local.printed, re.MULTILINE)
-    assert events == ["rule train", "Finished jobid"] * len(ARMS)
+    events = re.findall(r"^(?:localrule train|Finished jobid)", local.printed, re.MULTILINE)
+    assert events == ["localrule train", "Finished jobid"] * len(ARMS)
 
 
 def test_a_whole_study_on_slurm_has_the_bytes_of_a_local_run(cluster, local, tmp_path, monkeypatch):
