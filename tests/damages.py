@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import shutil
 import struct
@@ -152,6 +154,24 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+@contextlib.contextmanager
+def without_privileges() -> Iterator[None]:
+    """Permissions bind root as they bind anyone."""
+    libc, version = ctypes.CDLL(None, use_errno=True), 0x20080522
+    header = (ctypes.c_uint32 * 2)(version, 0)
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, twice
+    if os.geteuid() != 0 or libc.capget(header, held) != 0:
+        yield
+        return
+    fewer = (ctypes.c_uint32 * 6)(*held)
+    fewer[0] &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of <linux/capability.h>
+    assert libc.capset(header, fewer) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, held) == 0
+
+
 def any_file() -> Iterator[Damage]:
     """Of a file of any kind."""
     q: Outcome = "quarantined"
@@ -172,6 +192,8 @@ def any_file() -> Iterator[Damage]:
     yield Damage("a broken link", _broken_link, q)
     yield Damage("a link to elsewhere", _linked, "used")
     yield Damage("a pipe", _pipe, q)
+    yield Damage("no permission to read", lambda path: path.chmod(0), q)
+    yield Damage("in a folder that may not be read", lambda path: path.parent.chmod(0), q)
 
 
 # --- pictures
@@ -403,6 +425,12 @@ def patient_names() -> Iterator[Damage]:
             lambda path, text=text: _patient(path).rename(_patient(path).with_name(text)),
             "used",
         )
+    yield Damage(
+        "a patient's name with a line end",
+        lambda path: _patient(path).rename(_patient(path).with_name("a\nb")),
+        "quarantined",
+        "control characters",
+    )
 
 
 # --- tables
@@ -457,6 +485,7 @@ def any_table(name: str, columns: list[str], first: str, label: str) -> Iterator
         yield Damage(f"table: {what}", _edit(name, change), outcome)
     yield Damage("table: UTF-16", _bytes(name, lambda b: b.decode().encode("utf-16")), stop)
     yield Damage("table: latin-1", _bytes(name, lambda b: b.replace(b"\n", b"\xfc\n", 1)), stop)
+    yield Damage("table: no permission", lambda raw: (raw / name).chmod(0), stop)
     yield Damage("table: gone", lambda raw: (raw / name).unlink(), stop)
     yield Damage("table: a folder", lambda raw: _as_folder(raw / name), stop)
     yield Damage(

@@ -1,6 +1,7 @@
 """What was written is what is read: a flipped bit is noticed before anything is made of it."""
 
 import copy
+import errno
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from scans import make_images, make_index, write_cohort
 from training_runs import arguments, finish, run_settings, write_study
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.files import read_rows, read_table, write_rows
+from triage.files import atomic, read_rows, read_table, write_rows
 from triage.training import features
 from triage.training.checkpoint import Checkpoint, read_weights
 
@@ -201,3 +202,17 @@ def test_a_damaged_shard_stops_a_training(tmp_path) -> None:
         assert "the images step makes it anew" in printed
         assert "Traceback" not in printed
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_where_a_library_fails_to_write_a_full_disk_is_told_of(tmp_path, monkeypatch) -> None:
+    with pytest.raises(RuntimeError, match="a mistake"), atomic(tmp_path / "a.pt"):
+        raise RuntimeError("a mistake")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    message = r"a\.pt: can't be written \(No space left"
+    with pytest.raises(UserError, match=message), atomic(tmp_path / "a.pt"):
+        raise RuntimeError("the writer failed")
+    assert list(tmp_path.iterdir()) == []

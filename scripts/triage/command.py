@@ -9,8 +9,9 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from triage.errors import UserError
+from triage.errors import NO_ROOM, UserError, unwritable
 
 log = logging.getLogger("triage")
 
@@ -40,12 +41,21 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     except UserError as error:
         log.error("error: %s", error)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            _mistake()
+        log.error("error: %s", unwritable(error.filename or "a file", error))
+        sys.exit(1)
     except KeyboardInterrupt:
         log.error("stopped")
         sys.exit(130)
     except Exception:
-        log.exception("this is a mistake of the program, not yours:")
-        sys.exit(70)
+        _mistake()
+
+
+def _mistake() -> NoReturn:
+    log.exception("this is a mistake of the program, not yours:")
+    sys.exit(70)
 
 
 def _open_log(path: Path | None) -> None:

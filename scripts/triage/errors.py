@@ -1,5 +1,12 @@
 """Errors that are meant for the person who runs the workflow, not for its developer."""
 
+from __future__ import annotations
+
+import errno
+
+# Errors that only come of writing, and that no program can help.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
 
 class UserError(Exception):
     """A mistake that a person can mend: in the data, in a setting, in a command.
@@ -13,3 +20,12 @@ class UserError(Exception):
         if remedy:
             lines.append(f"  -> {remedy}")
         super().__init__("\n".join(lines))
+
+
+def unwritable(where: object, error: OSError) -> UserError:
+    """What is said of a file or folder that can't be written."""
+    return UserError(
+        f"can't be written ({error.strerror or error})",
+        where=where,
+        remedy="free some space or make the folder writable, then start again",
+    )

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triage.errors import UserError
+from triage.errors import UserError, unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +49,7 @@ def atomic(target: Path) -> Iterator[Path]:
         trouble = error if isinstance(error, OSError) else _trouble_in(target.parent)
         if trouble is None:
             raise
-        raise UserError(
-            f"can't be written ({trouble.strerror or trouble})",
-            where=target,
-            remedy="free some space or make the folder writable, then start again",
-        ) from error
+        raise unwritable(target, trouble) from error
     finally:
         with suppress(OSError):  # what went wrong before says more
             partial.unlink(missing_ok=True)

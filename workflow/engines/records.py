@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,9 +24,9 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsC
 from snakemake.persistence.file import FilePersistence
 
 from engines.cutoff import stop_where_the_same
-from engines.knowledge import ABSENT, Judgement, Knowledge, recorded_outputs
+from engines.knowledge import ABSENT, STATE, Judgement, Knowledge, recorded_outputs
 from engines.lock import Origin
-from engines.running import held, refuse_to_break
+from engines.running import held, mend_dvc, refuse_to_break
 
 if TYPE_CHECKING:
     from snakemake.jobs import Job
@@ -224,6 +226,7 @@ class Records(FilePersistence):
 
     def cleanup_locks(self) -> None:
         refuse_to_break()
+        mend_dvc()
         super()._delete_locks()
 
     def _delete_locks(self) -> None:
@@ -237,6 +240,16 @@ class Records(FilePersistence):
         record.input_checksums = {path: f"sha256:{sum_}" for path, sum_ in inputs.items() if sum_}
         content = {**dict(record.items()), "outputs": self._outputs.get(key, {})}
         self._io_write(self._metadata_path, content, key)
+
+    def _io_write(self, subject: Any, json_value: Any, id: str, mode: int = 0o660) -> None:
+        # Whole or not at all: a full disk would leave half a record.
+        target = Path(self._record_path(subject, id))
+        partial = STATE / f"record-{os.getpid()}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(json_value), encoding="utf-8")
+        partial.chmod(mode)
+        partial.replace(target)
 
     def _code(self, rule: Any) -> str | None:
         return command_digest(super()._code(rule))

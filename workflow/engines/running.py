@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import fcntl
 import json
 import os
 import socket
@@ -15,11 +15,10 @@ from pathlib import Path
 from snakemake.exceptions import LockException
 
 from engines.knowledge import STATE, alone
-from triage.errors import UserError
+from triage.errors import NO_ROOM, UserError, unwritable
 from triage.files import write_text
 
 FOLDER = STATE / "running"
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,28 @@ def held(lock: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
         except UserError as error:
             raise SystemExit(f"error: {error}") from None
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
+            if error.errno not in NO_ROOM:
                 raise
-            raise SystemExit(f"error: {_unwritable(error)}") from None
+            raise SystemExit(
+                f"error: {unwritable(error.filename or '.snakemake', error)}"
+            ) from None
 
 
 def refuse_to_break() -> None:
     """End the program where a lock is to be removed that is held."""
     if here := [run for run in _others() if run.is_here]:
         raise SystemExit(f"error: {_working(here[0])}")
+
+
+def mend_dvc() -> None:
+    """Remove DVC's list of locks if DVC was killed while it wrote it: it would not start again."""
+    path = Path(".dvc/tmp/rwlock")
+    with suppress(OSError), open(path.with_suffix(".lock"), "rb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else DVC is writing it now
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink()
 
 
 @contextmanager
@@ -114,15 +126,6 @@ def _working(run: Run) -> UserError:
 
 def _others() -> list[Run]:
     return [run for _, run in _all() if not run.is_gone]
-
-
-def _unwritable(error: OSError) -> UserError:
-    """What is said where Snakemake's own files can't be written."""
-    return UserError(
-        f"can't be written ({error.strerror or error})",
-        where=error.filename or ".snakemake",
-        remedy="free some space or make the folder writable, then start again",
-    )
 
 
 def _all() -> Iterator[tuple[Path, Run]]:

@@ -19,7 +19,7 @@ from engines.records import Records
 from params import Params
 from triage.data import inventory
 from triage.errors import UserError
-from triage.files import write_rows
+from triage.files import ensure_writable, write_rows
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -69,6 +69,7 @@ def attach(
         _refuse_other_settings(workflow, settings)
         if not workflow.is_main_process:
             return  # a single job, which the main process judged and will record
+        ensure_writable(STATE / "state.json")
         refresh = functools.partial(_refresh, raw)
         refresh()
         finish = Finish(settings, raw, refresh)

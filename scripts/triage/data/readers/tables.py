@@ -110,7 +110,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"is not in UTF-8 ({error})", where=path, remedy=remedy) from error
     except OSError as error:
-        raise UserError(f"can't be read ({error.strerror})", where=path) from error
+        raise UserError(
+            f"can't be read ({error.strerror})",
+            where=path,
+            remedy="see that it is a file, and that you may read it",
+        ) from error
     if "\0" in text:
         raise UserError("holds zero bytes", where=path, remedy=remedy)
     return text
