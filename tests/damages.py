@@ -40,14 +40,16 @@ class Layout:
 class Damage:
     """What is done to the raw folder, and what has to come of it.
 
-    ``used``: the case is whole all the same. ``quarantined``: it alone is left out, for a reason
-    that has the words ``says``. ``stopped``: the labels can't be trusted, so nothing is made.
+    ``used``: the case is whole all the same. ``quarantined``: it alone is left out, or with the
+    cases ``also``, for a reason that has the words ``says``. ``stopped``: the labels can't be
+    trusted, so nothing is made.
     """
 
     name: str
     do: Callable[[Path], object]
     outcome: Outcome
     says: str = ""
+    also: tuple[str, ...] = ()
 
 
 # --- the five layouts
@@ -193,7 +195,6 @@ def any_file() -> Iterator[Damage]:
     yield Damage("a link to elsewhere", _linked, "used")
     yield Damage("a pipe", _pipe, q)
     yield Damage("no permission to read", lambda path: path.chmod(0), q)
-    yield Damage("in a folder that may not be read", lambda path: path.parent.chmod(0), q)
 
 
 # --- pictures
@@ -372,6 +373,7 @@ def patients() -> Iterator[Damage]:
         lambda path: shutil.copy(path.parents[1] / "P01/T2.mha", path),
         q,
     )
+    yield Damage("a folder that may not be read", lambda p: p.parent.chmod(0), q, "can't be")
     yield Damage("fewer slices", _voxels(lambda a: a[:2], np.int16), "used")
     yield Damage(
         "in both classes",
@@ -413,6 +415,13 @@ def folder_names() -> Iterator[Damage]:
     """Of pictures whose label is their folder's name: theirs may be anything."""
     for name, text in NAMES.items():
         yield Damage(f"a name with {name}", _named(text), "used")
+    yield Damage(
+        "a folder that may not be read",
+        lambda path: path.parent.chmod(0),
+        "quarantined",
+        "no permission",
+        ("NORMAL2-IM-0015-0001", "ISIC_002MEL"),
+    )
     for name, text in {"a line end": "a\nb", "a bell": "a\x07b"}.items():
         yield Damage(f"a name with {name}", _named(text), "quarantined", "control characters")
 
@@ -485,6 +494,12 @@ def any_table(name: str, columns: list[str], first: str, label: str) -> Iterator
         yield Damage(f"table: {what}", _edit(name, change), outcome)
     yield Damage("table: UTF-16", _bytes(name, lambda b: b.decode().encode("utf-16")), stop)
     yield Damage("table: latin-1", _bytes(name, lambda b: b.replace(b"\n", b"\xfc\n", 1)), stop)
+    yield Damage(
+        "pictures in a folder that may not be read",
+        lambda raw: (raw / "images").chmod(0),
+        stop,
+        "no permission",
+    )
     yield Damage("table: no permission", lambda raw: (raw / name).chmod(0), stop)
     yield Damage("table: gone", lambda raw: (raw / name).unlink(), stop)
     yield Damage("table: a folder", lambda raw: _as_folder(raw / name), stop)

@@ -92,6 +92,15 @@ def _collect(
     return patients, problems
 
 
+def _why_empty(folder: Path) -> str:
+    """Why no file of a folder is known."""
+    try:
+        os.listdir(folder)  # noqa: PTH208 (it asks for no more than the names)
+    except OSError as error:
+        return f"can't be read ({error.strerror})"
+    return "is an empty folder"
+
+
 def _empty_folders(
     raw: Path, patients: Iterable[_Patient], settings: IndexSettings
 ) -> list[Problem]:
@@ -103,7 +112,7 @@ def _empty_folders(
         except OSError:
             continue  # no such folder: a class without patients is found out later
         problems += [
-            Problem(f"{above}/{name}", name, "is an empty folder")
+            Problem(f"{above}/{name}", name, _why_empty(raw / above / name))
             for name in sorted(map(inventory.plain, folders))
             if f"{above}/{name}" not in known and not name.startswith(".")
         ]
