@@ -78,6 +78,7 @@ class Cluster:
         wait_until(lambda: "is UP" in self.ask("scontrol", "ping"), "slurmctld")
 
     def kill_controller(self) -> None:
+        time.sleep(6)  # it saves its state within 5 s of a change, and knows no more afterwards
         self._running["slurmctld"].kill()
         self._end("slurmctld")
 

@@ -36,7 +36,7 @@ HOSTILE = (
     "--output=pwned",
     'O\'Brien "Bob"',
     "a, b",
-    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
     "{wildcards.study}",
     "%s %n",
     "..pwned",
@@ -195,7 +195,7 @@ def hostile(workflow: Workflow) -> None:
     names = iter(HOSTILE)
     for patient in sorted((raw / "train/full").glob("*/*")):
         if name := next(names, ""):
-            patient.rename(patient.with_name(name))
+            patient.rename(patient.parent / name)
 
     def change(content):
         content["studies"]["braintriage"]["raw"] = "raw"
