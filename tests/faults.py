@@ -12,6 +12,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,12 @@ SITE = Path(__file__).with_name("fault_site")
 PATIENCE = 120  # seconds for anything that a busy machine does
 RUNNING = Path(".snakemake/engines/running")
 FILLER = "filler"
+TARGETS = (
+    "all",
+    "braintriage_export",
+    "braintriage_memorise",
+    "data/braintriage/slices/labels_slices.csv",
+)
 # These tell how long something took, or have checksums of files that do.
 MEASURED = re.compile(r"record\.json$|card\.\w+$|checklist\.md$|report\.html$|checksums/")
 NUMBER = re.compile(rb"\b[0-9a-f]{64}\b|\d+(\.\d+)?")
@@ -144,13 +151,24 @@ def warm_python(mark: Path) -> Path:
 
 def project(folder: Path, server: Server, python: Path) -> Project:
     """A new, small workflow; jobs of all runs have one core, so that they make the same bytes."""
-    Workflow(folder, only("braintriage"))
+    Workflow(folder, with_all_steps)
     _edit(folder / "workflow/profiles/default/config.yaml", "cores: all", "cores: 1")
     _edit(
         folder / "workflow/rules/common.smk", "str(Path(sys.executable).parent)", f"{str(python)!r}"
     )
     _edit(folder / "workflow/engines/warm_up.py", "MANY = 4", "MANY = 1000")
     return Project(folder, server)
+
+
+def with_all_steps(content: dict[str, Any]) -> None:
+    """Settings of a small study that has every step."""
+    weights = content["weights"]["resnet18_pretext"] | {"images": 64, "size": 32, "epochs": 1}
+    only("braintriage")(content)
+    content["weights"] = {"resnet18_pretext": weights}
+    content["defaults"]["memorise"] = {"cases": 2, "epochs": 20, "accuracy": 0.9}
+    study = content["studies"]["braintriage"]
+    study["ensembles"] = {"both": ["resnet18", "lstm"]}
+    study["training"]["arms"]["resnet18"]["model"]["pretrained"] = "resnet18_pretext"
 
 
 def _edit(path: Path, old: str, new: str) -> None:

@@ -221,6 +221,7 @@ def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner)
     told = json.loads((tmp_path / "model.json").read_text())
     assert told["input"]["shape"] == ["cases", SLICES, 3, 32, 32]
     assert told["checked"]["cases"] == 8
+    assert str(ROOT).encode() not in (tmp_path / "model.onnx").read_bytes()
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     assert session.get_modelmeta().custom_metadata_map["study"] == "demo"
     images = np.load(stages.study / "shard-1.npy").reshape(-1, SLICES, 3, 32, 32)

@@ -39,7 +39,7 @@ HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "{wildcards.study}",
     "%s %n",
-    "..pwned",
+    "pwned..",
     "müller",
 )
 

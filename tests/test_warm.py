@@ -50,8 +50,8 @@ def bye(*_):
     print("bye", flush=True)
     sys.exit(7)
 signal.signal(signal.SIGTERM, bye)
-Path("process").write_text(str(os.getpid()))
 try:
+    Path("process").write_text(str(os.getpid()))
     time.sleep(60)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

@@ -12,10 +12,13 @@ import socket
 import sys
 from contextlib import suppress
 
-FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT")
+FORWARDED = [getattr(signal, name) for name in NAMES]
 
 
 def main() -> None:
+    # They wait until it is known who is to have them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     python, place, *arguments = sys.argv[1:]
     if arguments and arguments[0].endswith(".py"):
         try:
@@ -24,6 +27,7 @@ def main() -> None:
             server = None
         if server:
             _follow(server)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     os.execv(python, [python, *arguments])
 
 
@@ -44,11 +48,11 @@ def _handed_over(place: str, arguments: list[str]) -> socket.socket | None:
 
 def _follow(server: socket.socket) -> None:
     """Pass signals on, and end as the script ends."""
-    for name in FORWARDED:
-        number = getattr(signal, name)
+    for number in FORWARDED:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: _send(server, number))
     signal.signal(signal.SIGTSTP, lambda *_: _pause(server))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     status = server.recv(8)
     if not status:
         print(

@@ -140,11 +140,19 @@ def write_onnx(model: Deployed, description: Mapping[str, Any], target: Path) ->
             verbose=False,
         )
     assert program is not None
+    _forget_sources(program.model)
     for name, value in description.items():
         text = value if isinstance(value, str) else json.dumps(value)
         program.model.metadata_props[name] = text
     with atomic(target) as partial:
         program.save(partial)
+
+
+def _forget_sources(model: Any) -> None:
+    """Take out which lines of which files each node comes from: paths of this machine."""
+    for node in model.graph.all_nodes():
+        for each in (node, *node.outputs):
+            each.metadata_props.clear()
 
 
 def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
