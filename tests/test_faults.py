@@ -61,7 +61,7 @@ def small_disk(tmp_path: Path, server: Server, python: Path) -> Iterator[Faulty]
     """On a disk of its own."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=700m", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", disk]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root can mount a small disk")
     yield Faulty(project(disk / "project", server, python), tmp_path)

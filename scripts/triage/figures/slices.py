@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triage import pseudonyms
 from triage.figures import style
 from triage.figures.runs import Arm
 from triage.figures.settings import FigureSettings
@@ -60,7 +61,8 @@ def probabilities(chosen: Arm, slices: Slices, settings: FigureSettings) -> Figu
         lines.set_title(f"{style.title(slices.arm)}, {label}")
         if len(shown):
             _lines(lines, shown, style.colour(truth))
-            _map(chart, shown)
+            names = [pseudonyms.shown(case, settings.pseudonyms) for case in shown.index]
+            _map(chart, shown, names)
     style.colour_key(figure, "probability", LOOK["cmap"])
     return figure
 
@@ -83,13 +85,13 @@ def _lines(ax: Axes, chosen: pd.DataFrame, colour: str) -> None:
     ax.set_xlim(*_span(chosen))
 
 
-def _map(ax: Axes, chosen: pd.DataFrame) -> None:
+def _map(ax: Axes, chosen: pd.DataFrame, names: Sequence[str]) -> None:
     extent = (*_span(chosen), len(chosen) - 0.5, -0.5)
     ax.imshow(chosen.to_numpy(), aspect="auto", extent=extent, **LOOK)
     ax.set(xlabel="slice", ylabel="patient")
     ax.grid(visible=False)
     if len(chosen) <= NAMED:
-        ax.set_yticks(range(len(chosen)), list(chosen.index), fontsize=6)
+        ax.set_yticks(range(len(chosen)), names, fontsize=6)
 
 
 def _span(chosen: pd.DataFrame) -> tuple[float, float]:
