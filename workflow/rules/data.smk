@@ -5,7 +5,7 @@ rule phantom:
         "logs/{study}/phantom.log",
     wildcard_constraints:
         study="|".join(PARAMS.phantoms) or "no_phantom",
-    threads: 2
+    # One thread: with more, a core would stay idle until as many are free.
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
