@@ -45,8 +45,14 @@ class Times:
         return median(self.processor)
 
 
-def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+def interleaved(
+    contestants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, Times]:
     """Time each contestant once a round, in an order that turns from round to round.
+
+    ``before`` is called before each, outside of its time.
 
     Time on processors is that of this process and of those that it started and that have ended.
     """
@@ -54,6 +60,7 @@ def interleaved(contestants: Mapping[str, Callable[[], object]], rounds: int) ->
     order = list(contestants)
     for each in range(rounds):
         for name in order[each % len(order) :] + order[: each % len(order)]:
+            before()
             started, busy = time.perf_counter(), _processor()
             contestants[name]()
             times[name].wall.append(time.perf_counter() - started)

@@ -190,8 +190,8 @@ def read_image(folder: Path, name: str) -> str:
     try:
         if not picture_files.is_picture(name):
             image = volume_files.read(folder, name)
-            assert image.GetDimension() == 3
-            assert 0 < image.GetNumberOfPixels() <= volume_files.MAX_VOXELS
+            assert image.voxels.ndim == 3
+            assert 0 < image.voxels.size <= volume_files.MAX_VOXELS
             return "read"
         pixels = picture_files.read(folder, name)
     except BadFile as refusal:

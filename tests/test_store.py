@@ -16,7 +16,7 @@ from triage.data import pictures, shards
 from triage.data.index import Index
 from triage.data.shards import ImagesSettings
 from triage.data.store import Images
-from triage.data.voxels import common_dtype, narrow
+from triage.data.voxels import narrowest, range_of
 from triage.errors import UserError
 
 
@@ -240,13 +240,13 @@ def test_a_size_for_volumes_is_refused(tmp_path: Path) -> None:
 )
 def test_narrowing_loses_nothing(array: np.ndarray, shift: float) -> None:
     values = array.astype(np.float64) + shift
-    narrowed = narrow(values)
+    narrowed = values.astype(narrowest(range_of(values)))
     assert np.array_equal(narrowed, values)
     room = {0: 1, 300: 2, 40000: 2, 100000: 4, -5: 2, 0.5: 4}[shift]
     assert narrowed.itemsize <= room
-    both = common_dtype([narrowed, narrow(array)])
-    assert np.array_equal(narrowed.astype(both), values)
-    assert np.array_equal(narrow(array).astype(both), array)
+    both = narrowest(range_of(values), range_of(array))
+    assert np.array_equal(values.astype(both), values)
+    assert np.array_equal(array.astype(both), array)
 
 
 def test_pictures_are_brought_to_grey_and_colour() -> None:

@@ -6,15 +6,18 @@ nothing. Smaller images are filled up with zeros at the bottom and the right.
 
 from __future__ import annotations
 
+import io
 import json
-import zlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from triage.data import pictures, readers, voxels, workers
 from triage.data.fingerprints import fingerprint
@@ -24,6 +27,7 @@ from triage.errors import UserError
 from triage.files import atomic, read_rows, write_rows
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
+_HEADER = 128  # bytes before the values: numpy leaves room for the number of rows to grow
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,12 @@ class ImagesSettings(Decoding):
 class _Image:
     """Where a case's slices [n, channels, height, width] lie.
 
-    Checksums are those of the slices, fingerprint is that of the middle one.
+    Range and checksums are those of the slices, fingerprint is that of the middle one.
     """
 
     case: str
     slices: Place
+    range: voxels.Range
     checksums: list[int]
     fingerprint: str
 
@@ -79,16 +84,16 @@ def make(
 ) -> None:
     """Write shard number ``shard``: its ``array`` and its ``table``.
 
-    Memory holds a few decoded images; those of the shard lie on its disk meanwhile, beside it.
-    Raises UserError when a file can't be decoded, which means that it changed since it was indexed.
+    Memory holds a few decoded images at a time. Raises UserError when a file can't be decoded: it
+    changed since it was indexed.
     """
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
     rows = _block(read_rows(manifest), shard, settings.shards)
     tasks = [Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
-    with Spool.open(array.parent) as spool:
+    with atomic(array) as unfinished, Spool.create(unfinished, _HEADER) as spool:
         images: list[_Image] = []
-        for result in workers.imap(partial(_load, spool), tasks, processes, crashed):
+        for result in workers.imap(partial(_load, spool), enumerate(tasks), processes, _crashed):
             if isinstance(result, BadFile):
                 raise UserError(
                     f"{result.reason}, though it could be used when it was indexed",
@@ -96,8 +101,8 @@ def make(
                     remedy="wait until no one writes to the raw folder, then start again",
                 )
             images.append(result)
-        checksums = _write_array(images, spool.get([image.slices for image in images]), array)
-    _write_table(images, checksums, table)
+        images = _finish(images, spool)
+    _write_table(images, table)
 
 
 def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str, str]]:
@@ -107,16 +112,24 @@ def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str
     return rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards]
 
 
-def _load(spool: Spool, task: Task) -> _Image | BadFile:
-    image = decode(task)
-    if isinstance(image, BadFile):
-        return image
-    middle = fingerprint(image[len(image) // 2])
-    return _Image(task.case, spool.put(image), _checksums(image), middle)
+def _load(spool: Spool, numbered: tuple[int, Task]) -> _Image | BadFile:
+    number, task = numbered
+    with spool.turn(number):
+        image = decode(task)
+        if isinstance(image, BadFile):
+            return image
+        values = voxels.range_of(image)
+        image = np.ascontiguousarray(image, voxels.narrowest(values))
+        checksums, middle = _checksums(image), fingerprint(image[len(image) // 2])
+        return _Image(task.case, spool.put(number, image), values, checksums, middle)
+
+
+def _crashed(numbered: tuple[int, Task]) -> BadFile:
+    return crashed(numbered[1])
 
 
 def _checksums(slices: np.ndarray) -> list[int]:
-    return [zlib.crc32(row) for row in np.ascontiguousarray(slices)]
+    return [crc32(row) for row in slices]
 
 
 def decode(task: Task) -> np.ndarray | BadFile:
@@ -145,46 +158,57 @@ def _bad(task: Task, reason: str) -> BadFile:
     return BadFile(next(iter(task.files.values())), reason)
 
 
-def _write_array(
-    images: Sequence[_Image], arrays: Sequence[np.ndarray], target: Path
-) -> list[list[int]]:
-    """Write the images' arrays, one after another; returns the checksums of each one's rows."""
-    kind = voxels.common_dtype(arrays)
-    shapes = np.array([array.shape for array in arrays]).reshape(-1, 4)
-    channels, height, width = shapes[:, 1:].max(axis=0, initial=0)
+def _finish(images: Sequence[_Image], spool: Spool) -> list[_Image]:
+    """Bring all images to one dtype and size in the file, and begin it with numpy's header."""
+    kind = voxels.narrowest(*(image.range for image in images))
+    shapes = np.array([image.slices.shape for image in images]).reshape(-1, 4)
+    channels, height, width = map(int, shapes[:, 1:].max(axis=0, initial=0))
     if len(odd := np.flatnonzero(shapes[:, 1] != channels)):
         raise UserError(
             f"has {shapes[odd[0], 1]} channels, others have {channels}",
             where=f"case {images[odd[0]].case}",
         )
-    shape = (int(shapes[:, 0].sum()), int(channels), int(height), int(width))
-    checksums = []
-    with atomic(target) as unfinished, open(unfinished, "wb") as stream:
-        header = {"descr": kind.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for image, array in zip(images, arrays, strict=True):
-            fitted = _fitted(array, shape[1:], kind)
-            checksums.append(image.checksums if fitted is array else _checksums(fitted))
-            stream.write(fitted.data)
-    return checksums
+    row = (channels, height, width)
+    finished = _fit(images, row, kind, spool)
+    spool.write(0, _header((int(shapes[:, 0].sum()), *row), kind))
+    return finished
 
 
-def _fitted(array: np.ndarray, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    """``array``, its slices filled up to ``shape``, as ``kind``."""
-    if array.shape[1:] == shape and array.dtype == kind:
-        return array
-    fitted = np.zeros((len(array), *shape), dtype=kind)
-    fitted[:, :, : array.shape[2], : array.shape[3]] = array
-    return fitted
+def _fit(
+    images: Sequence[_Image], row: tuple[int, int, int], kind: np.dtype, spool: Spool
+) -> list[_Image]:
+    """Fill up the slices of all images to the shape ``row``, as ``kind``.
+
+    No image becomes shorter by that, so that the last is moved first.
+    """
+    sizes = [image.slices.shape[0] * math.prod(row) * kind.itemsize for image in images]
+    offsets = accumulate(sizes, initial=_HEADER)
+    fitted = []
+    for image, offset in reversed(list(zip(images, offsets, strict=False))):
+        place = image.slices
+        if (place.offset, place.shape[1:], place.kind) != (offset, row, kind):
+            slices = np.zeros((place.shape[0], *row), kind)
+            slices[:, :, : place.shape[2], : place.shape[3]] = spool.get(place)
+            spool.write(offset, slices.data.cast("B"))
+            image = replace(image, checksums=_checksums(slices))
+        fitted.append(image)
+    return fitted[::-1]
 
 
-def _write_table(
-    images: Sequence[_Image], checksums: Sequence[Sequence[int]], target: Path
-) -> None:
+def _header(shape: tuple[int, ...], kind: np.dtype) -> bytes:
+    """What a ``.npy`` file begins with."""
+    stream = io.BytesIO()
+    header = {"descr": kind.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    assert stream.tell() == _HEADER
+    return stream.getvalue()
+
+
+def _write_table(images: Sequence[_Image], target: Path) -> None:
     rows: list[dict[str, object]] = []
-    for image, of_slices in zip(images, checksums, strict=True):
+    for image in images:
         count, _, height, width = image.slices.shape
-        for index, checksum in enumerate(of_slices):
+        for index, checksum in enumerate(image.checksums):
             rows.append(
                 {
                     "row": len(rows),

@@ -1,25 +1,25 @@
-"""Arrays handed from one process to another through a file, which costs less than a pipe."""
+"""A file that several processes fill with arrays, one after another in a given order."""
 
 from __future__ import annotations
 
-import fcntl
-import math
-import mmap
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+import struct
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-_ALIGNED = 64  # bytes
+_LARGE = 1 << 20  # bytes; smaller ones the system writes better together
+_PAUSE = 0.0002  # seconds between two looks at whether those before are done
+_OFFSET = struct.Struct("=q")  # of which 0 is none
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array lies in a spool, and what it is."""
+    """Where an array lies in a file, and what it is."""
 
     offset: int
     shape: tuple[int, ...]
@@ -28,47 +28,74 @@ class Place:
 
 @dataclass(frozen=True)
 class Spool:
-    """A file without a name, open in this process and in those that it forks from now on."""
+    """Two files open in this process and in those that it forks from now on, by their descriptors.
+
+    ``ends`` says of each array at which byte of ``handle`` it ends.
+    """
 
     handle: int
+    ends: int
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path) -> Iterator[Spool]:
-        """A spool on the disk of ``folder``; it is gone when the process is, however it ends."""
-        with tempfile.TemporaryFile(dir=folder) as file:
-            yield cls(file.fileno())
+    def create(cls, path: Path, start: int) -> Iterator[Spool]:
+        """A new file, the first array of which begins at byte ``start``, above 0."""
+        with open(path, "wb+", buffering=0) as file, open(os.memfd_create("ends"), "wb+") as ends:
+            spool = cls(file.fileno(), ends.fileno())
+            spool._set_end(0, start)
+            yield spool
 
-    def put(self, array: np.ndarray) -> Place:
-        """Write ``array``; any process may, at any time. Raises OSError: a full disk."""
-        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        offset = end = self._reserve(len(data))
-        while data:
-            written = os.pwrite(self.handle, data, end)
-            data, end = data[written:], end + written
+    @contextmanager
+    def turn(self, number: int) -> Iterator[None]:
+        """The block may ``put`` the array of this number; if it does not, the others go on."""
+        try:
+            yield
+        finally:
+            if self._end(number + 1) is None:
+                self._reserve(number, 0)
+
+    def put(self, number: int, array: np.ndarray) -> Place:
+        """Write ``array`` behind the one before, once it is known where that ends.
+
+        Any process may, in any order, as long as every number has its turn. Raises OSError: a full
+        disk.
+        """
+        offset = self._reserve(number, array.nbytes)
+        self.write(offset, _bytes(array))
+        if array.nbytes >= _LARGE:
+            # Has the disk begin at once, or it would be idle until all are decoded.
+            os.posix_fadvise(self.handle, offset, array.nbytes, os.POSIX_FADV_DONTNEED)
         return Place(offset, array.shape, array.dtype)
 
-    def _reserve(self, count: int) -> int:
-        fcntl.lockf(self.handle, fcntl.LOCK_EX)
-        try:
-            end = os.fstat(self.handle).st_size
-            os.ftruncate(self.handle, end + count + -count % _ALIGNED)
-        finally:
-            fcntl.lockf(self.handle, fcntl.LOCK_UN)
-        return end
+    def _reserve(self, number: int, count: int) -> int:
+        while (offset := self._end(number)) is None:
+            time.sleep(_PAUSE)
+        self._set_end(number + 1, offset + count)
+        return offset
 
-    def get(self, places: Sequence[Place]) -> list[np.ndarray]:
-        """The arrays at ``places``, mapped: they can be read, not changed."""
-        if not any(map(_size, places)):
-            return [np.empty(place.shape, place.kind) for place in places]
-        mapped = mmap.mmap(self.handle, 0, prot=mmap.PROT_READ)
-        return [
-            np.frombuffer(mapped, place.kind, math.prod(place.shape), place.offset).reshape(
-                place.shape
-            )
-            for place in places
-        ]
+    def _end(self, number: int) -> int | None:
+        """Where the array before that of this number ends, if that is known yet."""
+        found = os.pread(self.ends, _OFFSET.size, number * _OFFSET.size)
+        return (_OFFSET.unpack(found)[0] or None) if found else None
+
+    def _set_end(self, number: int, offset: int) -> None:
+        os.pwrite(self.ends, _OFFSET.pack(offset), number * _OFFSET.size)
+
+    def get(self, place: Place) -> np.ndarray:
+        """The array at ``place``."""
+        found = np.empty(place.shape, place.kind)
+        data, offset = _bytes(found), place.offset
+        while data:
+            read = os.preadv(self.handle, [data], offset)
+            data, offset = data[read:], offset + read
+        return found
+
+    def write(self, offset: int, data: memoryview | bytes) -> None:
+        """Write ``data`` at byte ``offset``. Raises OSError: a full disk."""
+        while data:
+            written = os.pwrite(self.handle, data, offset)
+            data, offset = data[written:], offset + written
 
 
-def _size(place: Place) -> int:
-    return math.prod(place.shape) * place.kind.itemsize
+def _bytes(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

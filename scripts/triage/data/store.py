@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from isal.isal_zlib import crc32
 
 from triage.errors import UserError
 from triage.files import damaged, read_array, read_table
@@ -172,7 +172,7 @@ class Images:
         shards = self.table["shard"].to_numpy()[positions]
         expected = self.table["crc32"].to_numpy()[positions]
         for position, shard, checksum in zip(positions, shards, expected, strict=True):
-            if zlib.crc32(self._arrays[shard][self._row[position]]) != checksum:
+            if crc32(self._arrays[shard][self._row[position]]) != checksum:
                 return int(position)
         return None
 

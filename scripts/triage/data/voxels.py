@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,34 +10,29 @@ import numpy as np
 _INTEGERS = (np.uint8, np.int16, np.uint16, np.int32)
 
 
-def narrowest(low: int, high: int) -> np.dtype:
-    """The narrowest dtype for whole numbers from ``low`` to ``high``; float32 where none fits."""
-    for kind in _INTEGERS:
-        bounds = np.iinfo(kind)
-        if bounds.min <= low and high <= bounds.max:
-            return np.dtype(kind)
+class Range(NamedTuple):
+    """The least and the greatest of some values, and whether all of them are whole numbers."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def range_of(array: np.ndarray) -> Range:
+    """The range of an array; low and high are NaN where any value is."""
+    if not array.size:
+        return Range(0, 0, True)
+    whole = array.dtype.kind in "iub" or bool((array == np.rint(array)).all())
+    return Range(array.min().item(), array.max().item(), whole)
+
+
+def narrowest(*ranges: Range) -> np.dtype:
+    """The narrowest dtype for values of all ``ranges`` (finite): integers if whole, or float32."""
+    if all(each.whole for each in ranges):
+        low = min((each.low for each in ranges), default=0)
+        high = max((each.high for each in ranges), default=0)
+        for kind in _INTEGERS:
+            bounds = np.iinfo(kind)
+            if bounds.min <= low and high <= bounds.max:
+                return np.dtype(kind)
     return np.dtype(np.float32)
-
-
-def narrow(array: np.ndarray) -> np.ndarray:
-    """``array`` (finite values) in the narrowest dtype: whole numbers as integers, else float32."""
-    if array.dtype.kind not in "iub" and not is_whole(array):
-        return array.astype(np.float32, copy=False)
-    kind = narrowest(int(array.min()), int(array.max())) if array.size else np.dtype(np.uint8)
-    return array.astype(kind, copy=False)
-
-
-def is_whole(array: np.ndarray) -> bool:
-    """Whether all values are whole numbers."""
-    return array.dtype.kind in "iub" or bool((array == np.rint(array)).all())
-
-
-def common_dtype(arrays: Sequence[np.ndarray]) -> np.dtype:
-    """The narrowest dtype that holds the values of all ``arrays`` (as ``narrow`` leaves them)."""
-    arrays = [array for array in arrays if array.size]
-    if not arrays:
-        return np.dtype(np.uint8)
-    if any(array.dtype.kind == "f" for array in arrays):
-        return np.dtype(np.float32)
-    low = min(int(array.min()) for array in arrays)
-    return narrowest(low, max(int(array.max()) for array in arrays))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _AHEAD = 2  # tasks in work or done and not yet taken, for each process
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def imap(
@@ -81,7 +83,15 @@ def _start(parent: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _keep_memory()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _keep_memory() -> None:
+    """What a task frees is kept for the next: new pages from the system cost more than decoding."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    for setting in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if mallopt else ():
+        mallopt(setting, 2**30)
 
 
 def _end_with(parent: int) -> None:

@@ -7,18 +7,20 @@ series, each without a word. So every container is checked before its voxels are
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
+from isal import igzip, isal_zlib
+from isal.igzip_lib import IsalError
 
 from triage.data.readers import BadFile
+from triage.data.voxels import Range, range_of
 
 EXTENSIONS = (".mha", ".mhd", ".nii.gz", ".nii")
 MAX_VOXELS = 2**28  # 1024 x 1024 x 256: far above clinical scans, and still held in memory
@@ -26,20 +28,64 @@ _DAMAGED = (
     "can't be decoded: damaged, cut short, of an impossible geometry, "
     "or not of the format that its name says"
 )
+_DECODER_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    IsalError,  # type: ignore[assignment]  # its stub says that it is no type
+    struct.error,
+    EOFError,
+    igzip.BadGzipFile,
+)
 _CHUNK = 1 << 20
 _HEADER_LIMIT = 1 << 16
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
-def read(raw: Path, file: str) -> sitk.Image:
+@dataclass(frozen=True)
+class Volume:
+    """Voxels [z, y, x], their range, and where they lie in the scanner's coordinates (mm, LPS)."""
+
+    voxels: np.ndarray
+    range: Range
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: sitk.Image) -> Volume:
+        return cls._of(image, sitk.GetArrayFromImage(image))
+
+    @classmethod
+    def _of(cls, place: sitk.Image | sitk.ImageFileReader, array: np.ndarray) -> Volume:
+        return cls(
+            array,
+            range_of(array),
+            place.GetSpacing(),
+            place.GetOrigin(),
+            place.GetDirection(),
+        )
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Voxels along x, y and z."""
+        return self.voxels.shape[::-1]
+
+    def image(self) -> sitk.Image:
+        image = sitk.GetImageFromArray(self.voxels)
+        image.SetSpacing(self.spacing)
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
+
+def read(raw: Path, file: str) -> Volume:
     """The volume in ``file``, a file or a folder of one DICOM series below ``raw``.
 
     Its geometry is usable and its voxels are finite numbers. Raises BadFile.
     """
     try:
-        image = _decode(raw / file)
-    except (RuntimeError, zlib.error, struct.error, EOFError, gzip.BadGzipFile) as error:
+        volume = _decode(raw / file)
+    except _DECODER_ERRORS as error:
         raise BadFile(file, _DAMAGED) from error
     except OSError as error:
         raise BadFile(file, f"can't be read ({error.strerror or error})") from error
@@ -47,25 +93,25 @@ def read(raw: Path, file: str) -> sitk.Image:
         raise BadFile(file, "does not fit into memory") from error
     except _Refusal as refusal:
         raise BadFile(file, str(refusal)) from refusal
-    return image
+    return volume
 
 
 class _Refusal(Exception):
     """Why a file is refused, before its name is known."""
 
 
-def _decode(path: Path) -> sitk.Image:
-    image = _read_series(path) if path.is_dir() else _read_file(path)
-    _check_geometry(image)
-    _check_voxels(image)
-    return image
+def _decode(path: Path) -> Volume:
+    volume = Volume.of(_read_series(path)) if path.is_dir() else _read_file(path)
+    _check_geometry(volume)
+    _check_voxels(volume)
+    return volume
 
 
-def _read_file(path: Path) -> sitk.Image:
+def _read_file(path: Path) -> Volume:
     if path.stat().st_size == 0:
         raise _Refusal("is empty")
     is_metaimage = path.name.lower().endswith((".mha", ".mhd"))
-    unpacked = _check_metaimage(path) if is_metaimage else None
+    array = _read_metaimage(path) if is_metaimage else None
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("MetaImageIO" if is_metaimage else "NiftiImageIO")
@@ -73,16 +119,9 @@ def _read_file(path: Path) -> sitk.Image:
     size = _check_header(reader)
     if not is_metaimage:
         _check_nifti(path, size)
-    return reader.Execute() if unpacked is None else _with_voxels(reader, unpacked)
-
-
-def _with_voxels(reader: sitk.ImageFileReader, unpacked: np.ndarray) -> sitk.Image:
-    """The image whose header was read, of voxels that need not be unpacked a second time."""
-    image = sitk.GetImageFromArray(unpacked.reshape(reader.GetSize()[::-1]))
-    image.SetSpacing(reader.GetSpacing())
-    image.SetOrigin(reader.GetOrigin())
-    image.SetDirection(reader.GetDirection())
-    return image
+    if array is None:
+        return Volume.of(reader.Execute())
+    return Volume._of(reader, array.reshape(reader.GetSize()[::-1]))
 
 
 def _check_header(reader: sitk.ImageFileReader) -> int:
@@ -92,31 +131,30 @@ def _check_header(reader: sitk.ImageFileReader) -> int:
     if reader.GetNumberOfComponents() != 1:
         raise _Refusal(f"has {reader.GetNumberOfComponents()} values a voxel, must have 1")
     size = reader.GetSize()
-    voxels = math.prod(size)
-    if not 0 < voxels <= MAX_VOXELS:
+    count = math.prod(size)
+    if not 0 < count <= MAX_VOXELS:
         shape = " x ".join(map(str, size))
         raise _Refusal(f"says it has {shape} voxels, must be 1 to {MAX_VOXELS}")
-    return voxels * sitk.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+    return count * sitk.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
 
 
-def _check_geometry(image: sitk.Image) -> None:
-    spacing, origin = np.array(image.GetSpacing()), np.array(image.GetOrigin())
+def _check_geometry(volume: Volume) -> None:
+    spacing, origin = np.array(volume.spacing), np.array(volume.origin)
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         raise _Refusal(f"has a voxel spacing of {_numbers(spacing)} mm, must be above 0")
     if not np.isfinite(origin).all():
         raise _Refusal("has an origin that is no number")
-    direction = np.array(image.GetDirection()).reshape(3, 3)
+    direction = np.array(volume.direction).reshape(3, 3)
     if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
         raise _Refusal("has axes that are not at right angles to each other")
 
 
-def _check_voxels(image: sitk.Image) -> None:
-    voxels = sitk.GetArrayViewFromImage(image)
-    if voxels.dtype.kind not in "iuf":
+def _check_voxels(volume: Volume) -> None:
+    if volume.voxels.dtype.kind not in "iuf":
         raise _Refusal("holds complex numbers")
-    low, high = float(voxels.min()), float(voxels.max())  # NaN if any voxel is
+    low, high, _ = volume.range
     if not (math.isfinite(low) and math.isfinite(high)):
-        bad = int(np.count_nonzero(~np.isfinite(voxels)))
+        bad = int(np.count_nonzero(~np.isfinite(volume.voxels)))
         raise _Refusal(f"has {bad} voxel(s) that are NaN or infinite")
     if max(-low, high) > float(np.finfo(np.float32).max):
         raise _Refusal(f"has values up to {max(-low, high):g}, too large for 32 bits")
@@ -127,20 +165,20 @@ def _check_voxels(image: sitk.Image) -> None:
 # --- MetaImage
 
 
-def _check_metaimage(path: Path) -> np.ndarray | None:
-    """Refuse a file that lacks voxels; packed ones are returned, as they had to be unpacked."""
+def _read_metaimage(path: Path) -> np.ndarray | None:
+    """The voxels, one after another; None where only SimpleITK knows at which byte they begin."""
     with open(path, "rb") as stream:
         header = _metaimage_header(stream)
         data = header.get("ElementDataFile", "")
         if data.upper() == "LOCAL":
-            return _check_metaimage_data(header, stream)
+            return _read_metaimage_data(header, stream)
     if not data or data.upper().startswith("LIST") or Path(data).name != data or "%" in data:
         raise _Refusal(f"takes its voxels from {data!r}: must be LOCAL or a file beside it")
     if not (path.parent / data).is_file():
         raise _Refusal(f"takes its voxels from {data!r}, which is not beside it")
     with open(path.parent / data, "rb") as stream:
         stream.seek(max(0, _whole(header, "HeaderSize", "0")[0]))
-        return _check_metaimage_data(header, stream)
+        return _read_metaimage_data(header, stream)
 
 
 def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
@@ -157,7 +195,7 @@ def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
     raise _Refusal("is no MetaImage file, or its header is cut short")
 
 
-def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarray | None:
+def _read_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarray | None:
     if header.get("BinaryData", "True").lower() != "true":
         raise _Refusal("holds its voxels as text, must be binary")
     for key in ("NDims", "DimSize", "ElementType"):
@@ -174,15 +212,19 @@ def _check_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarra
     kind = _METAIMAGE_KINDS.get(header["ElementType"])
     if kind is None:
         raise _Refusal(f"holds {header['ElementType']}, which is no type of a grey voxel")
-    wanted = math.prod(sizes) * np.dtype(kind).itemsize
+    order = ">" if _is_big_endian(header) else "<"
+    stored = np.dtype(order + kind)
+    wanted = math.prod(sizes) * stored.itemsize
     if header.get("CompressedData", "False").lower() != "true":
         start = stream.tell()
         _check_length(stream.seek(0, 2) - start, wanted)
-        return None
+        if "HeaderSize" in header:
+            return None
+        stream.seek(start)
+        return np.fromfile(stream, stored, math.prod(sizes)).astype(kind, copy=False)
     unpacked = _unpack(stream, _whole(header, "CompressedDataSize"), wanted)
     _check_length(len(unpacked), wanted)
-    order = ">" if _is_big_endian(header) else "<"
-    return np.frombuffer(unpacked, order + kind).astype(kind, copy=False)
+    return np.frombuffer(unpacked, stored).astype(kind, copy=False)
 
 
 def _check_length(found: int, wanted: int) -> None:
@@ -216,7 +258,7 @@ def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytearray:
 
     ``packed_size``: its length as [n], or [] where it goes to the end of the file.
     """
-    inflater = zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
+    inflater = isal_zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
     left = packed_size[0] if packed_size else None
     found = bytearray()
     while not inflater.eof:
@@ -239,7 +281,7 @@ def _check_nifti(path: Path, wanted: int) -> None:
     """Refuse a file that holds fewer than ``wanted`` bytes of voxels."""
     with open(path, "rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else open(path, "rb") as stream:
+    with igzip.open(path) if packed else open(path, "rb") as stream:
         head = stream.read(540)
         offset = _nifti_offset(head)
         found = len(head) - offset

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ import SimpleITK as sitk
 from triage.command import log
 from triage.data import inventory, voxels
 from triage.data.readers import BadFile, Case, Grouping, IndexSettings, Problem, volume_files
+from triage.data.readers.volume_files import Volume
 from triage.errors import UserError
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")  # the channels, in this order
@@ -204,73 +206,76 @@ def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
     Channels are T1, T2, T2-FLAIR on the grid of T2-FLAIR, whose axes are turned to run from right
     to left, front to back and feet to head (LPS). Whole numbers stay whole. Raises BadFile.
     """
-    images = {sequence: _turned(raw, files[sequence]) for sequence in (REFERENCE, *SEQUENCES[:-1])}
-    reference = images[REFERENCE]
-    # Views of the images' voxels, which live as long as they do.
-    channels = [_on_grid(images[each], reference, files[each]) for each in SEQUENCES]
+    scans = {sequence: _turned(raw, files[sequence]) for sequence in (REFERENCE, *SEQUENCES[:-1])}
+    channels = [_on_grid(scans[each], scans[REFERENCE], files[each]) for each in SEQUENCES]
     for (first, one), (second, other) in combinations(zip(SEQUENCES, channels, strict=True), 2):
-        if np.array_equal(one, other):
+        if one.range == other.range and np.array_equal(one.voxels, other.voxels):
             raise BadFile(files[second], f"has the same voxels as {first}")
-    kinds = [voxels.narrow(channel) for channel in channels]
-    return np.stack(kinds, axis=1).astype(voxels.common_dtype(kinds), copy=False)
+    kind = voxels.narrowest(*(channel.range for channel in channels))
+    return np.stack([channel.voxels for channel in channels], axis=1, dtype=kind, casting="unsafe")
 
 
-def _turned(raw: Path, file: str) -> sitk.Image:
-    image = volume_files.read(raw, file)
+def _turned(raw: Path, file: str) -> Volume:
+    volume = volume_files.read(raw, file)
     orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
-    if orientation(image.GetDirection()) == "LPS":
-        return image
-    return sitk.DICOMOrient(image, "LPS")
+    if orientation(volume.direction) == "LPS":
+        return volume
+    return Volume.of(sitk.DICOMOrient(volume.image(), "LPS"))
 
 
-def _on_grid(image: sitk.Image, reference: sitk.Image, file: str) -> np.ndarray:
-    """The voxels of ``image`` on the grid of ``reference``, interpolated where the grids differ.
-
-    Where they do not, a view.
-    """
-    own = sitk.GetArrayViewFromImage(image)
-    if _same_grid(image, reference):
-        return own
-    covered = _coverage(image, reference)
+def _on_grid(volume: Volume, reference: Volume, file: str) -> Volume:
+    """``volume`` on the grid of ``reference``, interpolated where the grids differ."""
+    if _same_grid(volume, reference):
+        return volume
+    covered = _coverage(volume, reference)
     if covered < _MIN_OVERLAP:
         raise BadFile(file, f"shows only {covered:.0%} of what {REFERENCE} shows")
-    moved = sitk.Resample(
-        image, reference, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32
+    moved = Volume.of(
+        sitk.Resample(
+            volume.image(),
+            reference.image(),
+            sitk.Transform(),
+            sitk.sitkLinear,
+            0.0,
+            sitk.sitkFloat32,
+        )
     )
-    array = sitk.GetArrayFromImage(moved)
-    if array.min() == array.max():
+    if moved.range.low == moved.range.high:
         raise BadFile(file, f"is constant where {REFERENCE} is")
-    return np.rint(array) if voxels.is_whole(own) else array
+    if not volume.range.whole:
+        return moved
+    rounded = np.rint(moved.voxels)
+    return replace(moved, voxels=rounded, range=voxels.range_of(rounded))
 
 
-def _same_grid(one: sitk.Image, other: sitk.Image) -> bool:
-    if one.GetSize() != other.GetSize():
+def _same_grid(one: Volume, other: Volume) -> bool:
+    if one.size != other.size:
         return False
     corners = _sample_indices(other, points=2)
     there = _to_index(one, _to_physical(other, corners))
     return bool(np.abs(there - corners).max() < _SAME_GRID)
 
 
-def _coverage(image: sitk.Image, reference: sitk.Image) -> float:
-    """The share of the voxels of ``reference`` that lie inside ``image``."""
-    indices = _to_index(image, _to_physical(reference, _sample_indices(reference, points=32)))
-    inside = (indices >= -0.5) & (indices <= np.array(image.GetSize()) - 0.5)
+def _coverage(volume: Volume, reference: Volume) -> float:
+    """The share of the voxels of ``reference`` that lie inside ``volume``."""
+    indices = _to_index(volume, _to_physical(reference, _sample_indices(reference, points=32)))
+    inside = (indices >= -0.5) & (indices <= np.array(volume.size) - 0.5)
     return float(inside.all(axis=1).mean())
 
 
-def _sample_indices(image: sitk.Image, points: int) -> np.ndarray:
+def _sample_indices(volume: Volume, points: int) -> np.ndarray:
     """Indices of a regular grid of ``points`` per axis from corner to corner, [n, 3]."""
-    axes = [np.linspace(0, size - 1, points) for size in image.GetSize()]
+    axes = [np.linspace(0, size - 1, points) for size in volume.size]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _to_physical(image: sitk.Image, indices: np.ndarray) -> np.ndarray:
-    return indices @ _index_to_mm(image).T + np.array(image.GetOrigin())
+def _to_physical(volume: Volume, indices: np.ndarray) -> np.ndarray:
+    return indices @ _index_to_mm(volume).T + np.array(volume.origin)
 
 
-def _to_index(image: sitk.Image, points: np.ndarray) -> np.ndarray:
-    return (points - np.array(image.GetOrigin())) @ np.linalg.inv(_index_to_mm(image)).T
+def _to_index(volume: Volume, points: np.ndarray) -> np.ndarray:
+    return (points - np.array(volume.origin)) @ np.linalg.inv(_index_to_mm(volume)).T
 
 
-def _index_to_mm(image: sitk.Image) -> np.ndarray:
-    return np.array(image.GetDirection()).reshape(3, 3) @ np.diag(image.GetSpacing())
+def _index_to_mm(volume: Volume) -> np.ndarray:
+    return np.array(volume.direction).reshape(3, 3) @ np.diag(volume.spacing)
