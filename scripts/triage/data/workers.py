@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -89,9 +90,10 @@ def _start(parent: int) -> None:
 
 def _keep_memory() -> None:
     """What a task frees is kept for the next: new pages from the system cost more than decoding."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
-    for setting in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if mallopt else ():
-        mallopt(setting, 2**30)
+    with suppress(AttributeError):  # only glibc has it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, 2**30)
+        mallopt(_MMAP_THRESHOLD, 2**30)
 
 
 def _end_with(parent: int) -> None:
