@@ -53,17 +53,13 @@ class Volume:
 
     @classmethod
     def of(cls, image: sitk.Image) -> Volume:
-        return cls._of(image, sitk.GetArrayFromImage(image))
+        return cls.at(image, sitk.GetArrayFromImage(image))
 
     @classmethod
-    def _of(cls, place: sitk.Image | sitk.ImageFileReader, array: np.ndarray) -> Volume:
-        return cls(
-            array,
-            range_of(array),
-            place.GetSpacing(),
-            place.GetOrigin(),
-            place.GetDirection(),
-        )
+    def at(cls, place: sitk.Image | sitk.ImageFileReader, array: np.ndarray) -> Volume:
+        """Voxels of one's own where an image lies, or one whose header was read."""
+        spacing, origin = place.GetSpacing(), place.GetOrigin()
+        return cls(array, range_of(array), spacing, origin, place.GetDirection())
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -121,7 +117,7 @@ def _read_file(path: Path) -> Volume:
         _check_nifti(path, size)
     if array is None:
         return Volume.of(reader.Execute())
-    return Volume._of(reader, array.reshape(reader.GetSize()[::-1]))
+    return Volume.at(reader, array.reshape(reader.GetSize()[::-1]))
 
 
 def _check_header(reader: sitk.ImageFileReader) -> int:
