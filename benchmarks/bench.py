@@ -52,9 +52,8 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time each contestant once a round, in an order that turns from round to round.
 
-    ``before`` is called before each, outside of its time.
-
-    Time on processors is that of this process and of those that it started and that have ended.
+    ``before`` is called before each, outside of its time. Time on processors is
+    that of this process and of those that it started and that have ended.
     """
     times = {name: Times() for name in contestants}
     order = list(contestants)

@@ -119,7 +119,7 @@ def measure(work: Path, name: str) -> dict[str, Any]:
         "interval": interval(truth, ours, groups),
         "forest": aucs[1],
         "forest_interval": interval(truth, theirs, groups),
-        "p": p_value((aucs[0] - aucs[1]) / np.sqrt(variance)) if variance > 0 else float("nan"),
+        "error": float(np.sqrt(max(variance, 0.0))),
     }
 
 
@@ -127,7 +127,8 @@ def row(name: str, found: dict[str, Any]) -> tuple[object, ...]:
     """A set's line of the table."""
     of = f"{found['test']} of {found['groups']} groups"
     ahead = found["auc"] - found["forest"]
-    error = abs(ahead) / norm.isf(found["p"] / 2)
+    error = found["error"]
+    p = 2 * norm.sf(abs(ahead) / error) if error else float("nan")
     return (
         name,
         f"{found['train']:,}",
@@ -137,17 +138,13 @@ def row(name: str, found: dict[str, Any]) -> tuple[object, ...]:
         f"{found['forest']:.3f}",
         span(found["forest_interval"]),
         f"{ahead:+.3f}",
-        f"{found['p']:.2g}",
+        f"{p:.2g}",
         f"{norm.isf(0.025) * error:.3f}",
     )
 
 
 def span(bounds: list[float]) -> str:
     return f"{bounds[0]:.2f} to {bounds[1]:.2f}"
-
-
-def p_value(z: float) -> float:
-    return float(2 * norm.sf(abs(z)))
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -7,7 +7,6 @@ labels_slices.csv        patient_nr,slice_nr,class; class is empty where it is n
 from __future__ import annotations
 
 import argparse
-import io
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ import torch
 from triage import command
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.files import atomic, read_table, write_table
+from triage.files import read_table, write_table, write_tensors
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -33,10 +32,7 @@ def main(arguments: argparse.Namespace) -> None:
     sizes = table[["height", "width"]].to_numpy().tolist()
     for name, position, (height, width) in zip(names, positions, sizes, strict=True):
         pixels = torch.from_numpy(images.read(position, (height, width)))
-        buffer = io.BytesIO()  # a file would name itself in its contents
-        torch.save(pixels.to(torch.float32), buffer)
-        with atomic(folder / name) as partial:
-            partial.write_bytes(buffer.getvalue())
+        write_tensors(pixels.to(torch.float32), folder / name)
     listing = {"patient_nr": table["case"], "slice_nr": table["index"]}
     write_table(pd.DataFrame(listing | {"class": table["case"].map(labels)}), arguments.output)
     command.log.info("%d slices of %d patients", len(table), table["case"].nunique())

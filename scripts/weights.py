@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 
 from triage import command
 from triage.errors import UserError
-from triage.files import atomic, sha256
+from triage.files import sha256, write_tensors
 from triage.settings import parse
 from triage.training.checkpoint import read_weights
 from triage.training.pretext import PretextSettings, learn
@@ -36,10 +35,8 @@ def main(arguments: argparse.Namespace) -> None:
         weights = learn(parse(PretextSettings, arguments.settings))
     else:
         weights = _from_file(parse(FileSettings, arguments.settings))
-    buffer = io.BytesIO()
-    torch.save({name: each.contiguous() for name, each in weights.items()}, buffer)
-    with atomic(arguments.output) as partial:
-        partial.write_bytes(buffer.getvalue())
+    contiguous = {name: each.contiguous() for name, each in weights.items()}
+    write_tensors(contiguous, arguments.output)
 
 
 def _from_file(settings: FileSettings) -> dict[str, torch.Tensor]:

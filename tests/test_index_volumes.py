@@ -82,10 +82,11 @@ def test_voxels_are_those_that_simpleitk_reads(
         path.write_bytes(after)
     found, expected = volume_files.read(tmp_path, path.name), sitk.ReadImage(path)
     np.testing.assert_array_equal(found.voxels, sitk.GetArrayViewFromImage(expected))
-    for image in (found.image(), expected):
-        assert image.GetPixelID() == expected.GetPixelID()
+    image = found.image()
+    assert image.GetPixelID() == expected.GetPixelID()
     for part in ("size", "spacing", "origin", "direction"):
-        assert getattr(found, part) == getattr(expected, f"Get{part.title()}")()
+        get = f"Get{part.title()}"
+        assert getattr(found, part) == getattr(image, get)() == getattr(expected, get)()
 
 
 def test_dicom_folders_give_the_voxels_exactly(tmp_path: Path) -> None:

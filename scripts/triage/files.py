@@ -119,6 +119,16 @@ def write_array(array: np.ndarray, target: Path) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
+def write_tensors(content: Any, target: Path) -> None:
+    """Write ``content`` as torch does; equal content gives equal bytes under any name."""
+    import torch
+
+    buffer = io.BytesIO()  # a file's name would be written into the archive
+    torch.save(content, buffer)
+    with atomic(target) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
 def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
     """The array in a ``.npy`` file, ``mapped`` from disk or in memory.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import pickle
 import zipfile
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from triage.data.reference import Reference
 from triage.data.shards import Decoding
 from triage.errors import UserError
-from triage.files import atomic, damaged
+from triage.files import damaged, write_tensors
 from triage.models import ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
@@ -37,7 +36,6 @@ UNREADABLE = (
     LookupError,
     TypeError,
     AttributeError,
-    NotImplementedError,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     zlib.error,
@@ -113,10 +111,7 @@ class Checkpoint:
         content = {
             field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)
         }
-        buffer = io.BytesIO()  # a file's name would be written into the archive
-        torch.save({"format": FORMAT} | content, buffer)
-        with atomic(path) as partial:
-            partial.write_bytes(buffer.getvalue())
+        write_tensors({"format": FORMAT} | content, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
