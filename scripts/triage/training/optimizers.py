@@ -6,6 +6,7 @@ second, which a short job feels. The results are equal bit for bit (a test holds
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
-class Optimizer:
+class Optimizer(ABC):
     """Changes ``weights`` by their gradients."""
 
     def __init__(self, weights: Sequence[nn.Parameter], options: settings.Optimizer) -> None:
@@ -48,8 +49,9 @@ class Optimizer:
             for own, each in zip(self.state[name], tensors, strict=True):
                 own.copy_(each)
 
+    @abstractmethod
     def _step(self, rate: float, is_bad: Tensor) -> None:
-        raise NotImplementedError
+        """Change the weights in place, unless ``is_bad``."""
 
     def _zeros(self) -> list[Tensor]:
         return [torch.zeros_like(each) for each in self.weights]
