@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -68,8 +69,8 @@ def interleaved(
 
 
 def _processor() -> float:
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def ratio(one: Times, other: Times, of: Literal["wall", "processor"] = "wall") -> float:

@@ -23,9 +23,9 @@ def dry_run(folder: Path, runs: int) -> float:
     study = content["studies"][STUDY]
     name, arm = next(iter(study["training"]["arms"].items()))
     study["training"]["arms"] = {name: {**(arm or {}), "seeds": list(range(1, runs + 1))}}
-    study["ensembles"] = {}
-    if "submission" in study:
-        study["submission"].pop("arm", None)
+    for names_arms in ("ensembles", "chain"):
+        study.pop(names_arms, None)
+    study.get("submission", {}).pop("arm", None)
     content["studies"] = {STUDY: study}
     content["phantoms"] = {STUDY: content["phantoms"][STUDY]}
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
