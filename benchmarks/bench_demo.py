@@ -69,7 +69,9 @@ def run(cores: int, options: list[str]) -> Run:
         before = os.times()
         started = time.perf_counter()
         with open(folder / "printed", "w+") as printed:
-            process = subprocess.Popen(program, cwd=folder, stdout=printed, stderr=printed)
+            process = subprocess.Popen(
+                program, cwd=folder, stdout=printed, stderr=printed, env=_usual()
+            )
             with _peak_memory(process.pid) as peak:
                 process.wait()
             wall = time.perf_counter() - started
@@ -81,6 +83,11 @@ def run(cores: int, options: list[str]) -> Run:
         processor = sum(after[2:4]) - sum(before[2:4])
         jobs = list(_jobs(folder, text))
         return Run(wall, processor, max(peak), jobs, _starts(folder, not options))
+
+
+def _usual() -> dict[str, str]:
+    """The environment, with compiled modules kept, as they are unless somebody forbids it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager
@@ -159,7 +166,12 @@ for each in scripts * 3:
     taken.setdefault(str(each), []).append(time.perf_counter() - started)
 print(json.dumps({{script: statistics.median(all) for script, all in taken.items()}}))
 """
-    done = subprocess.check_output([sys.executable, "-c", program], cwd=folder, text=True)
+    done = subprocess.check_output(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        text=True,
+        env=_usual() | {"OMP_NUM_THREADS": "1"},
+    )
     return json.loads(done)
 
 

@@ -45,7 +45,8 @@ rule index:
         consent=update("data/{study}/consent.csv"),
     log:
         "logs/{study}/index.log",
-    threads: 2
+    # A phantom is small: two cores that are free at once would be waited for longer.
+    threads: lambda wildcards: 1 if PARAMS.is_phantom(wildcards.study) else 2
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(240),

@@ -38,6 +38,8 @@ rule weights:
         "logs/weights/{weights}.log",
     wildcard_constraints:
         weights="|".join(PARAMS.weights) or "no_weights",
+    # Many trainings wait for them, and they wait for nothing.
+    priority: 1
     resources:
         mem_mb=by_attempt(8000),
         runtime=by_attempt(240),

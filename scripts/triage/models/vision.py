@@ -8,7 +8,9 @@ Where the compiled part loads, nothing is declared.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import sys
 from pathlib import Path
 
 import torch
@@ -44,5 +46,9 @@ if not _compiled_part_loads():
             _declarations.define(_name + _signature)
 
 from torchvision import models, transforms  # noqa: E402
+
+# What it brings along sums up at exit how long compiling took, even if nothing was compiled.
+if _compiler := sys.modules.get("torch._dynamo.utils"):
+    atexit.unregister(_compiler.dump_compile_times)
 
 __all__ = ["models", "transforms"]
