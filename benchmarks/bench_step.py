@@ -20,7 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "compiled": {"compile": True},
 }
 NETWORKS = {
-    "resnet18": (ModelSettings("resnet18"), 3, 64, 16),
+    "resnet18": (ModelSettings("resnet18"), 3, 128, 16),
     "cnn5": (ModelSettings("cnn5", options={"size": 128}), 1, 128, 32),
 }
 REPEATS = 20  # of a kernel

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from triage import command
 from triage.errors import UserError
-from triage.files import sha256, write_tensors
+from triage.files import ensure_writable, sha256, write_tensors
 from triage.settings import parse
+from triage.training import pretext
 from triage.training.checkpoint import read_weights
-from triage.training.pretext import PretextSettings, learn
+from triage.training.job import add_device, add_resume, prepare
+from triage.training.limit import TimeLimit
+from triage.training.loop import State
+from triage.training.pretext import PretextSettings
+from triage.training.state import Keeper, run_digest
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,30 @@ class FileSettings:
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the weights as a plain state dict."""
-    torch.set_num_threads(arguments.threads)
+    ensure_writable(arguments.output)
     if json.loads(arguments.settings)["source"] == "pretext":
-        weights = learn(parse(PretextSettings, arguments.settings))
+        _learn(arguments)
     else:
-        weights = _from_file(parse(FileSettings, arguments.settings))
-    contiguous = {name: each.contiguous() for name, each in weights.items()}
-    write_tensors(contiguous, arguments.output)
+        _write(_from_file(parse(FileSettings, arguments.settings)), arguments.output)
 
 
-def _from_file(settings: FileSettings) -> dict[str, torch.Tensor]:
+def _learn(arguments: argparse.Namespace) -> None:
+    settings = parse(PretextSettings, arguments.settings)
+    device = prepare(arguments)
+    digest = run_digest(arguments.settings, arguments.code, [])
+    path = arguments.scratch / f"weights-{arguments.output.stem}-{digest}.state"
+    keeper = Keeper(path, arguments.save_every)
+    trainer = pretext.trainer(settings, device, keeper, TimeLimit.of_job(arguments.time_limit))
+    weights = trainer.run().weights
+    with trainer.handing_over():
+        _write(pretext.backbone(weights), arguments.output)
+
+
+def _write(weights: State, path: Path) -> None:
+    write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
+
+
+def _from_file(settings: FileSettings) -> State:
     path = Path(settings.file)
     if not path.is_file():
         raise UserError(
@@ -62,4 +79,6 @@ if __name__ == "__main__":
     options = command.parser(__doc__)
     options.add_argument("--settings", required=True, help="a block of weights, as JSON")
     options.add_argument("--output", type=Path, required=True)
+    add_resume(options)
+    add_device(options)
     command.run(main, options)

@@ -1,5 +1,6 @@
 """Killed with SIGKILL at any moment, on a full disk, with damaged files: it goes on, same bytes."""
 
+import json
 import os
 import random
 import subprocess
@@ -28,6 +29,14 @@ MOMENTS = [
     Moment("checkpoint"),
     Moment("history"),
     Moment("record"),
+]
+PRETEXT_MOMENTS = [
+    Moment("step", 2, epoch=0),
+    Moment("saving", 2),
+    Moment("epoch"),
+    Moment("saved"),
+    Moment("step", 1, epoch=2),
+    Moment("moving", 4),
 ]
 
 
@@ -99,6 +108,27 @@ def test_a_process_asked_to_stop_saves_and_says_so(runs, study, tmp_path, act, s
     assert not (broken / "checkpoint.pt").exists()
     assert "going on in epoch 2, after 2 steps" in finish(runs, command)
     assert outputs(broken) == outputs(tmp_path / "unbroken")
+
+
+def pretext_command(folder):
+    settings = {
+        "source": "pretext", "architecture": "resnet18", "options": {}, "seed": 1,
+        "images": 40, "size": 32, "epochs": 3, "batch": 10, "rate": 1e-3,
+    }  # fmt: skip
+    return [
+        *("python", "scripts/weights.py", "--settings", json.dumps(settings), "--code", "abc"),
+        *("--scratch", str(folder / "scratch"), "--output", str(folder / "weights.pt")),
+        *("--device", "cpu", "--threads", "1", "--log", str(folder / "log.txt"), "--save-every", "0"),
+    ]
+
+
+@pytest.mark.slow
+def test_weights_in_the_making_survive_sigkill(runs, tmp_path):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    finish(runs, pretext_command(unbroken))
+    assert kill(runs, pretext_command(broken), PRETEXT_MOMENTS) >= len(PRETEXT_MOMENTS)
+    assert (broken / "weights.pt").read_bytes() == (unbroken / "weights.pt").read_bytes()
+    assert not any((broken / "scratch").iterdir())
 
 
 @pytest.mark.slow

@@ -41,14 +41,15 @@ rule weights:
     # Many trainings wait for them, and they wait for nothing.
     priority: 1
     resources:
+        gpu=1,
         mem_mb=by_attempt(8000),
         runtime=by_attempt(240),
     params:
         settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
         code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
     shell:
-        "python scripts/weights.py --settings {params.settings:q} --output {output}"
-        " --threads {threads} --log {log}"
+        "python scripts/weights.py --settings {params.settings:q} --code {params.code}"
+        " --scratch scratch --output {output} --threads {threads} --log {log}"
 
 
 rule train:

@@ -25,7 +25,6 @@ from triage import command
 from triage.command import log
 from triage.data.reference import Reference
 from triage.data.store import Images
-from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -50,27 +49,37 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument("--split", type=Path, required=True, help="split of the run's fold")
     options.add_argument("--arrays", type=Path, nargs="+", required=True, help="image shards")
     options.add_argument("--tables", type=Path, nargs="+", required=True, help="their tables")
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_device(options)
     return options
+
+
+def add_device(options: argparse.ArgumentParser) -> None:
+    """The option of where a network runs."""
+    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
 
 def training_options(description: str | None) -> argparse.ArgumentParser:
     """The options of every script that trains."""
     options = parser(description)
+    add_resume(options)
     options.add_argument("--settings", required=True, help="settings of the run, as JSON")
-    options.add_argument("--code", required=True, help="digest of the code, for the record")
     options.add_argument("--manifest", type=Path, required=True)
+    options.add_argument("--gpus", type=int, default=1, help="how many; a process works on each")
+    return options
+
+
+def add_resume(options: argparse.ArgumentParser) -> None:
+    """The options of a run that is saved now and then, and goes on where it stopped."""
+    options.add_argument("--code", required=True, help="digest of the code, which is recorded")
     options.add_argument("--scratch", type=Path, required=True, help="folder of unfinished runs")
     options.add_argument(
         "--save-every", type=float, default=EVERY, help="seconds between saves within an epoch"
     )
-    options.add_argument("--gpus", type=int, default=1, help="how many; a process works on each")
     options.add_argument(
         "--time-limit",
         type=float,
         help="minutes, near the end of which the state is saved; without it, what SLURM allows",
     )
-    return options
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
@@ -218,14 +227,10 @@ class Job:
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
         record = self._record(trained, network, time.monotonic() - started)
-        try:
+        with trainer.handing_over():
             checkpoint.save(self.options.checkpoint)
             write_rows(_history(trained), list(HISTORY), self.options.history)
             write_json(record, self.options.record)
-        except UserError:
-            trainer.save()  # so that the next start only writes
-            raise
-        keeper.remove()
         log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
 
     def keeper(self, purpose: str = "") -> Keeper:

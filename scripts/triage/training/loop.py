@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,8 +241,18 @@ class Trainer:
         found = scores(logits.cpu().numpy(), targets.cpu().numpy())
         return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
 
-    def save(self) -> None:
-        """Save the state now."""
+    @contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """Where results are written: the state is forgotten when they are, and kept if they can't
+        be, so that the next start only writes."""
+        try:
+            yield
+        except UserError:
+            self._save()
+            raise
+        self.keeper.remove()
+
+    def _save(self) -> None:
         if distributed.IS_FIRST:
             self.keeper.save(self._state())
 
@@ -249,7 +260,7 @@ class Trainer:
         time_is_up = self.limit.is_near(self.keeper.cost) and not self._is_done()
         stop = (interrupt.requested or time_is_up) and distributed.IS_FIRST
         if stop or self.keeper.is_due(epoch_ended):
-            self.save()
+            self._save()
         if stop:
             interrupt.leave(time_is_up)
 

@@ -10,16 +10,35 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from triage.command import log
 from triage.data.phantoms import textures
+from triage.data.store import Images
 from triage.models import ModelSettings, build
 from triage.training import draws
+from triage.training.cases import Cases
+from triage.training.images import ImageData
+from triage.training.limit import TimeLimit
+from triage.training.loop import State, Trainer
+from triage.training.normalise import Normalisation
+from triage.training.samples import Samples
+from triage.training.settings import (
+    Augment,
+    Balance,
+    Input,
+    Loss,
+    Optimizer,
+    Recipe,
+    Rotate,
+    Schedule,
+    Select,
+    Stopping,
+)
+from triage.training.state import Keeper
 
 PLACE = int.from_bytes(b"pretext", "little")
+MEAN, DEVIATION = (127.5,) * 3, (64.0,) * 3
 
 
 @dataclass(frozen=True)
@@ -37,42 +56,62 @@ class PretextSettings:
     rate: float
 
 
-def learn(settings: PretextSettings) -> dict[str, Tensor]:
-    """The weights of a network that has learned the families; its last layers are left out."""
-    pictures, families = textures.generate(settings.seed, settings.images, settings.size)
-    model = ModelSettings(settings.architecture, "none", settings.options)
+def trainer(
+    settings: PretextSettings, device: torch.device, keeper: Keeper, limit: TimeLimit
+) -> Trainer:
+    """What trains a network to name the families, an output each."""
+    recipe = _recipe(settings)
     # Drawn apart, so that a network of the same seed does not begin where this one did.
     torch.manual_seed(draws.generator_seed(settings.seed, PLACE))
-    network = build(model, 3, len(textures.FAMILIES))
-    _train(network, pictures, families, settings)
-    state = network.eval().state_dict()
-    return {name: each for name, each in state.items() if name.startswith("backbone.")}
+    network = build(recipe.model, 3, len(textures.FAMILIES)).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    samples = _samples(settings, recipe.input, device)
+    outputs = tuple(textures.FAMILIES)
+    return Trainer(network, samples, None, recipe, settings.seed, outputs, keeper, limit=limit)
 
 
-def _train(
-    network: nn.Module,
-    pictures: NDArray[np.uint8],
-    families: NDArray[np.int64],
-    settings: PretextSettings,
-) -> None:
-    inputs = torch.from_numpy(pictures)
-    targets = torch.from_numpy(families)
-    optimizer = torch.optim.Adam(network.parameters(), settings.rate)
-    steps = settings.epochs * -(-len(inputs) // settings.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, steps)
-    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for epoch in range(settings.epochs):
-        order = draws.order(settings.seed, epoch, np.arange(len(inputs), dtype=np.uint64))
-        right, total = 0, 0.0
-        for rows in torch.from_numpy(order).split(settings.batch):
-            batch = (inputs[rows].float() - 127.5) / 64
-            logits = network(batch.contiguous(memory_format=torch.channels_last))
-            loss = nn.functional.cross_entropy(logits, targets[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            right += int((logits.argmax(1) == targets[rows]).sum())
-            total += float(loss.detach()) * len(rows)
-        shares = total / len(inputs), right / len(inputs)
-        log.info("epoch %d: loss %.3f, accuracy %.3f", epoch + 1, *shares)
+def backbone(weights: State) -> State:
+    """The weights without those of the last layers, which know the families alone."""
+    return {name: each for name, each in weights.items() if name.startswith("backbone.")}
+
+
+def _samples(settings: PretextSettings, options: Input, device: torch.device) -> Samples:
+    pictures, families = textures.generate(settings.seed, settings.images, settings.size)
+    names = tuple(f"{number:09d}" for number in range(settings.images))
+    table = pd.DataFrame({"shard": 0, "row": np.arange(settings.images), "case": names})
+    table = table.assign(
+        index=0, height=settings.size, width=settings.size, fingerprint="", crc32=0
+    )
+    images, normalisation = Images(table, [pictures], []), Normalisation(MEAN, DEVIATION)
+    data = ImageData(images, names, options, normalisation, device)
+    labels = tuple(np.array(list(textures.FAMILIES))[families])
+    return data.samples(Cases(names, labels), tuple(textures.FAMILIES), whole=False)
+
+
+def _recipe(settings: PretextSettings) -> Recipe:
+    """As plain as a recipe can be: the task is easy, and there is no end of pictures."""
+    return Recipe(
+        epochs=settings.epochs,
+        batch=settings.batch,
+        accumulate=1,
+        optimizer=Optimizer("adam", settings.rate, weight_decay=0.0, momentum=0.0),
+        schedule=Schedule("cosine", factor=1.0, patience=0, floor=0.0, warm_up=1),
+        stopping=Stopping("loss", patience=None, min_delta=0.0, min_epochs=0),
+        select=Select("last"),
+        train_on=("train",),
+        clip=None,
+        ema=None,
+        precision="float32",
+        channels_last=True,
+        compile=False,
+        deterministic=True,
+        loss=Loss("none", "none", label_smoothing=0.0),
+        balance=Balance("none", "all"),
+        exclude_votes=(),
+        max_skipped=0.0,
+        input=Input(None, None, None, "fixed", MEAN, DEVIATION),
+        augment=Augment(
+            "case", 0.0, 0.0, "all", Rotate(0.0, 0.0, False), None, None, None, None, None
+        ),
+        model=ModelSettings(settings.architecture, "none", settings.options),
+    )
