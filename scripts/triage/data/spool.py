@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-_LARGE = 1 << 20  # bytes; smaller ones the system writes better together
 _PAUSE = 0.0002  # seconds between two looks at whether those before are done
 _OFFSET = struct.Struct("=q")  # of which 0 is none
 
@@ -62,9 +61,6 @@ class Spool:
         """
         offset = self._reserve(number, array.nbytes)
         self.write(offset, _bytes(array))
-        if array.nbytes >= _LARGE:
-            # Has the disk begin at once, or it would be idle until all are decoded.
-            os.posix_fadvise(self.handle, offset, array.nbytes, os.POSIX_FADV_DONTNEED)
         return Place(offset, array.shape, array.dtype)
 
     def _reserve(self, number: int, count: int) -> int:
