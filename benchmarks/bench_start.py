@@ -12,13 +12,16 @@ from pathlib import Path
 import bench
 
 TARGET = 0.5  # seconds, for a step that does not need torch
-LOADED = """
+WITH_TORCH = 3  # exit status
+PROBE = f"""
 import runpy, sys
+from pathlib import Path
 sys.argv = [sys.argv[1], "--help"]
+sys.path.insert(0, str(Path(sys.argv[0]).parent))
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:
-    sys.exit("torch" in sys.modules)
+    sys.exit({WITH_TORCH} if "torch" in sys.modules else 0)
 """
 SCRIPTS = sorted((bench.ROOT / "scripts").glob("*.py"))
 
@@ -38,7 +41,10 @@ def python(*arguments: str) -> int:
 
 def needs_torch(script: Path) -> bool:
     """Whether a script imports torch to say how it is used, as it would before any work."""
-    return bool(python("-c", LOADED, str(script)))
+    status = python("-c", PROBE, str(script))
+    if status not in (0, WITH_TORCH):
+        sys.exit(f"{script} does not start")
+    return status == WITH_TORCH
 
 
 def main() -> None:
