@@ -101,17 +101,25 @@ def _is_number(cell: str) -> bool:
 
 
 def plot(
-    name: str, x: Sequence[float], lines: Mapping[str, Sequence[float]], label: str, unit: str
+    name: str,
+    x: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    label: str,
+    unit: str,
+    scale: Literal["log", "linear"] = "log",
 ) -> None:
-    """Draw lines over ``x`` on logarithmic axes into ``results/<name>.svg``."""
+    """Draw lines over ``x`` into ``results/<name>.svg``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     for title, values in lines.items():
         axes.plot(x, values, marker="o", label=title)
-    axes.set(xscale="log", yscale="log", xlabel=label, ylabel=unit)
-    axes.legend(frameon=False)
+    axes.set(xscale=scale, yscale=scale, xlabel=label, ylabel=unit)
+    if scale == "linear":
+        axes.set(xlim=(0, None), ylim=(0, None))
+    if len(lines) > 1:
+        figure.legend(frameon=False, loc="outside right upper")
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
 

@@ -55,7 +55,9 @@ def main() -> None:
         for runs, wall, busy in rows
     ]
     header = ["runs", "seconds", "on processors", "more than the first row, ms/run"]
-    bench.plot("dag", [row[0] for row in rows], {"dry run": [row[2] for row in rows]}, "runs", "s")
+    seconds = {"dry run": [row[2] for row in rows]}
+    unit = "seconds on processors"
+    bench.plot("dag", [row[0] for row in rows], seconds, "runs", unit, "linear")
     bench.report(
         "dag",
         "Building the graph of jobs",

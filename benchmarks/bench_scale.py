@@ -55,6 +55,13 @@ LINES = {
         " --output metrics.json --summary summary.json"
     ],
 }
+# Run by a small process: one that was started by a large one is said to have been as large.
+MEASURE = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
 
 
 def write_pictures(raw: Path, count: int) -> None:
@@ -146,14 +153,17 @@ def _run(folder: Path, command: list[str]) -> float:
     script = str(bench.ROOT / "scripts" / command[0])
     program = [sys.executable, script, *command[1:], "--threads", "1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with open(folder / "printed", "w") as printed:
-        process = subprocess.Popen(
-            program, cwd=folder, env=environment, stdout=printed, stderr=printed
-        )
-        _, status, used = os.wait4(process.pid, 0)
-    if status:
-        sys.exit((folder / "printed").read_text()[-2000:])
-    return used.ru_maxrss / 1024
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", MEASURE, *program],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    return int(done.stdout) / 1024
 
 
 def main() -> None:
