@@ -68,6 +68,11 @@ def interleaved(
     return times
 
 
+def usual_environment() -> dict[str, str]:
+    """The environment, with compiled modules kept, as they are unless somebody forbids it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _processor() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + ended.ru_utime + ended.ru_stime

@@ -70,7 +70,11 @@ def run(cores: int, options: list[str]) -> Run:
         started = time.perf_counter()
         with open(folder / "printed", "w+") as printed:
             process = subprocess.Popen(
-                program, cwd=folder, stdout=printed, stderr=printed, env=_usual()
+                program,
+                cwd=folder,
+                stdout=printed,
+                stderr=printed,
+                env=bench.usual_environment(),
             )
             with _peak_memory(process.pid) as peak:
                 process.wait()
@@ -83,11 +87,6 @@ def run(cores: int, options: list[str]) -> Run:
         processor = sum(after[2:4]) - sum(before[2:4])
         jobs = list(_jobs(folder, text))
         return Run(wall, processor, max(peak), jobs, _starts(folder, not options))
-
-
-def _usual() -> dict[str, str]:
-    """The environment, with compiled modules kept, as they are unless somebody forbids it."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager
@@ -170,7 +169,7 @@ print(json.dumps({{script: statistics.median(all) for script, all in taken.items
         [sys.executable, "-c", program],
         cwd=folder,
         text=True,
-        env=_usual() | {"OMP_NUM_THREADS": "1"},
+        env=bench.usual_environment() | {"OMP_NUM_THREADS": "1"},
     )
     return json.loads(done)
 

@@ -136,7 +136,9 @@ def main() -> None:
             }
             times = bench.interleaved(contestants, arguments.rounds, partial(cleared, folder))
             one, two, theirs = times.values()
-            in_memory = [bench.Times(wall=each.worked) for each in contestants.values()]
+            _, two_worked, theirs_worked = (
+                bench.Times(wall=each.worked) for each in contestants.values()
+            )
             ours(folder, manifest, 0, 1, 2)
             original(folder)
             mine, other = size_of(folder, "shard-0.*"), size_of(folder, "slices/*")
@@ -147,7 +149,7 @@ def main() -> None:
                 one.seconds / patients,
                 bench.ratio(theirs, one),
                 bench.ratio(theirs, two),
-                bench.ratio(in_memory[2], in_memory[1]),
+                bench.ratio(theirs_worked, two_worked),
                 f"{mine / other:.1%}",
                 f"{memory[0]:.0f} / {memory[1]:.0f}",
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from functools import partial
@@ -28,12 +27,10 @@ SCRIPTS = sorted((bench.ROOT / "scripts").glob("*.py"))
 
 def python(*arguments: str) -> int:
     """Run Python, with compiled modules kept as they usually are; gives its exit status."""
-    environment = {**os.environ}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=bench.ROOT,
-        env=environment,
+        env=bench.usual_environment(),
         stdout=subprocess.DEVNULL,
         check=False,
     ).returncode

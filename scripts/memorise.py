@@ -51,29 +51,28 @@ def main(options: argparse.Namespace) -> None:
     seed, outputs = job.settings.seed, job.outputs
     trainer = Trainer(network, *samples, job.recipe, seed, outputs, keeper, limit=limit)
     trained = trainer.run()
-    keeper.remove()
     accuracies = [row["val_accuracy"] for row in trained.history]
     reached = [i for i, each in enumerate(accuracies, start=1) if each >= settings.accuracy]
     learnt = (
         f"{max(accuracies):.4f} of {len(job.parts.train)} cases within {len(accuracies)} epochs"
     )
     if not reached:
+        keeper.remove()
         raise UserError(
             f"learnt only {learnt} by heart, not {settings.accuracy:g}",
             where=f"{job.settings.study}, arm {job.settings.arm}",
             remedy="look at its rate, its input and its size, or raise memorise.epochs",
         )
     command.log.info("learnt %s by heart, the first time in epoch %d", learnt, reached[0])
-    write_json(
-        {
-            "cases": len(job.parts.train),
-            "accuracy": max(accuracies),
-            "epochs": len(accuracies),
-            "reached_in_epoch": reached[0],
-            "accuracy_by_epoch": accuracies,
-        },
-        options.output,
-    )
+    found = {
+        "cases": len(job.parts.train),
+        "accuracy": max(accuracies),
+        "epochs": len(accuracies),
+        "reached_in_epoch": reached[0],
+        "accuracy_by_epoch": accuracies,
+    }
+    with trainer.handing_over():
+        write_json(found, options.output)
 
 
 def _chosen(parts: Parts, count: int, seed: int) -> Parts:

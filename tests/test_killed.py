@@ -118,16 +118,8 @@ def pretext_command(folder):
     return [
         *("python", "scripts/weights.py", "--settings", json.dumps(settings), "--code", "abc"),
         *("--scratch", str(folder / "scratch"), "--output", str(folder / "weights.pt")),
-        *(
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--log",
-            str(folder / "log.txt"),
-            "--save-every",
-            "0",
-        ),
+        *("--log", str(folder / "log.txt"), "--save-every", "0"),
+        *("--device", "cpu", "--threads", "1"),
     ]
 
 

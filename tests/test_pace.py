@@ -37,5 +37,5 @@ def test_it_looks_when_a_job_has_ended(tmp_path):
         check=True,
     )
     assert all((tmp_path / f"done{i}").exists() for i in range(JOBS))
-    # Once at the start, and once for each job but the last, which leaves none to start.
-    assert done.stderr.count("Ready jobs: ") == JOBS + 1  # and the target, which is a job too
+    # Once at the start, and once for each job that ends; after the last, the target is left to do.
+    assert done.stderr.count("Ready jobs: ") == JOBS + 1

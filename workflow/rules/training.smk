@@ -31,6 +31,11 @@ def pretrained_weights(wildcards):
     return [] if name == "none" else f"data/weights/{name}.pt"
 
 
+def gpus_for_weights(wildcards):
+    """Weights that are learned want a GPU; those from a file are only checked and copied."""
+    return int(PARAMS.content["weights"][wildcards.weights]["source"] == "pretext")
+
+
 rule weights:
     output:
         "data/weights/{weights}.pt",
@@ -41,7 +46,7 @@ rule weights:
     # Many trainings wait for them, and they wait for nothing.
     priority: 1
     resources:
-        gpu=1,
+        gpu=gpus_for_weights,
         mem_mb=by_attempt(8000),
         runtime=by_attempt(240),
     params:
