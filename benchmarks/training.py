@@ -15,10 +15,10 @@ import torch
 
 import bench
 from params import Params
-from triage.data.store import Images
+from triage.data.store import Images, Shard
 from triage.models import build
 from triage.settings import convert
-from triage.training import job
+from triage.training import job, placement
 from triage.training.cases import Cases
 from triage.training.images import ImageData
 from triage.training.loop import Trainer, Window, _steps
@@ -90,14 +90,11 @@ def prepare(
     random = np.random.default_rng(0)
     stack = random.integers(0, 256, (images, channels, size, size), np.uint8)
     names = tuple(f"case{i:05d}" for i in range(images))
-    stored = Images.of(
-        {name: stack[i : i + 1] for i, name in enumerate(names)}, stack.dtype, (size, size)
-    )
-    network = build(recipe.model, channels, 1).to(place)
-    if recipe.channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stored = Images([Shard.of(stack, names)])
+    network = placement.place(build(recipe.model, channels, 1), place, recipe)
+    channels_last = placement.takes_channels_last(network, recipe)
     normalisation = Normalisation((127.0,) * channels, (73.0,) * channels)
-    data = ImageData(stored, names, recipe.input, normalisation, place, recipe.channels_last)
+    data = ImageData(stored, names, recipe.input, normalisation, place, channels_last)
     cases = Cases(names, tuple(("no", "yes")[i % 2] for i in range(images)))
     samples = data.samples(cases, ("yes",), False, recipe.augment, 1)
     keeper = Keeper(Path(tempfile.mkdtemp()) / "run.state", 1e9)

@@ -10,13 +10,13 @@ from triage import command
 from triage.data import statistics
 from triage.data.reference import Reference
 from triage.data.store import Images
-from triage.files import read_table, write_json
+from triage.files import each_row, write_json
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the statistics."""
-    split = read_table(arguments.split, ["case", "partition"])
-    training = split["case"][split["partition"] == "train"].tolist()
+    split = each_row(arguments.split, columns=["case", "partition"])
+    training = [row["case"] for row in split if row["partition"] == "train"]
     images = Images.open(arguments.arrays, arguments.tables)
     found = statistics.compute(images, training, arguments.threads)
     reference = Reference.of(images, training)

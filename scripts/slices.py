@@ -9,41 +9,39 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from triage import command
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.files import read_table, write_table, write_tensors
+from triage.files import each_row, write_rows, write_tensors
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the slices, then the table of them; what else was there is removed."""
-    manifest = read_table(arguments.manifest, ["case", "label"])
+    labels = {
+        row["case"]: row["label"] for row in each_row(arguments.manifest, columns=["case", "label"])
+    }
     images = Images.open(arguments.arrays, arguments.tables)
-    labels = dict(zip(manifest["case"], manifest["label"], strict=True))
-    table = images.table[images.table["case"].isin(labels.keys())]
-    positions = table.index.to_numpy()
-    names = _names(table)
+    cases = [case for case in images.cases if case in labels]
+    positions = {case: images.positions([case]) for case in cases}
+    slices = [(case, i) for case in cases for i in range(len(positions[case]))]
     folder = arguments.output.parent
-    _remove_others(folder, set(names))
-    images.verify(positions, arguments.threads)
-    sizes = table[["height", "width"]].to_numpy().tolist()
-    for name, position, (height, width) in zip(names, positions, sizes, strict=True):
-        pixels = torch.from_numpy(images.read(position, (height, width)))
-        write_tensors(pixels.to(torch.float32), folder / name)
-    listing = {"patient_nr": table["case"], "slice_nr": table["index"]}
-    write_table(pd.DataFrame(listing | {"class": table["case"].map(labels)}), arguments.output)
-    command.log.info("%d slices of %d patients", len(table), table["case"].nunique())
+    _remove_others(folder, {_name(case, i) for case, i in slices})
+    for case in cases:
+        images.verify(positions[case], arguments.threads)
+        for i, image in enumerate(torch.from_numpy(images.stack(case))):
+            write_tensors(image.to(torch.float32, copy=True), folder / _name(case, i))
+    rows = [{"patient_nr": case, "slice_nr": i, "class": labels[case]} for case, i in slices]
+    write_rows(rows, ["patient_nr", "slice_nr", "class"], arguments.output)
+    command.log.info("%d slices of %d patients", len(slices), len(cases))
 
 
-def _names(table: pd.DataFrame) -> list[str]:
-    names = [f"{case}_{i}.pt" for case, i in zip(table["case"], table["index"], strict=True)]
-    for name in names:
-        if Path(name).name != name:
-            raise UserError(f"{name!r} can't be the name of a file", where="manifest")
-    return names
+def _name(case: str, number: int) -> str:
+    name = f"{case}_{number}.pt"
+    if Path(name).name != name:
+        raise UserError(f"{name!r} can't be the name of a file", where="manifest")
+    return name
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:

@@ -15,7 +15,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write the split."""
     settings = parse(split.SplitSettings, arguments.settings)
     columns = ["case", "group", "label", "votes", "partition", "sha256"]
-    manifest = read_table(arguments.manifest, columns)
+    manifest = read_table(arguments.manifest, columns, usecols=columns.__contains__)
     fingerprints = split.read_fingerprints(arguments.tables, manifest["case"].tolist())
     made = split.make(manifest, fingerprints, arguments.fold, settings)
     write_table(made, arguments.output)

@@ -376,7 +376,7 @@ def raw(tmp_path: Path) -> Path:
 def test_the_manifest_lists_every_patient(raw: Path) -> None:
     made = make_index(raw)
     assert made.problems == []
-    rows = {row["case"]: row for row in made.manifest}
+    rows = {row["case"]: row for row in made.rows()}
     assert list(rows) == sorted(rows)
     assert len(rows) == 8
     first, last = rows["P00"], rows["P07"]
@@ -390,7 +390,7 @@ def test_the_manifest_lists_every_patient(raw: Path) -> None:
 def test_visits_of_a_patient_are_one_group(raw: Path) -> None:
     for visit in "12":
         write_patient(raw / f"train/full/normal/Q-S{visit}", 50 + int(visit))
-    groups = {row["case"]: row["group"] for row in make_index(raw, group=r"^(.+)-S\d+$").manifest}
+    groups = {row["case"]: row["group"] for row in make_index(raw, group=r"^(.+)-S\d+$").rows()}
     assert groups["Q-S1"] == groups["Q-S2"] == "Q"
     assert groups["P00"] == "P00"
 
@@ -435,14 +435,14 @@ def relink(path: Path) -> None:
 
 @pytest.mark.parametrize("name", PATIENT_DAMAGES)
 def test_a_bad_patient_goes_to_quarantine_and_the_rest_stays(raw: Path, name: str) -> None:
-    before = {row["case"]: row for row in make_index(raw).manifest}
+    before = {row["case"]: row for row in make_index(raw).rows()}
     damage, words = PATIENT_DAMAGES[name]
     damage(raw / BAD_PATIENT)
     made = make_index(raw)
     problems = {problem.case: problem for problem in made.problems}
     assert words in problems["P00"].reason
     assert problems["P00"].file.startswith(str(BAD_PATIENT))
-    after = {row["case"]: row for row in made.manifest}
+    after = {row["case"]: row for row in made.rows()}
     assert after == {case: row for case, row in before.items() if case not in problems}
 
 
@@ -450,7 +450,7 @@ def test_whole_copies_of_one_label_are_kept(raw: Path) -> None:
     shutil.copytree(raw / BAD_PATIENT, raw / "train/full/normal/copy")
     made = make_index(raw)
     assert made.problems == []
-    sums = {row["case"]: row["sha256"] for row in made.manifest}
+    sums = {row["case"]: row["sha256"] for row in made.rows()}
     assert sums["copy"] == sums["P00"]
 
 
@@ -470,7 +470,7 @@ def test_names_of_all_kinds_survive(raw: Path) -> None:
         write_patient(raw / "train/full/normal" / name, 30 + i)
     write_patient(raw / "train/full/normal/new\nline", 60)
     made = make_index(raw)
-    assert {row["case"] for row in made.manifest} >= set(names)
+    assert {row["case"] for row in made.rows()} >= set(names)
     made.write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
     assert set(read_table(raw.parent / "manifest.csv")["case"]) >= set(names)
     assert {problem.case for problem in made.problems} == {r"new\x0aline"}
@@ -486,7 +486,7 @@ def test_names_from_tables_can_not_break_tables(raw: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(volumes, "find", strange)
     made = make_index(raw)
-    assert len(made.manifest) == 7
+    assert len(made.cases) == 7
     assert [(problem.case, problem.reason) for problem in made.problems] == [
         (r"a\x0ab", "has control characters in its name")
     ]
@@ -545,7 +545,7 @@ def test_names_of_patients_in_dicom_headers_are_nowhere(raw: Path) -> None:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
     made = make_index(raw)
-    assert len(made.manifest) == 8
+    assert len(made.cases) == 8
     assert "Doe" not in str(made)
     (raw / BAD_PATIENT / "T2/003.dcm").unlink()
     bad = make_index(raw)
@@ -557,18 +557,18 @@ def test_a_folder_of_dicom_counts_with_all_its_files(raw: Path) -> None:
     for i, name in enumerate(SEQUENCES):
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
-    first = make_index(raw).manifest[0]
+    first = next(make_index(raw).rows())
     assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
     slice_ = raw / BAD_PATIENT / "T2/003.dcm"
     slice_.write_bytes(slice_.read_bytes() + b"\0\0")
-    assert make_index(raw).manifest[0]["sha256"] != first["sha256"]
+    assert next(make_index(raw).rows())["sha256"] != first["sha256"]
 
 
 def test_a_header_and_its_raw_file_count_as_one(raw: Path) -> None:
     for name in SEQUENCES:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
     write_patient(raw / BAD_PATIENT, 1, ".mhd")
-    first = make_index(raw).manifest[0]
+    first = next(make_index(raw).rows())
     assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
 
 
@@ -586,7 +586,7 @@ def withdraw(raw: Path, text: str, encoding: str = "utf-8") -> Path:
 def test_withdrawn_cases_are_left_out(raw: Path, ending: str, encoding: str) -> None:
     lines = ["case,date,reason", 'P00,2020-01-01,"no, thanks"', "P06 ,,", "unknown,,", ",,", ""]
     table = withdraw(raw, ending.join(lines), encoding)
-    cases = [row["case"] for row in make_index(raw, table).manifest]
+    cases = [row["case"] for row in make_index(raw, table).rows()]
     assert cases == ["P01", "P02", "P03", "P04", "P05", "P07"]
 
 
@@ -628,7 +628,7 @@ def test_real_scans_come_through(tmp_path: Path) -> None:
     made = make_index(raw, group=r"^(.+)-S\d+$", min_slices=32)
     assert made.problems == []
     images = make_images(raw, made)
-    cases = [str(row["case"]) for row in made.manifest]
+    cases = [str(row["case"]) for row in made.rows()]
     assert images.rows(cases).shape == (9, 32)
     assert images.read(images.rows(cases[:1])).shape == (1, 32, 3, 256, 256)
     assert images.dtype == np.int16
@@ -654,7 +654,7 @@ def test_a_real_patient_of_three_grids_comes_out_on_the_grid_of_flair(tmp_path: 
     (above / "MS-L03-S2").symlink_to(folder, target_is_directory=True)
     write_patient(tmp_path / "raw/train/full/abnormal/other", 1)
     made = make_index(tmp_path / "raw")
-    assert [row["case"] for row in made.manifest] == ["MS-L03-S2", "other"]
+    assert [row["case"] for row in made.rows()] == ["MS-L03-S2", "other"]
     files = {name: f"train/full/normal/MS-L03-S2/{name}.mha" for name in SEQUENCES}
     image = reader(settings().reader).load(tmp_path / "raw", files)
     assert image.shape == (48, 3, 320, 320)

@@ -70,7 +70,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     rows = [
         {key: case[key] for key in ("case", "group", "label")}
         | {"fold": 0, "partition": ("test", "val", "train", "train", "train")[i // 2 % 5]}
-        for i, case in enumerate(made.manifest)
+        for i, case in enumerate(made.rows())
     ]
     write_rows(rows, ["case", "group", "label", "fold", "partition"], folder / "split.csv")
     run("compute_statistics.py", folder, "--output", folder / "statistics.json")
@@ -86,7 +86,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     finish(command)
     outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
     run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
-    files = {str(each["case"]): json.loads(str(each["files"])) for each in made.manifest}
+    files = {str(each["case"]): json.loads(str(each["files"])) for each in made.rows()}
     where = {
         case: next(iter(roles.values())) if len(roles) == 1 else str(Path(roles["T1"]).parent)
         for case, roles in files.items()

@@ -631,7 +631,7 @@ def test_bad_pictures_are_quarantined_and_the_rest_goes_on(tmp_path: Path) -> No
     (raw / "images/MHIST_aac.png").write_bytes(content[:-20])
     (raw / "images/MHIST_aad.png").unlink()
     made = make_index(raw, reader="annotations", classes=POLYPS, min_slices=1)
-    assert [row["case"] for row in made.manifest] == [f"MHIST_aa{letter}" for letter in "aefgh"]
+    assert [row["case"] for row in made.rows()] == [f"MHIST_aa{letter}" for letter in "aefgh"]
     assert {problem.case for problem in made.problems} == {f"MHIST_aa{each}" for each in "bcd"}
 
 

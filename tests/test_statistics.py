@@ -40,9 +40,7 @@ def pixels(images: Images, cases: list[str]) -> np.ndarray:
     """All pixels of these cases, [channels, pixels]."""
     parts = []
     for case in cases:
-        rows = images.table[images.table["case"] == case]
-        size = (int(rows["height"].iloc[0]), int(rows["width"].iloc[0]))
-        parts.append(np.moveaxis(images.read(rows.index, size), 1, 0).reshape(3, -1))
+        parts.append(np.moveaxis(images.stack(case), 1, 0).reshape(3, -1))
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
@@ -97,7 +95,8 @@ def test_no_or_unknown_cases_and_a_damaged_shard_stop(raw: Path, tmp_path: Path)
         statistics.compute(images, [], 1)
     with pytest.raises(UserError, match="case X is not among the images"):
         statistics.compute(images, ["P00", "X"], 1)
-    path = images._paths[0]
+    path = images._shards[0].path
+    assert path is not None
     content = bytearray(path.read_bytes())
     content[300] ^= 1  # in the first row, of P00
     path.write_bytes(content)

@@ -13,7 +13,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,12 +170,10 @@ def read_table(
         raise _unreadable(path, error, step) from error
     names = list(map(str, table.columns))
     if _is_sealed(names, path, step):
-        _verify(zip(*(table[name] for name in names), strict=True), names, path, step)
+        for number, row in enumerate(zip(*(table[name] for name in names), strict=True), 1):
+            _verify(number, row, names, path, step)
         table = table.drop(columns=SEAL)
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        what = f"lacks the column(s) {', '.join(missing)}"
-        raise UserError(what, where=path, remedy=_again(step))
+    _check_columns(table.columns, columns, path, step)
     return table
 
 
@@ -191,20 +189,37 @@ def write_rows(
         writer.writerows(rows)
 
 
-def read_rows(path: Path, step: str = "") -> list[dict[str, str]]:
-    """The rows of a small CSV, without pandas. Raises UserError when it is missing or damaged."""
-    # Not split by lines first: a cell may hold what Python takes for the end of one.
-    reader = csv.DictReader(io.StringIO(_read_text(path, step), newline=""))
+def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows of a CSV that a step of this project wrote, one after another, without pandas.
+
+    Raises UserError when the file is missing, damaged or lacks one of ``columns``; ``step`` is
+    the one that makes it anew.
+    """
     try:
-        rows = list(reader)
-    except csv.Error as error:
+        with open(path, encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            names = list(reader.fieldnames or ())
+            _check_columns(names, columns, path, step)
+            rows: Iterator[dict[str, str]] = reader
+            yield from _unsealed(rows, names, path, step) if _is_sealed(names, path, step) else rows
+    except FileNotFoundError as error:
+        raise UserError("is not there", where=path, remedy="make it first") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, error, step) from error
-    names = list(reader.fieldnames or ())
-    if _is_sealed(names, path, step):
-        _verify((list(row.values()) for row in rows), names, path, step)
-        for row in rows:
-            del row[SEAL]
-    return rows
+
+
+def read_rows(path: Path, step: str = "") -> list[dict[str, str]]:
+    """All rows of a small CSV, as ``each_row`` gives them."""
+    return list(each_row(path, step))
+
+
+def _unsealed(
+    rows: Iterable[dict[str, str]], names: list[str], path: Path, step: str
+) -> Iterator[dict[str, str]]:
+    for number, row in enumerate(rows, 1):
+        _verify(number, list(row.values()), names, path, step)
+        del row[SEAL]
+        yield row
 
 
 def _seal(
@@ -222,13 +237,19 @@ def _is_sealed(names: list[str], path: Path, step: str) -> bool:
     return True
 
 
-def _verify(rows: Iterable[Iterable[object]], names: list[str], path: Path, step: str) -> None:
-    for number, (*cells, seal) in enumerate(rows, 1):
-        if _checksum(names[:-1], cells) != seal:
-            raise damaged(path, f"row {number} is not what was written", step)
+def _verify(number: int, row: Sequence[object], names: list[str], path: Path, step: str) -> None:
+    if _checksum(names[:-1], row[:-1]) != row[-1]:
+        raise damaged(path, f"row {number} is not what was written", step)
 
 
-def _checksum(names: list[str], cells: list[object]) -> str:
+def _check_columns(names: Iterable[str], columns: Iterable[str], path: Path, step: str) -> None:
+    missing = [column for column in columns if column not in names]
+    if missing:
+        what = f"lacks the column(s) {', '.join(missing)}"
+        raise UserError(what, where=path, remedy=_again(step))
+
+
+def _checksum(names: Sequence[str], cells: Sequence[object]) -> str:
     texts = ("" if cell is None else str(cell) for cell in cells)
     text = "\x1f".join([*names, *texts])
     return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"

@@ -42,10 +42,15 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Index:
-    """The usable cases, sorted, as rows of the manifest; and what is not used, with its reason."""
+    """The usable cases, sorted, with what is in them; and what is not used, with its reason."""
 
-    manifest: list[dict[str, object]]
+    cases: list[Case]
+    contents: _Contents
     problems: list[Problem]
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """Of the manifest."""
+        return (_row(case, self.contents) for case in self.cases)
 
     def write(self, manifest: Path, quarantine: Path) -> None:
         """Write both tables."""
@@ -54,7 +59,7 @@ class Index:
             for problem in self.problems
         ]
         write_rows(rows, QUARANTINE_COLUMNS, quarantine)
-        write_rows(self.manifest, MANIFEST_COLUMNS, manifest)
+        write_rows(self.rows(), MANIFEST_COLUMNS, manifest)
 
 
 def make(
@@ -79,8 +84,7 @@ def make(
     _report(problems, found)
     _check_share(problems, found, settings, raw)
     _check_classes(cases, settings, raw)
-    rows = [_row(case, contents) for case in sorted(cases, key=lambda case: case.case)]
-    return Index(rows, problems)
+    return Index(sorted(cases, key=lambda case: case.case), contents, problems)
 
 
 # --- finding
@@ -231,10 +235,13 @@ def _unique_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Proble
 
     Whole copies of one label are no problem here: the split keeps them together.
     """
+    files = [(case, file) for case in cases for file in case.files.values()]
+    found = [(contents.of([file]).sha256, case, file) for case, file in files]
+    often = Counter(content for content, _, _ in found)
     holders: dict[str, list[tuple[Case, str]]] = defaultdict(list)
-    for case in cases:
-        for file in case.files.values():
-            holders[contents.of([file]).sha256].append((case, file))
+    for content, case, file in found:
+        if often[content] > 1:
+            holders[content].append((case, file))
     for shared in holders.values():
         kinds: dict[tuple[str, str], str] = {}  # a file of each kind of case, to name it
         for case, file in shared:
@@ -267,7 +274,7 @@ class _Task(NamedTuple):
 def _decode(
     raw: Path, cases: Sequence[Case], settings: IndexSettings, processes: int
 ) -> Iterator[Problem]:
-    tasks = [_Task(raw, settings.reader, case, settings.min_slices) for case in cases]
+    tasks = (_Task(raw, settings.reader, case, settings.min_slices) for case in cases)
     found = workers.imap(_check, tasks, processes, _crashed)
     return (problem for problem in found if problem is not None)
 

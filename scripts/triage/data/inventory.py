@@ -29,7 +29,7 @@ _THREADS = 8
 _PART = 64  # files that a thread takes at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A raw file: path relative to the raw folder, bytes, checksum (empty: can't be read)."""
 
@@ -84,9 +84,9 @@ def read(inventory: Path) -> list[Entry]:
     """The entries of an inventory."""
     try:
         # Names may hold any character, so that lines can't be told apart before they are parsed.
-        text = inventory.read_bytes().decode("utf-8")
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        return [Entry(row["path"], int(row["size"]), row["sha256"]) for row in rows]
+        with open(inventory, encoding="utf-8", newline="") as stream:
+            rows = csv.DictReader(stream)
+            return [Entry(row["path"], int(row["size"]), row["sha256"]) for row in rows]
     except FileNotFoundError as error:
         raise UserError("is not there", where=inventory, remedy="make it first") from error
     except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ from triage.data.fingerprints import fingerprint
 from triage.data.readers import BadFile
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
-from triage.files import atomic, read_rows, write_rows
+from triage.files import atomic, each_row, write_rows
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
 _HEADER = 128  # bytes before the values: numpy leaves room for the number of rows to grow
@@ -50,7 +50,7 @@ class ImagesSettings(Decoding):
     shards: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Image:
     """Where a case's slices [n, channels, height, width] lie.
 
@@ -89,8 +89,8 @@ def make(
     """
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
-    rows = _block(read_rows(manifest), shard, settings.shards)
-    tasks = [Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows]
+    rows = _block(manifest, shard, settings.shards)
+    tasks = (Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows)
     with atomic(array) as unfinished, Spool.create(unfinished, _HEADER) as spool:
         images: list[_Image] = []
         for result in workers.imap(partial(_load, spool), enumerate(tasks), processes, _crashed):
@@ -105,11 +105,12 @@ def make(
     _write_table(images, table)
 
 
-def _block(rows: list[dict[str, str]], shard: int, shards: int) -> list[dict[str, str]]:
-    """The ``shard``-th of ``shards`` runs of rows, of equal length but for one."""
+def _block(manifest: Path, shard: int, shards: int) -> Iterator[dict[str, str]]:
+    """The ``shard``-th of ``shards`` runs of the manifest's rows, of equal length but for one."""
     if not 0 <= shard < shards:
         raise UserError(f"shard {shard} is not one of {shards}", where="--shard")
-    return rows[len(rows) * shard // shards : len(rows) * (shard + 1) // shards]
+    count = sum(1 for _ in each_row(manifest))
+    return islice(each_row(manifest), count * shard // shards, count * (shard + 1) // shards)
 
 
 def _load(spool: Spool, numbered: tuple[int, Task]) -> _Image | BadFile:
@@ -205,19 +206,17 @@ def _header(shape: tuple[int, ...], kind: np.dtype) -> bytes:
 
 
 def _write_table(images: Sequence[_Image], target: Path) -> None:
-    rows: list[dict[str, object]] = []
-    for image in images:
-        count, _, height, width = image.slices.shape
-        for index, checksum in enumerate(image.checksums):
-            rows.append(
-                {
-                    "row": len(rows),
-                    "case": image.case,
-                    "index": index,
-                    "height": height,
-                    "width": width,
-                    "fingerprint": image.fingerprint if index == count // 2 else "",
-                    "crc32": checksum,
-                }
-            )
+    slices = ((image, index) for image in images for index in range(len(image.checksums)))
+    rows = (
+        {
+            "row": row,
+            "case": image.case,
+            "index": index,
+            "height": image.slices.shape[2],
+            "width": image.slices.shape[3],
+            "fingerprint": image.fingerprint if index == len(image.checksums) // 2 else "",
+            "crc32": image.checksums[index],
+        }
+        for row, (image, index) in enumerate(slices)
+    )
     write_rows(rows, COLUMNS, target, sealed=True)

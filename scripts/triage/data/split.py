@@ -19,7 +19,7 @@ from triage.command import log
 from triage.data.fingerprints import near_pairs
 from triage.data.folds import deal
 from triage.errors import UserError
-from triage.files import read_table
+from triage.files import each_row
 
 COLUMNS = ["case", "group", "label", "fold", "partition"]
 PARTITIONS = ("train", "val", "test", "unlabelled")
@@ -104,10 +104,8 @@ def read_fingerprints(tables: Sequence[Path], cases: Sequence[str]) -> dict[str,
     """The fingerprint of each of ``cases``, from the tables of the image shards."""
     found: dict[str, str] = {}
     for table in tables:
-        rows = read_table(table, ["case", "fingerprint"], step="images")
-        found |= dict.fromkeys(rows["case"], "")
-        rows = rows[rows["fingerprint"] != ""]
-        found |= dict(zip(rows["case"], rows["fingerprint"], strict=True))
+        for row in each_row(table, "images", ["case", "fingerprint"]):
+            found[row["case"]] = row["fingerprint"] or found.get(row["case"], "")
     missing = sorted(set(cases) - found.keys())
     if missing:
         raise UserError(

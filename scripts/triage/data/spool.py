@@ -16,7 +16,7 @@ _PAUSE = 0.0002  # seconds between two looks at whether those before are done
 _OFFSET = struct.Struct("=q")  # of which 0 is none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an array lies in a file, and what it is."""
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 import numpy as np
-import pandas as pd
 
-from triage.data.store import Images
+from triage.data.store import Images, Integers
 from triage.errors import UserError
 
 _VALUES = 1 << 21  # read at once by each thread
@@ -36,15 +34,10 @@ def compute(images: Images, cases: Sequence[str], threads: int) -> Statistics:
     """
     if not len(cases):
         raise UserError("no training case", where="split", remedy="add labelled cases")
-    rows = images.table[images.table["case"].isin(set(cases))]
-    missing = sorted(set(cases) - set(rows["case"]))
-    if missing:
-        raise UserError(
-            f"case {missing[0]} is not among the images", remedy="remake the images step"
-        )
-    images.verify(rows.index.to_numpy(), threads)
+    positions = np.sort(images.positions(cases))
+    images.verify(positions, threads)
     with ThreadPoolExecutor(threads) as pool:
-        sums = list(pool.map(lambda chunk: _sums(images, *chunk), _chunks(images, rows)))
+        sums = list(pool.map(lambda chunk: _sums(images, *chunk), _chunks(images, positions)))
     pixels = sum(count for count, _, _ in sums)
     mean, deviation = [], []
     for channel in range(images.channels):
@@ -58,17 +51,18 @@ def compute(images: Images, cases: Sequence[str], threads: int) -> Statistics:
     return Statistics(mean, deviation, pixels, len(cases))
 
 
-def _chunks(images: Images, rows: pd.DataFrame) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+def _chunks(images: Images, positions: Integers) -> Iterator[tuple[Integers, tuple[int, int]]]:
     """Positions of images of one size, as many as are read at once, and that size."""
-    for key, same in rows.groupby(["height", "width"]):
-        height, width = map(int, cast(tuple[int, int], key))
+    sizes = images.sizes(positions)
+    for height, width in np.unique(sizes, axis=0).tolist():
+        same = positions[(sizes == (height, width)).all(axis=1)]
         step = max(1, _VALUES // (images.channels * height * width))
         for start in range(0, len(same), step):
-            yield same.index.to_numpy()[start : start + step], (height, width)
+            yield same[start : start + step], (height, width)
 
 
 def _sums(
-    images: Images, positions: np.ndarray, size: tuple[int, int]
+    images: Images, positions: Integers, size: tuple[int, int]
 ) -> tuple[int, list[Fraction], list[Fraction]]:
     """Number of pixels; per channel, their sum and the sum of their squares."""
     values = np.moveaxis(images.read(positions, size), 1, 0).reshape(images.channels, -1)

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from array import array as column
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from isal.isal_zlib import crc32
 
 from triage.errors import UserError
-from triage.files import damaged, read_array, read_table
+from triage.files import damaged, each_row, read_array
 
-_COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
-_NUMBERS = dict.fromkeys(("row", "index", "height", "width", "crc32"), "int64")
+Integers = npt.NDArray[np.int64]
+
+_COLUMNS = ("row", "case", "index", "height", "width", "crc32")
 _STEP = "images"
 _VERIFY_ROWS = 64
 
 
+@dataclass(frozen=True)
+class Shard:
+    """Images in one array [rows, channels, height, width], the slices of a case one after another.
+
+    counts [cases]: slices of each case. sizes [rows, 2]: height and width of each image, the rest
+    is filled up. checksums [rows]: None of an array that was never on disk, as ``path`` is.
+    """
+
+    array: np.ndarray
+    cases: Sequence[str]
+    counts: np.ndarray
+    sizes: np.ndarray
+    checksums: np.ndarray | None = None
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray, cases: Sequence[str]) -> Shard:
+        """Images in memory, equally many a case."""
+        counts = np.full(len(cases), len(array) // len(cases))
+        return cls(array, cases, counts, np.broadcast_to(array.shape[2:], (len(array), 2)))
+
+    @classmethod
+    def read(cls, path: Path, table: Path) -> Shard:
+        """A shard on disk. Raises UserError for a damaged file."""
+        cases, numbers = _read_table(table)
+        first, sizes = numbers[:, 0] == 0, numbers[:, 1:3]
+        counts = np.diff(np.append(np.flatnonzero(first), len(numbers)))
+        opened = _open_array(path, table, len(numbers))
+        return cls(opened, cases, counts, sizes.copy(), numbers[:, 3].copy(), path)
+
+
 class _Kind(NamedTuple):
-    """Where rows of one size lie."""
+    """Where images of one size lie."""
 
     shard: int
     height: int
@@ -33,46 +66,36 @@ class _Kind(NamedTuple):
 class Images:
     """The images of a study: all rows of all shards, numbered by their position.
 
-    ``table`` has a row for each position: shard, row (in the shard), case, index (slice number),
-    height, width, fingerprint, crc32. Arrays stay on disk until they are read, and each image is
-    compared with its checksum when it is read for the first time.
+    ``cases`` stand in the order of their images. Arrays stay on disk until they are read, and each
+    image is compared with its checksum when it is read for the first time.
     """
 
-    def __init__(
-        self, table: pd.DataFrame, arrays: Sequence[np.ndarray], paths: Sequence[Path]
-    ) -> None:
-        self.table = table
-        self._arrays = list(arrays)
-        self._paths = list(paths)
-        # What was never on disk can't be damaged.
-        self._unchecked = np.full(len(table), bool(paths))
-        filled = [array for array in arrays if len(array)]
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        filled = [shard.array for shard in shards if len(shard.array)]
         if not filled:
-            raise UserError("hold no image", where=", ".join(map(str, paths)))
+            raise UserError("hold no image", where=", ".join(str(shard.path) for shard in shards))
+        self._shards = list(shards)
         self.channels: int = filled[0].shape[1]
         self.dtype: np.dtype = np.result_type(*(array.dtype for array in filled))
-        self.height, self.width = int(table["height"].max()), int(table["width"].max())
-        self._row = table["row"].to_numpy()
-        sizes, self._kind = np.unique(
-            table[["shard", "height", "width"]].to_numpy(), axis=0, return_inverse=True
-        )
-        self._kinds = [_Kind(*map(int, size)) for size in sizes]
-        starts = np.flatnonzero(table["index"].to_numpy() == 0)
-        counts = np.diff(np.append(starts, len(table)))
-        self._slices = dict(
-            zip(table["case"].to_numpy()[starts], zip(starts, counts, strict=True), strict=True)
-        )
+        self.cases = [case for shard in shards for case in shard.cases]
+        self._number = {case: number for number, case in enumerate(self.cases)}
+        self._counts = np.concatenate([shard.counts for shard in shards]).astype(np.int64)
+        self._firsts = _starts(self._counts)  # position of each case's first slice
+        lengths = [len(shard.array) for shard in shards]
+        self._offsets = _starts(lengths)  # position of each shard's first image
+        sizes = np.concatenate([shard.sizes for shard in shards])
+        self.height, self.width = map(int, sizes.max(axis=0))
+        places = np.column_stack([np.repeat(np.arange(len(shards)), lengths), sizes])
+        kinds, numbers = np.unique(places, axis=0, return_inverse=True)
+        self._kinds = [_Kind(*map(int, kind)) for kind in kinds]
+        self._kind = numbers.reshape(-1).astype(np.int32)
+        self._unchecked = np.repeat([shard.checksums is not None for shard in shards], lengths)
 
     @classmethod
     def open(cls, arrays: Sequence[Path], tables: Sequence[Path]) -> Images:
         """The shards in these files, in this order. Raises UserError for a damaged file."""
-        opened, parts = [], []
-        for shard, (array, table) in enumerate(zip(arrays, tables, strict=True)):
-            part = _read_table(table)
-            part.insert(0, "shard", shard)
-            opened.append(_open_array(array, table, len(part)))
-            parts.append(part)
-        return cls(pd.concat(parts, ignore_index=True), opened, [Path(path) for path in arrays])
+        pairs = zip(arrays, tables, strict=True)
+        return cls([Shard.read(Path(array), Path(table)) for array, table in pairs])
 
     @classmethod
     def of(cls, stacks: Mapping[str, np.ndarray], dtype: np.dtype, size: tuple[int, int]) -> Images:
@@ -80,43 +103,53 @@ class Images:
 
         That store's images are of ``dtype``, and ``size`` (height, width) is that of its largest.
         """
-        parts = []
-        for shard, (case, stack) in enumerate(stacks.items()):
-            rows = np.arange(len(stack))
-            part = pd.DataFrame({"shard": shard, "row": rows, "case": case, "index": rows})
-            part["height"], part["width"] = stack.shape[2:]
-            parts.append(part.assign(fingerprint="", crc32=0))
-        found = cls(pd.concat(parts, ignore_index=True), list(stacks.values()), [])
+        found = cls([Shard.of(stack, [case]) for case, stack in stacks.items()])
         found.dtype = np.result_type(found.dtype, dtype)
         found.height, found.width = size
         return found
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self._kind)
+
+    @property
+    def most_slices(self) -> int:
+        """The slices of the case that has most of them; 1 where cases are single images."""
+        return int(self._counts.max())
 
     def stack(self, case: str) -> np.ndarray:
         """All slices of a case [slices, channels, height, width] at their own size.
 
         Raises UserError for a case that is not stored.
         """
-        positions = self.rows([case])[0]
-        first = self.table.iloc[positions[0]]
-        return self.read(positions, (int(first["height"]), int(first["width"])))
+        positions = self.positions([case])
+        return self.read(positions, self.size(positions[0]))
 
-    def rows(self, cases: Sequence[str], slices: Sequence[int] | None = None) -> np.ndarray:
+    def size(self, position: int) -> tuple[int, int]:
+        """Height and width of the image at ``position``."""
+        kind = self._kinds[self._kind[position]]
+        return kind.height, kind.width
+
+    def sizes(self, positions: Integers) -> np.ndarray:
+        """Height and width of the images at ``positions``, [positions, 2]."""
+        return np.array([kind[1:] for kind in self._kinds])[self._kind[positions]]
+
+    def positions(self, cases: Iterable[str]) -> Integers:
+        """Where all slices of these cases stand, one case after another.
+
+        Raises UserError for a case that is not stored.
+        """
+        numbers = self._numbers(cases)
+        counts = self._counts[numbers]
+        ranks = np.arange(counts.sum()) - np.repeat(_starts(counts), counts)
+        return np.repeat(self._firsts[numbers], counts) + ranks
+
+    def rows(self, cases: Sequence[str], slices: Sequence[int] | None = None) -> Integers:
         """Positions [cases, slices] of the slices with these numbers, or of all of them.
 
         Raises UserError for a case that is not stored or has too few slices.
         """
-        unknown = [case for case in cases if case not in self._slices]
-        if unknown:
-            raise UserError(
-                f"case {unknown[0]} is not among the images",
-                where=self._paths[0].parent,
-                remedy="remake the images step, and what comes after it",
-            )
-        places = np.array([self._slices[case] for case in cases], dtype=np.int64).reshape(-1, 2)
-        counts = places[:, 1]
+        numbers = self._numbers(cases)
+        counts = self._counts[numbers]
         if slices is None:
             slices = range(int(counts.max(initial=0)))
         wanted = np.asarray(slices, dtype=np.int64)
@@ -126,10 +159,24 @@ class Images:
         if len(short):
             raise UserError(
                 f"case {cases[short[0]]} has {counts[short[0]]} slices, not {wanted.max() + 1}",
-                where=self._paths[0].parent,
+                where=self._where(),
                 remedy="choose fewer slices, or raise index.min_slices to leave such cases out",
             )
-        return places[:, :1] + wanted
+        return self._firsts[numbers][:, None] + wanted
+
+    def _numbers(self, cases: Iterable[str]) -> Integers:
+        try:
+            return np.array([self._number[case] for case in cases], dtype=np.int64)
+        except KeyError as error:
+            raise UserError(
+                f"case {error.args[0]} is not among the images",
+                where=self._where(),
+                remedy="remake the images step, and what comes after it",
+            ) from error
+
+    def _where(self) -> Path | None:
+        path = self._shards[0].path
+        return path and path.parent
 
     def read(
         self, positions: npt.ArrayLike, size: int | tuple[int, int] | None = None
@@ -148,8 +195,8 @@ class Images:
         found = np.zeros((len(flat), self.channels, height, width), dtype=self.dtype)
         for kind, where in self._by_kind(flat):
             (top, top_to), (left, left_to) = _fit(kind.height, height), _fit(kind.width, width)
-            source = self._arrays[kind.shard][:, :, top, left]
-            found[where, :, top_to, left_to] = source[self._row[flat[where]]]
+            source = self._shards[kind.shard].array[:, :, top, left]
+            found[where, :, top_to, left_to] = source[flat[where] - self._offsets[kind.shard]]
         return found.reshape(*wanted.shape, *found.shape[1:])
 
     def verify(self, positions: npt.ArrayLike | None = None, threads: int | None = None) -> None:
@@ -162,21 +209,27 @@ class Images:
         with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
             for bad in pool.map(self._damaged, parts):
                 if bad is not None:
-                    row = self.table.iloc[bad]
-                    how = f"slice {row['index']} of case {row['case']} is not what was written"
-                    raise damaged(self._paths[row["shard"]], how, _STEP)
+                    raise self._damage_at(bad)
         self._unchecked[flat] = False
 
-    def _damaged(self, positions: np.ndarray) -> int | None:
+    def _damaged(self, positions: Integers) -> int | None:
         """The first of ``positions`` whose image is not what was written."""
-        shards = self.table["shard"].to_numpy()[positions]
-        expected = self.table["crc32"].to_numpy()[positions]
-        for position, shard, checksum in zip(positions, shards, expected, strict=True):
-            if crc32(self._arrays[shard][self._row[position]]) != checksum:
+        for position in positions.tolist():
+            number = self._kinds[self._kind[position]].shard
+            shard, row = self._shards[number], position - self._offsets[number]
+            if shard.checksums is not None and crc32(shard.array[row]) != shard.checksums[row]:
                 return int(position)
         return None
 
-    def _by_kind(self, positions: np.ndarray) -> Iterator[tuple[_Kind, np.ndarray]]:
+    def _damage_at(self, position: int) -> UserError:
+        path = self._shards[self._kinds[self._kind[position]].shard].path
+        case = int(np.searchsorted(self._firsts, position, side="right")) - 1
+        number = position - self._firsts[case]
+        assert path is not None
+        how = f"slice {number} of case {self.cases[case]} is not what was written"
+        return damaged(path, how, _STEP)
+
+    def _by_kind(self, positions: Integers) -> Iterator[tuple[_Kind, np.ndarray]]:
         """Which of ``positions`` are of which kind."""
         kinds = self._kind[positions]
         order = np.argsort(kinds, kind="stable")
@@ -185,12 +238,28 @@ class Images:
             yield self._kinds[kind], where
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    table = read_table(path, _COLUMNS, step=_STEP)
-    try:
-        return table.astype(_NUMBERS)
-    except ValueError as error:
-        raise damaged(path, str(error), _STEP) from error
+def _starts(counts: npt.ArrayLike) -> Integers:
+    """Where runs of these lengths begin that follow one another."""
+    lengths = np.asarray(counts, np.int64)
+    return lengths.cumsum() - lengths
+
+
+def _read_table(path: Path) -> tuple[list[str], Integers]:
+    """The cases of a shard; of each row its slice's number, height, width and checksum."""
+    cases: list[str] = []
+    numbers = column("q")
+    for row in each_row(path, _STEP, _COLUMNS):
+        try:
+            place = int(row["row"])
+            own = [int(row[name]) for name in ("index", "height", "width", "crc32")]
+        except ValueError as error:
+            raise damaged(path, str(error), _STEP) from error
+        if own[0] == 0:
+            cases.append(row["case"])
+        if 4 * place != len(numbers) or not cases or row["case"] != cases[-1]:
+            raise damaged(path, f"row {place} is not where it belongs", _STEP)
+        numbers.extend(own)
+    return cases, np.array(numbers, np.int64).reshape(-1, 4)
 
 
 def _open_array(array: Path, table: Path, rows: int) -> np.ndarray:

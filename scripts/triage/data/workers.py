@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from itertools import islice
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -33,28 +34,29 @@ def imap(
     What decoders of other people's making print is dropped, and where one crashes the process,
     the result is ``crashed(task)``. At most ``2 * processes`` results wait to be taken.
     """
-    todo = deque(tasks)
-    while todo:
-        broken = yield from _imap_until_crash(function, todo, processes)
-        if broken:
-            # Which task it was is found out by trying those that were under way, one by one.
-            for _ in range(min(len(todo), _AHEAD * processes)):
-                yield _alone(function, todo.popleft(), crashed)
+    source = iter(tasks)
+    begun: deque[Task] = deque()
+    while (yield from _imap_until_crash(function, source, begun, processes)):
+        # Which task it was is found out by trying those that were under way, one by one.
+        while begun:
+            yield _alone(function, begun.popleft(), crashed)
 
 
 def _imap_until_crash(
-    function: Callable[[Task], Result], todo: deque[Task], processes: int
+    function: Callable[[Task], Result], source: Iterator[Task], begun: deque[Task], processes: int
 ) -> Generator[Result, None, bool]:
-    """Take tasks off ``todo`` as their results are taken; returns whether a process crashed."""
-    with _pool(min(processes, len(todo))) as pool:
-        pending: deque[Future[Result]] = deque()
-        ahead = iter(tuple(todo))
+    """Whether a process crashed; ``begun`` then has the tasks whose results were not given."""
+    begun.extend(islice(source, _AHEAD * processes))
+    pending: deque[Future[Result]] = deque()
+    with _pool(max(1, min(processes, len(begun)))) as pool:
         try:
-            while todo:
-                while len(pending) < min(_AHEAD * processes, len(todo)):
-                    pending.append(pool.submit(function, next(ahead)))
+            pending.extend(pool.submit(function, task) for task in begun)
+            while begun:
                 result = pending.popleft().result()
-                todo.popleft()
+                begun.popleft()
+                for task in islice(source, 1):
+                    begun.append(task)
+                    pending.append(pool.submit(function, task))
                 yield result
         except BrokenProcessPool:
             return True

@@ -21,7 +21,6 @@ from triage.data.store import Images
 from triage.errors import UserError
 from triage.figures import style, tiles
 from triage.figures.settings import ExploreSettings
-from triage.figures.stacks import most_slices, stack
 from triage.files import read_rows
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +72,7 @@ class Study:
     @property
     def is_volume(self) -> bool:
         """Whether a case has several slices."""
-        return most_slices(self.images) > 1
+        return self.images.most_slices > 1
 
     @cached_property
     def training(self) -> dict[str, list[str]]:
@@ -162,7 +161,7 @@ def _histogram_axes(ax: Axes, *, first: bool, last: bool) -> None:
 def _edges(study: Study) -> list[Floats]:
     """Bin edges of each channel, up to an intensity that few pixels exceed."""
     cases = [case for label in study.training for case in study.training[label][:8]]
-    stacks = [_sampled(stack(study.images, case)) for case in cases]
+    stacks = [_sampled(study.images.stack(case)) for case in cases]
     edges = []
     for channel in range(len(study.channels)):
         values = np.concatenate([stack[:, channel].ravel() for stack in stacks])
@@ -176,7 +175,7 @@ def _histograms(study: Study, label: str) -> Floats:
     edges = _edges(study)
     found = []
     for case in study.training[label][:MOST_CASES]:
-        sampled = _sampled(stack(study.images, case))
+        sampled = _sampled(study.images.stack(case))
         parts = np.array_split(sampled, len(RANGES)) if study.is_volume else [sampled]
         found.append([_channel_histograms(part, edges) for part in parts])
     return np.array(found)
@@ -205,7 +204,7 @@ def cases(study: Study) -> Figure:
     captions = []
     for label in study.training:
         chosen = study.training[label][: study.settings.cases]
-        faces = [tiles.faces(stack(study.images, case), 256) for case in chosen]
+        faces = [tiles.faces(study.images.stack(case), 256) for case in chosen]
         captions.append(chosen)
         for i in range(len(faces[0])):
             rows.append([each[i] for each in faces])
@@ -225,7 +224,7 @@ def patients(study: Study) -> Figure:
     names = []
     for label in study.training:
         for case in study.training[label][:1]:
-            whole = stack(study.images, case)
+            whole = study.images.stack(case)
             channels = [tiles.window(whole[:, c]) for c in range(whole.shape[1])]
             for start in range(0, len(whole), wide):
                 for channel, windowed in zip(study.channels, channels, strict=True):
@@ -244,7 +243,7 @@ def spots(study: Study) -> Figure:
     for label in study.training:
         row: list[tiles.Image | None] = []
         for case in study.training[label][: study.settings.cases]:
-            windowed = tiles.window(stack(study.images, case)[:, channel])
+            windowed = tiles.window(study.images.stack(case)[:, channel])
             image, found = _brightest_slice(windowed)
             circles += [(len(rows), len(row), *spot) for spot in found]
             row.append(image)

@@ -17,7 +17,6 @@ from triage.data.store import Images
 from triage.figures import style, tiles
 from triage.figures.heatmaps import heatmaps
 from triage.figures.settings import ExplainSettings
-from triage.figures.stacks import most_slices, stack
 from triage.files import read_rows
 from triage.settings import convert
 from triage.training import balance, draws
@@ -63,7 +62,7 @@ class Source:
     @property
     def has_scans(self) -> bool:
         """Whether cases are volumes, whose channels are no colours."""
-        return most_slices(self.images) > 1
+        return self.images.most_slices > 1
 
     def shown(self, case: str) -> str:
         """What a picture calls a case."""
@@ -96,7 +95,7 @@ def augmentation(source: Source) -> Figure:
     number = int(data.numbers[middle])
     shown = []
     for i, name in enumerate(cases.names):
-        stored = stack(source.images, name)[number]
+        stored = source.images.stack(name)[number]
         shown.append(
             [_seen(each, source.has_scans) for each in (stored, *(v[i] for v in versions))]
         )

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from triage.data.store import Images
 from triage.figures import style, tiles
 from triage.figures.panels import Panel
-from triage.figures.stacks import most_slices, stack
 
 WIDE = 14  # slices of a volume that are shown
 
@@ -64,7 +63,7 @@ def mistakes(
             kinds[f"{names[truth]}\ncalled {names[1 - truth]}"] = found
     if not kinds:
         return style.notice(f"{style.title(panels[0].arm.name)} makes no mistake on these cases")
-    if most_slices(images) > 1:
+    if images.most_slices > 1:
         return _volumes(kinds, images, slices, shown)
     return _pictures(kinds, images, shown)
 
@@ -73,7 +72,7 @@ def _pictures(kinds: Kinds, images: Images, shown: Callable[[str], str]) -> Figu
     """A row a kind of mistake."""
     rows: list[list[tiles.Image | None]] = []
     for kind in kinds.values():
-        faces = [tiles.faces(stack(images, each.case), 200)[0] for each in kind]
+        faces = [tiles.faces(images.stack(each.case), 200)[0] for each in kind]
         rows.append(list(faces))
     drawn = tiles.sheet(rows)
     figure = tiles.figure(drawn, list(kinds))
@@ -90,7 +89,7 @@ def _volumes(
     rows: list[list[tiles.Image | None]] = []
     notes, names = [], []
     for words, each in ((words, each) for words, kind in kinds.items() for each in kind):
-        windowed = tiles.window(stack(images, each.case)[:, -1])
+        windowed = tiles.window(images.stack(each.case)[:, -1])
         own = _probabilities(each.case, slices)
         numbers = _spread(list(own) or list(range(len(windowed))))
         rows.append([tiles.shrink(windowed[number], 128) for number in numbers])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.errors import UserError
-from triage.files import read_rows
+from triage.files import each_row
 from triage.training.settings import TrainingSettings
 
 
@@ -55,7 +55,7 @@ def read_cases(split: Path, partitions: Iterable[str], without: Iterable[str] = 
     wanted, unwanted = set(partitions), set(without)
     rows = sorted(
         (row["case"], row["label"])
-        for row in read_rows(split)
+        for row in each_row(split)
         if row["partition"] in wanted and row["case"] not in unwanted
     )
     return Cases(tuple(name for name, _ in rows), tuple(label for _, label in rows))
@@ -87,7 +87,7 @@ def _cases_with_votes(manifest: Path, votes: Sequence[int]) -> set[str]:
     if not votes:
         return set()
     wanted = {str(each) for each in votes}
-    return {row["case"] for row in read_rows(manifest) if row["votes"] in wanted}
+    return {row["case"] for row in each_row(manifest) if row["votes"] in wanted}
 
 
 def _check_labels(cases: Cases, classes: Sequence[str], where: Path) -> None:

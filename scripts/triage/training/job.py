@@ -35,6 +35,7 @@ from triage.training.images import ImageData
 from triage.training.limit import TimeLimit
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
+from triage.training.placement import place, takes_channels_last
 from triage.training.samples import Samples
 from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
@@ -173,17 +174,7 @@ class Job:
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network on its device, in the memory format that suits it."""
-        network = network.to(self.device)
-        if self.channels_last(network):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
-
-    def channels_last(self, network: nn.Module) -> bool:
-        """Convolutions gain on channels-last tensors, but group norm loses more."""
-        parts = list(network.modules())
-        convolves = any(isinstance(each, nn.Conv2d) for each in parts)
-        has_group_norm = any(isinstance(each, nn.GroupNorm) for each in parts)
-        return self.recipe.channels_last and convolves and not has_group_norm
+        return place(network, self.device, self.recipe)
 
     def image_samples(
         self, network: nn.Module, normalisation: Normalisation, whole: bool
@@ -195,7 +186,7 @@ class Job:
             self.recipe.input,
             normalisation,
             self.device,
-            self.channels_last(network),
+            takes_channels_last(network, self.recipe),
         )
         train = data.samples(
             self.parts.train, self.outputs, whole, self.recipe.augment, self.settings.seed

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 
 from triage.data.phantoms import textures
-from triage.data.store import Images
+from triage.data.store import Images, Shard
 from triage.models import ModelSettings, build
 from triage.training import draws
 from triage.training.cases import Cases
@@ -22,6 +21,7 @@ from triage.training.images import ImageData
 from triage.training.limit import TimeLimit
 from triage.training.loop import State, Trainer
 from triage.training.normalise import Normalisation
+from triage.training.placement import place, takes_channels_last
 from triage.training.samples import Samples
 from triage.training.settings import (
     Augment,
@@ -63,9 +63,8 @@ def trainer(
     recipe = _recipe(settings)
     # Drawn apart, so that a network of the same seed does not begin where this one did.
     torch.manual_seed(draws.generator_seed(settings.seed, PLACE))
-    network = build(recipe.model, 3, len(textures.FAMILIES)).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    samples = _samples(settings, recipe.input, device)
+    network = place(build(recipe.model, 3, len(textures.FAMILIES)), device, recipe)
+    samples = _samples(settings, recipe, device, takes_channels_last(network, recipe))
     outputs = tuple(textures.FAMILIES)
     return Trainer(network, samples, None, recipe, settings.seed, outputs, keeper, limit=limit)
 
@@ -75,15 +74,13 @@ def backbone(weights: State) -> State:
     return {name: each for name, each in weights.items() if name.startswith("backbone.")}
 
 
-def _samples(settings: PretextSettings, options: Input, device: torch.device) -> Samples:
+def _samples(
+    settings: PretextSettings, recipe: Recipe, device: torch.device, channels_last: bool
+) -> Samples:
     pictures, families = textures.generate(settings.seed, settings.images, settings.size)
     names = tuple(f"{number:09d}" for number in range(settings.images))
-    table = pd.DataFrame({"shard": 0, "row": np.arange(settings.images), "case": names})
-    table = table.assign(
-        index=0, height=settings.size, width=settings.size, fingerprint="", crc32=0
-    )
-    images, normalisation = Images(table, [pictures], []), Normalisation(MEAN, DEVIATION)
-    data = ImageData(images, names, options, normalisation, device)
+    images, normalisation = Images([Shard.of(pictures, names)]), Normalisation(MEAN, DEVIATION)
+    data = ImageData(images, names, recipe.input, normalisation, device, channels_last)
     labels = tuple(np.array(list(textures.FAMILIES))[families])
     return data.samples(Cases(names, labels), tuple(textures.FAMILIES), whole=False)
 

@@ -43,7 +43,7 @@ class IndexSettings:
     min_slices: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """What a label belongs to. ``files``: role -> path (a file or folder) below the raw folder."""
 

@@ -34,13 +34,10 @@ load, gather = picture_files.load, picture_files.gather
 
 
 class _Picture(NamedTuple):
+    name: str
     path: str
     partition: str
     label: str
-
-    @property
-    def name(self) -> str:
-        return picture_files.stem(self.path)
 
 
 def find(
@@ -90,7 +87,7 @@ def _collect(
             if place:
                 problems.append(Problem(path, "", "is no picture by its name"))
         elif place:
-            found.append(_Picture(path, *place))
+            found.append(_Picture(picture_files.stem(path), path, *place))
         else:
             problems.append(Problem(path, "", "is in no class's folder"))
     if not found:
