@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, islice
@@ -27,6 +27,7 @@ from triage.errors import UserError
 from triage.files import atomic, each_row, write_rows
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
+_FLUSH = 32 << 20  # bytes
 _HEADER = 128  # bytes before the values: numpy leaves room for the number of rows to grow
 
 
@@ -92,17 +93,30 @@ def make(
     rows = _block(manifest, shard, settings.shards)
     tasks = (Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows)
     with atomic(array) as unfinished, Spool.create(unfinished, _HEADER) as spool:
-        images: list[_Image] = []
-        for result in workers.imap(partial(_load, spool), enumerate(tasks), processes, _crashed):
-            if isinstance(result, BadFile):
-                raise UserError(
-                    f"{result.reason}, though it could be used when it was indexed",
-                    where=raw / result.file,
-                    remedy="wait until no one writes to the raw folder, then start again",
-                )
-            images.append(result)
-        images = _finish(images, spool)
+        found = workers.imap(partial(_load, spool), enumerate(tasks), processes, _crashed)
+        images = _finish(list(_flushed(_usable(found, raw), spool)), spool)
     _write_table(images, table)
+
+
+def _usable(found: Iterable[_Image | BadFile], raw: Path) -> Iterator[_Image]:
+    for each in found:
+        if isinstance(each, BadFile):
+            raise UserError(
+                f"{each.reason}, though it could be used when it was indexed",
+                where=raw / each.file,
+                remedy="wait until no one writes to the raw folder, then start again",
+            )
+        yield each
+
+
+def _flushed(images: Iterable[_Image], spool: Spool) -> Iterator[_Image]:
+    """The images; what was written goes to disk while others are decoded, not at the end."""
+    flushed = 0
+    for image in images:
+        if image.slices.end - flushed > _FLUSH:
+            spool.flush()
+            flushed = image.slices.end
+        yield image
 
 
 def _block(manifest: Path, shard: int, shards: int) -> Iterator[dict[str, str]]:

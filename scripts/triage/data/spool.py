@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import time
@@ -23,6 +24,11 @@ class Place:
     offset: int
     shape: tuple[int, ...]
     kind: np.dtype
+
+    @property
+    def end(self) -> int:
+        """The byte behind its last."""
+        return self.offset + math.prod(self.shape) * self.kind.itemsize
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,10 @@ class Spool:
             read = os.preadv(self.handle, [data], offset)
             data, offset = data[read:], offset + read
         return found
+
+    def flush(self) -> None:
+        """Have on disk what was written. Raises OSError: a full disk."""
+        os.fdatasync(self.handle)
 
     def write(self, offset: int, data: memoryview | bytes) -> None:
         """Write ``data`` at byte ``offset``. Raises OSError: a full disk."""

@@ -249,25 +249,27 @@ _METAIMAGE_KINDS = {
 }
 
 
-def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytearray:
+def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytes:
     """What a zlib or gzip stream unpacks to; its end and its checksum are checked.
 
     ``packed_size``: its length as [n], or [] where it goes to the end of the file.
     """
     inflater = isal_zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
-    left = packed_size[0] if packed_size else None
-    found = bytearray()
+    left = packed_size[0] if packed_size else limit + _CHUNK
+    parts: list[bytes] = []
+    room = limit + 1  # one byte more than there may be
     while not inflater.eof:
         packed = inflater.unconsumed_tail
         if not packed:
-            packed = stream.read(_CHUNK if left is None else min(_CHUNK, max(0, left)))
-            left = None if left is None else left - len(packed)
+            packed = stream.read(max(0, min(left, limit + _CHUNK)))
+            left -= len(packed)
         if not packed:
             raise _Refusal("is cut short: its compressed voxels have no end")
-        found += inflater.decompress(packed, _CHUNK)
-        if len(found) > limit:
+        parts.append(inflater.decompress(packed, room))
+        room -= len(parts[-1])
+        if not room:
             raise _Refusal(f"holds more than the {limit} bytes of voxels that its header says")
-    return found
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 # --- NIfTI
