@@ -205,6 +205,19 @@ def test_a_cut_or_missing_shard_and_a_table_of_another_say_what_to_do(
         Images.open(paths, tables)
 
 
+def test_rows_of_a_table_that_changed_places_are_noticed(
+    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+) -> None:
+    images = make_images(cohort[0], cohort[2], 1)
+    paths = copy_with(images, tmp_path, ("", 0, 0))
+    table = paths[0].with_suffix(".csv")
+    header, *rows = table.read_text().splitlines(keepends=True)
+    for changed in (rows[1:2] + rows[:1] + rows[2:], rows[6:] + rows[:6]):
+        table.write_text("".join([header, *changed]))
+        with pytest.raises(UserError, match=r"shard-0.csv: is damaged: row \d is not where"):
+            Images.open(paths, [table])
+
+
 def test_an_array_of_objects_is_never_unpickled(
     cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
 ) -> None:
