@@ -201,7 +201,7 @@ def main() -> None:
         f"Grey pictures of {SIZE} pixels in {SHARDS} shards, each step a process of its own as in"
         " the workflow, one thread. Milliseconds on a processor that each further image costs:",
         bench.table(header, rows),
-        "Most memory of a process, MB, and what each further image adds to it in KB. Tables of cases"
+        "Most memory of a process, MB, and what each further image adds, KB. Tables of cases"
         " are held in memory; pixels are not, but for those that a training keeps resident.",
         bench.table(
             ["step", *(f"{count:,}" for count in counts), "KB an image"],
