@@ -126,7 +126,9 @@ def arm(name: str, scores: np.ndarray, labels: np.ndarray, groups: np.ndarray | 
     )
     values = {(0, seed): float(auc) for seed, auc in enumerate(delong(labels, scores)[0])}
     replicates = np.random.default_rng(0).normal(np.mean(list(values.values())), 0.03, 50)
-    return Arm(name, samples, dict.fromkeys(METRICS, values), dict.fromkeys(METRICS, replicates))
+    mean = float(np.mean(list(values.values())))
+    by_metric = (dict.fromkeys(METRICS, each) for each in (values, mean, replicates))
+    return Arm(name, samples, *by_metric)
 
 
 def two_arms(seed: int, gain: float) -> list[Arm]:

@@ -144,7 +144,7 @@ def test_ranking_sees_only_the_order_of_scores(drawn: tuple[np.ndarray, np.ndarr
     ("labels", "probabilities", "undefined"),
     [
         ([], [], set(METRICS)),
-        ([0, 0], [0.2, 0.9], {"roc_auc", "pr_auc", "balanced_accuracy", "recall"}),
+        ([0, 0], [0.2, 0.9], {"roc_auc", "pr_auc", "balanced_accuracy", "recall", "f1"}),
         ([1, 1], [0.2, 0.9], {"roc_auc", "pr_auc", "balanced_accuracy", "specificity"}),
         ([0, 1], [0.2, 0.3], {"precision"}),
         (

@@ -239,6 +239,28 @@ def test_a_class_that_can_not_be_measured_is_left_out_of_the_mean_by_name():
     assert page["classes"]["Mass"]["metrics"]["roc_auc"]["reason"] == "no positive case"
 
 
+def test_a_mean_over_classes_has_no_precision_where_a_class_is_never_called():
+    val, test, split = study(FINDINGS)
+    test.loc[test["class"] == "Mass", ["logit", "probability"]] = (-20.0, 1e-9)
+    page = evaluate_run(val, test, split, SETTINGS)["partitions"]["test"]
+    assert page["classes"]["Nodule"]["metrics"]["precision"]["value"] is not None
+    assert page["metrics"]["precision"]["value"] is None
+    assert page["metrics"]["precision"]["reason"] == "no case is called Mass"
+    assert page["metrics"]["recall"]["value"] == pytest.approx(
+        np.mean([values(page["classes"][name])["recall"] for name in FINDINGS])
+    )
+
+
+def test_a_resample_without_a_class_moves_no_mean_over_classes():
+    val, test, split = study(FINDINGS)
+    rows = test.index[(test["class"] == "Mass") & (test["label"] == 1)]
+    test.loc[rows[1:], "label"] = 0  # a third of the resamples have no positive
+    zero = evaluate_run(val, test, split, SETTINGS)["partitions"]["test"]["zero_rate"]["metrics"]
+    assert zero["roc_auc"]["value"] == 0.5
+    assert zero["recall"]["low"] is None
+    assert "every resample has the same value" in zero["recall"]["reason"]
+
+
 def test_labels_unknown_for_one_class_leave_the_others_alone():
     val, test, split = study(FINDINGS)
     test["label"] = test["label"].astype(float)

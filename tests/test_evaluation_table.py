@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -105,6 +106,22 @@ def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     assert weak["roc_auc_difference"] == pytest.approx(weak["roc_auc"] - strong["roc_auc"])
     assert weak["roc_auc_p_holm"] < 0.05
     assert {each.reference for each in comparisons} == {"strong"}
+
+
+def test_a_mean_over_runs_has_no_precision_where_a_run_calls_nothing(tree: Path):
+    runs = runs_of(tree)[1]
+    silent = next(run for run in runs if run.arm == "weak")
+    assert silent.sample is not None
+    low = np.full_like(silent.sample.probabilities, 1e-9)
+    quiet = dataclasses.replace(silent.sample, probabilities=low)
+    changed = [dataclasses.replace(run, sample=quiet) if run is silent else run for run in runs]
+    table, comparisons = build_table("toy", changed, PUBLISHED, SETTINGS)
+    weak = table.set_index("arm").loc["weak"]
+    assert np.isnan(weak["precision"])
+    assert weak["recall"] > 0
+    (compared,) = [each for each in comparisons if each.metric == "precision"]
+    assert np.isnan(compared.p)
+    assert compared.reason == "undefined for one of the arms"
 
 
 def test_zero_rate_row_comes_first_and_has_no_spread_of_seeds(tree: Path):

@@ -16,9 +16,17 @@ from triage.errors import UserError
 from triage.evaluation.bootstrap import codes, group_counts
 from triage.evaluation.choices import Choices
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.metrics import METRICS, columns, ones
+from triage.evaluation.metrics import METRICS, UNCALLED, columns
 from triage.evaluation.samples import Floats, Sample, read_sample
-from triage.evaluation.scoring import ZERO_RATE, macro, main_sections, mean_defined, scopes_of
+from triage.evaluation.scoring import (
+    ZERO_RATE,
+    Values,
+    macro,
+    main_sections,
+    mean_of_defined,
+    point_values,
+    scopes_of,
+)
 from triage.files import read_json
 
 RUN = re.compile(r"fold(\d+)-seed(\d+)")
@@ -50,14 +58,21 @@ class Run:
 class Arm:
     """The metrics of an arm.
 
-    ``samples``: those of the runs. ``values``: by metric, the value of each run, by (fold, seed).
-    ``replicates``: by metric, the mean over the runs in each resample [rounds].
+    ``samples``: those of the runs. By metric: ``values`` of each run, by (fold, seed); their
+    ``means``, undefined where a run calls no case positive that should have a precision; and
+    ``replicates`` of the mean in each resample [rounds].
     """
 
     name: str
     samples: tuple[Sample, ...]
     values: dict[str, dict[tuple[int, int], float]]
+    means: dict[str, float]
     replicates: dict[str, Floats]
+
+    @property
+    def classes(self) -> int:
+        """How many classes a metric is a mean over."""
+        return len(self.samples[0].classes)
 
 
 def read_runs(
@@ -114,11 +129,22 @@ class _Measured:
         choices = Choices.from_json(run.metrics["choices"])
         scopes = scopes_of(sample, choices, bins, tuple(dict.fromkeys(sections.values())))
         self.scopes = scopes[: len(sample.classes)]
+        self.by_class = point_values(self.scopes)
+        self.points = {
+            metric: float(value[0]) for metric, value in self._means(self.by_class).items()
+        }
 
     def values(self, weights: Floats) -> dict[str, Floats]:
         """The metrics [rounds], of the class or the mean over classes, for [rounds, cases]."""
-        by_scope = [scope.measure(columns(weights, scope.index)) for scope in self.scopes]
-        found = macro(by_scope)
+        return self._means([scope.measure(columns(weights, scope.index)) for scope in self.scopes])
+
+    def reason(self, metric: str) -> str | None:
+        """Why the run has no value of a metric, or None."""
+        reasons = [scope.reason(self.sections[metric], metric) for scope in self.scopes]
+        return UNCALLED if UNCALLED in reasons else None if None in reasons else reasons[0]
+
+    def _means(self, by_class: list[Values]) -> dict[str, Floats]:
+        found = macro(self.scopes, self.by_class, by_class)
         return {metric: found[section, metric] for metric, section in self.sections.items()}
 
 
@@ -146,12 +172,12 @@ def _resample(
             int(groups.max()) + 1, settings.replicates, settings.seed, width
         ):
             for name in names:
-                values = [
-                    test.values(columns(counts, group))
+                drawn = [
+                    (test, test.values(columns(counts, group)))
                     for test, group in zip(tests, own, strict=True)
                     if test.run.arm == name
                 ]
-                blocks[name].append(_means(values))
+                blocks[name].append(_means(*zip(*drawn, strict=True)))
     return {
         name: {metric: np.concatenate([block[metric] for block in each]) for metric in each[0]}
         for name, each in blocks.items()
@@ -159,12 +185,22 @@ def _resample(
 
 
 def _arm(name: str, tests: list[_Measured], replicates: dict[str, Floats]) -> Arm:
-    values: dict[str, dict[tuple[int, int], float]] = {metric: {} for metric in replicates}
-    for test in tests:
-        for metric, value in test.values(ones(len(test.sample.cases))).items():
-            values[metric][test.run.fold, test.run.seed] = float(value[0])
-    return Arm(name, tuple(test.sample for test in tests), values, replicates)
+    values = {
+        metric: {(test.run.fold, test.run.seed): test.points[metric] for test in tests}
+        for metric in replicates
+    }
+    own = [{metric: np.array([value]) for metric, value in test.points.items()} for test in tests]
+    means = {metric: float(mean[0]) for metric, mean in _means(tests, own).items()}
+    return Arm(name, tuple(test.sample for test in tests), values, means, replicates)
 
 
-def _means(values: list[dict[str, Floats]]) -> dict[str, Floats]:
-    return {metric: mean_defined([each[metric] for each in values]) for metric in values[0]}
+def _means(tests: Sequence[_Measured], values: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+    """The mean over runs [rounds] of each metric."""
+    return {
+        metric: mean_of_defined(
+            [test.points[metric] for test in tests],
+            [each[metric] for each in values],
+            [test.reason(metric) for test in tests],
+        )
+        for metric in values[0]
+    }

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from triage.evaluation.arms import Arm
 from triage.evaluation.bootstrap import codes
-from triage.evaluation.intervals import INFLATED, LEAST_DEFINED, limits, mean_of
+from triage.evaluation.intervals import LEAST_DEFINED, is_inflated, limits
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import Floats, Sample
 
@@ -105,15 +105,16 @@ def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list
 
 
 def _compare(arm: Arm, base: Arm, metric: str, confidence: float) -> Comparison:
-    difference = mean_of(arm.values[metric]) - mean_of(base.values[metric])
+    difference = arm.means[metric] - base.means[metric]
     start = Comparison(base.name, arm.name, metric, "bootstrap", difference)
     if _cases(arm) != _cases(base):
         return replace(start, reason="the arms are not measured on the same cases")
     if math.isnan(difference):
         return replace(start, reason="undefined for one of the arms")
-    if metric == "roc_auc" and len(arm.samples[0].classes) == 1:
+    if metric == "roc_auc" and arm.classes == 1:
         return _delong_test(start, arm, base, confidence)
-    return _bootstrap_test(start, arm.replicates[metric] - base.replicates[metric], confidence)
+    replicates = arm.replicates[metric] - base.replicates[metric]
+    return _bootstrap_test(start, replicates, confidence, is_inflated(metric, arm.classes))
 
 
 def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> Comparison:
@@ -146,17 +147,18 @@ def _normal_test(start: Comparison, variance: float, confidence: float) -> Compa
     return replace(start, low=start.difference - reach, high=start.difference + reach, p=p)
 
 
-def _bootstrap_test(start: Comparison, replicates: Floats, confidence: float) -> Comparison:
+def _bootstrap_test(
+    start: Comparison, replicates: Floats, confidence: float, inflated: bool
+) -> Comparison:
     defined = replicates[~np.isnan(replicates)]
     if len(defined) < LEAST_DEFINED * len(replicates):
         why = f"undefined in {len(replicates) - len(defined)} of {len(replicates)} resamples"
         return replace(start, reason=why)
-    # Resampling inflates two calibration errors differently: only their spread is to be trusted.
-    shift = start.difference - defined.mean() if start.metric in INFLATED else 0.0
-    differences = defined + shift
-    low, high = limits(differences, confidence)
-    fewer = min((differences <= 0).sum(), (differences >= 0).sum())
-    p = min(1.0, 2 * (1 + int(fewer)) / (len(differences) + 1))
+    if inflated:  # not by as much in both: only their spread is to be trusted
+        defined = defined + start.difference - defined.mean()
+    low, high = limits(defined, confidence)
+    fewer = min((defined <= 0).sum(), (defined >= 0).sum())
+    p = min(1.0, 2 * (1 + int(fewer)) / (len(defined) + 1))
     return replace(start, low=low, high=high, p=p)
 
 

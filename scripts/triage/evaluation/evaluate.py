@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from triage.evaluation.scoring import (
     Scope,
     Values,
     macro,
+    macro_reason,
     main_sections,
     point_values,
     replicate,
@@ -138,14 +140,24 @@ def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) ->
     ]
     if len(pages) == 1:
         return counts | pages[0]
-    mean = macro(values[:-1])
-    averages = _estimates(mean, macro(resamples[:-1]), _macro_reason(scopes, values), settings)
+    classes, points = scopes[:-1], values[:-1]
+    averages = _estimates(
+        macro(classes, points, points),
+        macro(classes, points, resamples[:-1]),
+        partial(macro_reason, classes),
+        settings,
+        len(classes),
+    )
     by_class = dict(zip(sample.classes, pages, strict=False))
     return counts | _sections(averages, settings) | {"micro": pages[-1], "classes": by_class}
 
 
 def _estimates(
-    values: Values, resamples: Values, reason: Reason, settings: EvaluationSettings
+    values: Values,
+    resamples: Values,
+    reason: Reason,
+    settings: EvaluationSettings,
+    classes: int = 1,
 ) -> Estimates:
     return {
         (section, metric): estimate(
@@ -154,20 +166,10 @@ def _estimates(
             resamples[section, metric],
             settings.confidence,
             reason(section, metric),
+            classes,
         ).as_json()
         for (section, metric), value in values.items()
     }
-
-
-def _macro_reason(scopes: Sequence[Scope], values: Sequence[Values]) -> Reason:
-    """Names the classes that a mean over classes had to leave out."""
-
-    def reason(section: str, metric: str) -> str | None:
-        classes = list(zip(scopes, values, strict=True))[:-1]
-        left_out = [scope.name for scope, each in classes if np.isnan(each[section, metric][0])]
-        return f"undefined for {', '.join(left_out)}" if left_out else None
-
-    return reason
 
 
 def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:

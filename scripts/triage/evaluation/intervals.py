@@ -14,8 +14,10 @@ Floats = npt.NDArray[np.float64]
 # With fewer defined replicates than this share, an interval would describe lucky resamples only.
 LEAST_DEFINED = 0.5
 SAME = 1e-12
-# A sum of absolute gaps: sampling inflates it, and resampling inflates it once more.
+# A sum of absolute gaps: sampling inflates it, and resampling inflates it once more. So it does a
+# precision at the ranks of few positives, which a mean over classes does not level out.
 INFLATED = ("ece",)
+INFLATED_MEANS = ("ece", "pr_auc")
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,19 @@ class Estimate:
 
 
 def estimate(
-    metric: str, value: float, replicates: Floats, confidence: float, reason: str | None = None
+    metric: str,
+    value: float,
+    replicates: Floats,
+    confidence: float,
+    reason: str | None = None,
+    classes: int = 1,
 ) -> Estimate:
-    """``value`` with the interval of its ``replicates`` [rounds].
+    """``value`` with the interval of its ``replicates`` [rounds]; of a mean over ``classes``.
 
     The interval is the percentile interval (Efron and Tibshirani, An Introduction to the Bootstrap,
     1993, ch. 13): it needs no formula for each metric and stays inside the metric's range. BCa
     would need every group left out once, which costs more than the bootstrap itself on large
-    samples. Metrics of INFLATED have the basic interval (same book, p. 174), which takes the
+    samples. What resampling inflates has the basic interval (same book, p. 174), which takes the
     inflation off again. The interval always holds the value itself.
     """
     defined = replicates[~np.isnan(replicates)]
@@ -62,9 +69,14 @@ def estimate(
         why = "no interval: every resample has the same value"
         return Estimate(value, nan, nan, undefined, _joined(reason, why))
     low, high = limits(defined, confidence)
-    if metric in INFLATED:
-        low, high = max(0.0, 2 * value - high), 2 * value - low
+    if is_inflated(metric, classes):
+        low, high = max(0.0, 2 * value - high), min(1.0, 2 * value - low)
     return Estimate(value, min(low, value), max(high, value), undefined, reason)
+
+
+def is_inflated(metric: str, classes: int) -> bool:
+    """Whether resampling raises a metric of one class, or its mean over several."""
+    return metric in (INFLATED if classes == 1 else INFLATED_MEANS)
 
 
 def limits(replicates: Floats, confidence: float) -> tuple[float, float]:
@@ -76,13 +88,12 @@ def limits(replicates: Floats, confidence: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean over runs and the sample standard deviations; NaN where there is only one.
+    """Sample standard deviations over runs; NaN where there is only one.
 
     ``over_seeds`` pools the variance between seeds within each fold; ``over_folds`` is that
     between the folds' means.
     """
 
-    mean: float
     over_seeds: float
     over_folds: float
 
@@ -97,7 +108,6 @@ def spread(values: Mapping[tuple[int, int], float]) -> Spread:
     freedom = sum(len(each) - 1 for each in several)
     squares = sum((len(each) - 1) * float(np.var(each, ddof=1)) for each in several)
     return Spread(
-        mean=mean_of(values),
         over_seeds=float(np.sqrt(squares / freedom)) if freedom else float("nan"),
         over_folds=_deviation([_mean(each) for each in by_fold.values()]),
     )

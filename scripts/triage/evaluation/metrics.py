@@ -21,6 +21,7 @@ RANKING = ("roc_auc", "pr_auc")
 DECISION = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
 PROBABILITY = ("brier", "log_loss", "ece")
 METRICS = RANKING + DECISION + PROBABILITY
+UNCALLED = "no case is called positive"
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
@@ -93,7 +94,7 @@ class Decision:
             "precision": _ratio(tp, tp + fp),
             "recall": recall,
             "specificity": specificity,
-            "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+            "f1": _ratio(2 * tp, 2 * tp + fp + fn, tp + fn > 0),
         }
 
 
@@ -162,19 +163,17 @@ def every_metric(
 def reason(metric: str, labels: Floats, decided: Bools | None = None) -> str | None:
     """Why ``metric`` is undefined for these cases, or None where it is defined.
 
-    ``decided`` is needed for precision and F1 only.
+    That is so for every model, but for UNCALLED: precision, which needs ``decided``.
     """
     positive, marked = labels == 1, decided is not None and bool(decided.any())
     if not len(labels):
         return "no case with a known label"
-    if metric in (*RANKING, "balanced_accuracy", "recall") and not positive.any():
+    if metric in (*RANKING, "balanced_accuracy", "recall", "f1") and not positive.any():
         return "no positive case"
     if metric in (*RANKING, "balanced_accuracy", "specificity") and positive.all():
         return "no negative case"
     if metric == "precision" and not marked:
-        return "no case is called positive"
-    if metric == "f1" and not marked and not positive.any():
-        return "no case is positive or called positive"
+        return UNCALLED
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from triage.evaluation.metrics import (
     DECISION,
     METRICS,
     PROBABILITY,
+    UNCALLED,
     Decision,
     Measure,
     Probability,
@@ -139,17 +139,50 @@ def replicate(
     ]
 
 
-def macro(values: Sequence[Values]) -> Values:
-    """The mean [rounds] over the classes, of those where a metric is defined in a round."""
-    keys = [key for key in values[0] if key[0] != RELIABILITY]
-    return {key: mean_defined([each[key] for each in values]) for key in keys}
+def macro(scopes: Sequence[Scope], points: Sequence[Values], rounds: Sequence[Values]) -> Values:
+    """The mean [rounds] over the classes ``scopes`` of each metric.
+
+    ``points`` [1] are the values of the sample itself.
+    """
+    return {
+        key: mean_of_defined(
+            [float(point[key][0]) for point in points],
+            [each[key] for each in rounds],
+            [scope.reason(*key) for scope in scopes],
+        )
+        for key in rounds[0]
+        if key[0] != RELIABILITY
+    }
 
 
-def mean_defined(values: Sequence[Floats]) -> Floats:
-    """The mean [rounds] of those that are not NaN."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Mean of empty slice")
-        return np.asarray(np.nanmean(values, axis=0))
+def macro_reason(scopes: Sequence[Scope], section: str, metric: str) -> str | None:
+    """Why a mean over classes is undefined, or which of them it had to leave out."""
+    reasons = {scope.name: scope.reason(section, metric) for scope in scopes}
+    uncalled = [name for name, why in reasons.items() if why == UNCALLED]
+    if uncalled:
+        return f"no case is called {' or '.join(uncalled)}"
+    left_out = [name for name, why in reasons.items() if why]
+    return f"undefined for {', '.join(left_out)}" if left_out else None
+
+
+def mean_of_defined(
+    points: Sequence[float], rounds: Sequence[Floats], reasons: Sequence[str | None]
+) -> Floats:
+    """The mean [rounds] of a metric over classes or runs, one and the same for every model.
+
+    Left out are those that no model could be measured on. Where a model has no value because it
+    calls no case positive, the mean has none: that of the others would say something else. A
+    resample in which one is undefined tells how far the others are from their ``points``.
+    """
+    kept = [i for i, why in enumerate(reasons) if why is None]
+    if UNCALLED in reasons or not kept:
+        return np.full_like(rounds[0], np.nan)
+    own = np.array([points[i] for i in kept])
+    deviations = np.stack([rounds[i] for i in kept]) - own[:, None]
+    defined = ~np.isnan(deviations)
+    total = np.where(defined, deviations, 0).sum(axis=0)
+    count = defined.sum(axis=0)
+    return own.mean() + np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def main_sections(point: Point) -> dict[str, str]:

@@ -126,9 +126,11 @@ def _measured(arm: Arm, settings: EvaluationSettings) -> Row:
         "groups": len(np.unique(np.concatenate([each.groups for each in arm.samples]))),
     }
     for metric, values in arm.values.items():
-        found = spread(values)
-        interval = estimate(metric, found.mean, arm.replicates[metric], settings.confidence)
-        parts = (found.mean, interval.low, interval.high, found.over_seeds, found.over_folds)
+        mean, found = arm.means[metric], spread(values)
+        interval = estimate(
+            metric, mean, arm.replicates[metric], settings.confidence, classes=arm.classes
+        )
+        parts = (mean, interval.low, interval.high, found.over_seeds, found.over_folds)
         row |= {metric + part: value for part, value in zip(PARTS, parts, strict=True)}
     return row
 
