@@ -47,6 +47,15 @@ def test_a_crash_costs_one_result(processes: int) -> None:
     assert found == [0, 1, 4, 9, 16, 25, 36, -7, -8, 81, 100, 121]
 
 
+@pytest.mark.parametrize("processes", [0, 1, 2, 3])
+def test_a_crash_costs_one_result_while_another_is_dealt_with(processes: int) -> None:
+    found = []
+    for result in workers.imap(fragile, range(12), processes, crashed):
+        found.append(result)
+        time.sleep(0.05)
+    assert found == [0, 1, 4, 9, 16, 25, 36, -7, -8, 81, 100, 121]
+
+
 def test_nothing_to_do() -> None:
     assert list(workers.imap(slow_square, [], 4, crashed)) == []
 

@@ -34,7 +34,7 @@ def imap(
     What decoders of other people's making print is dropped, and where one crashes the process,
     the result is ``crashed(task)``. At most ``2 * processes`` results wait to be taken.
     """
-    source = iter(tasks)
+    source, processes = iter(tasks), max(1, processes)
     begun: deque[Task] = deque()
     while (yield from _imap_until_crash(function, source, begun, processes)):
         # Which task it was is found out by trying those that were under way, one by one.
@@ -48,16 +48,16 @@ def _imap_until_crash(
     """Whether a process crashed; ``begun`` then has the tasks whose results were not given."""
     begun.extend(islice(source, _AHEAD * processes))
     pending: deque[Future[Result]] = deque()
-    with _pool(max(1, min(processes, len(begun)))) as pool:
+    with _pool(min(processes, len(begun)) or 1) as pool:
         try:
             pending.extend(pool.submit(function, task) for task in begun)
             while begun:
                 result = pending.popleft().result()
                 begun.popleft()
+                yield result  # before what may find the pool broken
                 for task in islice(source, 1):
                     begun.append(task)
                     pending.append(pool.submit(function, task))
-                yield result
         except BrokenProcessPool:
             return True
         finally:
