@@ -9,13 +9,14 @@ import argparse
 from pathlib import Path
 
 from triage import command
+from triage.data import withdrawn
 from triage.files import read_rows, write_rows
 from triage.training import consent
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Add to the list what the checkpoints that lie there now have seen."""
-    cases = {row["case"] for row in read_rows(arguments.withdrawn)} - {""}
+    cases = withdrawn.cases(arguments.withdrawn)
     known = read_rows(arguments.output) if arguments.output.exists() else []
     found = consent.seen(sorted(arguments.checkpoints.glob("*/*/checkpoint.pt")), cases)
     for row in (rows := consent.merged(known, found)):

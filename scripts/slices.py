@@ -18,7 +18,7 @@ from triage.files import each_row, write_rows, write_tensors
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the slices, then the table of them; what else was there is removed."""
+    """Write the slices and the table of them; slices of other patients are removed."""
     labels = {
         row["case"]: row["label"] for row in each_row(arguments.manifest, columns=["case", "label"])
     }
@@ -27,12 +27,13 @@ def main(arguments: argparse.Namespace) -> None:
     positions = {case: images.positions([case]) for case in cases}
     slices = [(case, i) for case in cases for i in range(len(positions[case]))]
     folder = arguments.output.parent
-    _remove_others(folder, {_name(case, i) for case, i in slices})
+    names = {_name(case, i) for case, i in slices}
     for case in cases:
         images.verify(positions[case], arguments.threads)
         for i, image in enumerate(torch.from_numpy(images.stack(case))):
             write_tensors(image.to(torch.float32, copy=True), folder / _name(case, i))
     rows = [{"patient_nr": case, "slice_nr": i, "class": labels[case]} for case, i in slices]
+    _remove_others(folder, names)
     write_rows(rows, ["patient_nr", "slice_nr", "class"], arguments.output)
     command.log.info("%d slices of %d patients", len(slices), len(cases))
 
@@ -45,8 +46,8 @@ def _name(case: str, number: int) -> str:
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    for path in folder.glob("*.pt"):
-        if path.name not in names:
+    for path in folder.glob("*_*.pt"):
+        if path.name not in names and path.stem.rpartition("_")[2].isdigit():
             path.unlink()
 
 

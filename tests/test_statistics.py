@@ -156,6 +156,8 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     stale = tmp_path / "slices/P99_0.pt"
     stale.parent.mkdir()
     stale.write_bytes(b"of a patient who has withdrawn")
+    other = stale.with_name("best.pt")
+    other.write_bytes(b"what somebody keeps here")
     labels = tmp_path / "slices/labels_slices.csv"
     steps.append(("slices.py", ["--manifest", manifest, *shards, "--output", labels]))
     for script, arguments in steps:
@@ -171,6 +173,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     assert list(found) == ["mean", "std", "pixels", "cases", "reference"]
     assert found["cases"] == 2
     assert not stale.exists()
+    assert other.exists()
     table = pd.read_csv(labels, keep_default_na=False)
     assert list(table.columns) == ["patient_nr", "slice_nr", "class"]
     assert len(table) == 8 * 6

@@ -64,6 +64,12 @@ def test_a_raw_file_that_is_gone_is_named_and_a_result_only_counted(done):
         printed = verify(done, fails=True)
         assert f"{raw.relative_to(done.folder).as_posix()}: is not there any more" in printed
         assert "0 are damaged" in verify(done, "results")
+        counts = {
+            verify(done, start).split()[0] for start in ("./results", str(done.folder / "results"))
+        }
+        assert len(counts) == 1
+        assert int(counts.pop()) > 10
+        assert "nothing is known of such a file" in verify(done, "dta", fails=True)
     finally:
         for path in (raw, result):
             path.with_suffix(".away").rename(path)

@@ -114,7 +114,7 @@ def test_a_withdrawn_case_is_gone_and_what_had_seen_it_is_named(done):
     split = rows(done, "data/pneumonia/split/fold0.csv")
     case = next(row["case"] for row in split if row["partition"] == "train")
     (done.folder / "data/pneumonia/withdrawn.csv").write_text(
-        f"case,date,reason\n{case},2026-01-31,asked to be left out\n"
+        f"\ufeffcase,date,reason\n {case} ,2026-01-31,asked to be left out\n"
     )
     printed = done.run("snakemake", "-n", "--quiet", "rules")
     assert "xray_heads" not in printed

@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> None:
     if not lock.origins:
         command.log.info("%s knows no file: only raw data and images are checked.", LOCK)
     checks = [*_results(lock), *_raw(params)]
-    wanted = [check for check in checks if check.path.startswith(tuple(arguments.paths or [""]))]
+    wanted = _chosen(checks, arguments.paths)
     found = _compare(wanted, arguments.threads)
     bad = [str(UserError(what, where=check.path, remedy=check.remedy)) for check, what in found]
     known = {check.path for check, _ in found}
@@ -58,6 +58,22 @@ def main(arguments: argparse.Namespace) -> None:
     if missing:
         print(f"{len(missing)} recorded files are not here, {missing[0]} for one.")
     sys.exit(1 if bad else 0)
+
+
+def _chosen(checks: list[Check], paths: list[str]) -> list[Check]:
+    """The checks of files in ``paths``, or all. Raises UserError for a path without any."""
+    if not paths:
+        return checks
+    beginnings = [str(Path(path).absolute()) for path in paths]
+    absolute = {check: str(Path(check.path).absolute()) for check in checks}
+    for path, beginning in zip(paths, beginnings, strict=True):
+        if not any(each.startswith(beginning) for each in absolute.values()):
+            raise UserError(
+                "nothing is known of such a file",
+                where=path,
+                remedy="name results, or raw files of a study, from the top folder: results/mhist",
+            )
+    return [check for check in checks if absolute[check].startswith(tuple(beginnings))]
 
 
 def _results(lock: Lock) -> Iterator[Check]:

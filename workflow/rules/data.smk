@@ -44,7 +44,8 @@ rule index:
         quarantine="data/{study}/quarantine.csv",
         consent=update("data/{study}/consent.csv"),
     log:
-        "logs/{study}/index.log",
+        index="logs/{study}/index.log",
+        consent="logs/{study}/consent.log",
     # A phantom is small: two cores that are free at once would be waited for longer.
     threads: lambda wildcards: 1 if PARAMS.is_phantom(wildcards.study) else 2
     resources:
@@ -56,11 +57,11 @@ rule index:
         code=lambda wildcards: STEPS.index(wildcards.study)["code"],
     shell:
         "python scripts/consent.py --withdrawn {input.withdrawn}"
-        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log}"
+        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log.consent}"
         " && python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
         " --withdrawn {input.withdrawn} --settings {params.settings:q}"
         " --manifest {output.manifest} --quarantine {output.quarantine}"
-        " --threads {threads} --log {log}"
+        " --threads {threads} --log {log.index}"
 
 
 rule images:

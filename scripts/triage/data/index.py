@@ -5,7 +5,6 @@ Every file is decoded once, so that a bad one is found before the first hour of 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from bisect import bisect_left
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from triage.command import log
 from triage.data import inventory, readers, workers
 from triage.data.readers import BadFile, Case, IndexSettings, Problem
+from triage.data.withdrawn import cases as read_withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
 
@@ -72,7 +72,8 @@ def make(
     """
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
-    cases, problems = _leave_out(_withdrawn(withdrawn), cases, problems)
+    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    cases, problems = _leave_out(gone, cases, problems)
     found = len(cases) + len({problem.case for problem in problems if problem.case})
     contents = _Contents(entries)
     checks = (_readable, _different_files, _unique_files)
@@ -121,27 +122,6 @@ def _find(
 
 def _inside(path: str, folders: set[str]) -> bool:
     return path.rpartition("/")[0] in folders
-
-
-def _withdrawn(table: Path | None) -> set[str]:
-    """The cases in a table that people write, with any editor."""
-    if table is None:
-        return set()
-    remedy = "must be a CSV file in UTF-8 with the columns case,date,reason"
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"can't be read ({error})", where=table, remedy=remedy) from error
-    rows = csv.DictReader(text.splitlines(keepends=True), skipinitialspace=True)
-    if "case" not in (rows.fieldnames or ()):
-        raise UserError("lacks the column case", where=table, remedy=remedy)
-    cases = set()
-    for row in rows:
-        case = (row["case"] or "").strip()
-        if not case and any(row.values()):
-            raise UserError("names no case", where=f"{table}, line {rows.line_num}", remedy=remedy)
-        cases.add(case)
-    return cases - {""}
 
 
 def _leave_out(

@@ -1,0 +1,38 @@
+"""The table of withdrawn cases, which people write with any editor."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from triage.errors import UserError
+
+COLUMNS = ["case", "date", "reason"]
+_REMEDY = f"must be a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
+
+
+def read(table: Path) -> list[dict[str, str]]:
+    """A row for each withdrawn case, with COLUMNS.
+
+    Raises UserError where the table can't be read, or a row names no case.
+    """
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't be read ({error})", where=table, remedy=_REMEDY) from error
+    rows = csv.DictReader(text.splitlines(keepends=True), skipinitialspace=True)
+    if "case" not in (rows.fieldnames or ()):
+        raise UserError("lacks the column case", where=table, remedy=_REMEDY)
+    found = []
+    for row in rows:
+        cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        if cells["case"]:
+            found.append(cells)
+        elif any(row.values()):
+            raise UserError("names no case", where=f"{table}, line {rows.line_num}", remedy=_REMEDY)
+    return found
+
+
+def cases(table: Path) -> set[str]:
+    """The withdrawn cases. Raises UserError as ``read`` does."""
+    return {row["case"] for row in read(table)}
