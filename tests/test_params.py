@@ -77,6 +77,60 @@ def test_values_are_checked(path, value, expected):
         assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "block"),
+    [("phantoms", COMMITTED["phantoms"]["mhist"]), ("weights", COMMITTED["weights"])],
+)
+def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
+    content = copy.deepcopy(COMMITTED)
+    content["studies"] = {"pneumonia": content["studies"]["pneumonia"]}
+    content["phantoms"] = {"pneumonia": content["phantoms"]["pneumonia"]}
+    assert Params(content)
+    if kind == "phantoms":
+        content["phantoms"]["mhist"] = block
+    else:
+        content["weights"]["other"] = block["resnet18_pretext"]
+    name = "mhist" if kind == "phantoms" else "other"
+    with pytest.raises(UserError, match=rf"{kind}\.{name}: no .*\n.*take the block out"):
+        Params(content)
+
+
+def test_a_study_without_training_says_so_and_not_another():
+    content = copy.deepcopy(COMMITTED)
+    del content["studies"]["mhist"]["training"]
+    with pytest.raises(UserError, match=r"studies.mhist: missing key training"):
+        Params(content)
+
+
+@pytest.mark.parametrize("key", ["raw", "classes"])
+def test_defaults_have_nothing_that_is_each_studys_own(key):
+    content = copy.deepcopy(COMMITTED)
+    content["defaults"][key] = content["studies"]["mhist"][key]
+    with pytest.raises(UserError, match=f"defaults.{key}: is each study's own"):
+        Params(content)
+
+
+@pytest.mark.parametrize("value", [2.0, "1e0", True])
+def test_a_whole_number_is_written_as_one(value):
+    with pytest.raises(UserError, match=r"recipe.epochs: .* is not allowed\n.* a whole number"):
+        Params(changed("recipe.epochs", value))
+
+
+def test_options_of_an_architecture_that_is_named_elsewhere_are_allowed():
+    content = copy.deepcopy(COMMITTED)
+    recipe = content["studies"]["braintriage"]["training"].setdefault("recipe", {})
+    recipe.setdefault("model", {}).setdefault("options", {})["hidden"] = [64]
+    recipe["model"].pop("architecture", None)
+    assert Params(content).arms("braintriage")["resnet18"].recipe["model"]["options"]["hidden"]
+
+
+def test_a_key_that_stands_twice_is_refused_as_dvc_does(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text() + "\nweights: {}\n")
+    with pytest.raises(UserError, match=r"stands twice in one block(.|\n)*line \d+"):
+        Params.read(path)
+
+
 def leaves(block: object, path: tuple = ()) -> list[tuple]:
     if isinstance(block, dict):
         return [leaf for key, each in block.items() for leaf in leaves(each, (*path, key))]

@@ -7,6 +7,7 @@ follow from. Nothing is run and nothing is changed.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 
 from engines import reasons
@@ -14,6 +15,7 @@ from engines.graph import changed_stages, digests
 from engines.look import View, whole_workflow
 from engines.stages import Stages
 from triage import command
+from triage.errors import UserError
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -22,14 +24,22 @@ def main(arguments: argparse.Namespace) -> None:
     with whole_workflow() as view:
         status = reasons.dvc_status(asked)
         lines = [line for line in _lines(view, status) if _wanted(line, arguments.paths)]
+        known = {str(path) for job in view.dag.jobs for path in job.output}
     for path, by_snakemake, by_dvc in lines:
         print(f"{path}  Snakemake: {by_snakemake}; DVC: {by_dvc}")
+    for path in arguments.paths:
+        if not any(_begins(each, path) for each in known | {line[0] for line in lines}):
+            raise UserError("no step makes such a file", where=path, remedy="name it from here")
     if not lines:
         print("Nothing is stale here: both engines agree.")
 
 
 def _wanted(line: tuple[str, str, str], paths: list[str]) -> bool:
-    return not paths or any(line[0].startswith(path.rstrip("/")) for path in paths)
+    return not paths or any(_begins(line[0], path) for path in paths)
+
+
+def _begins(path: str, beginning: str) -> bool:
+    return path.startswith(os.path.normpath(beginning))
 
 
 def _lines(view: View, status: reasons.Status) -> Iterator[tuple[str, str, str]]:

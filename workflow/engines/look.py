@@ -40,6 +40,8 @@ def whole_workflow() -> Iterator[View]:
 
     Raises UserError where the workflow itself stops with a message.
     """
+    if not Path("workflow/Snakefile").is_file():
+        raise UserError("is not the top folder of the project", where=Path.cwd(), remedy="cd there")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
     with SnakemakeApi(settings) as api:

@@ -54,16 +54,23 @@ class Params:
         content = _numbers(content)
         schema.check(content, schema.schema(), source)
         schema.check(content["recipe"], schema.complete("recipe"), source, "recipe")
+        for key in {"raw", "classes"} & content["defaults"].keys():
+            where = f"{source}: defaults.{key}"
+            raise UserError("is each study's own", where=where, remedy="set it in every study")
         self.content = with_defaults(content)
         self.source = source
         for study in self.studies:
+            where = f"studies.{study}"
+            schema.check(self.study(study), schema.complete("study"), source, where)
+        for study in self.studies:
             self._check_study(study)
+        self._check_used()
 
     @classmethod
     def read(cls, path: Path) -> Params:
         """The settings in a file. Raises UserError naming key, value and what is allowed."""
         try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            content = schema.load(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UserError("is not there", where=path) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -133,7 +140,6 @@ class Params:
 
     def _check_study(self, study: str) -> None:
         where = f"studies.{study}"
-        schema.check(self.study(study), schema.complete("study"), self.source, where)
         block, arms = self.study(study), self.arms(study)
         for arm in arms.values():
             if arm.stage != "ensemble":
@@ -150,6 +156,23 @@ class Params:
                 remedy="point it at your folder of raw data, or take the phantom's block"
                 " from presets/demo.yaml",
             )
+
+    def _check_used(self) -> None:
+        """DVC would make what a block describes, and Snakemake not what nobody needs."""
+        arms = [arm for study in self.studies for arm in self.arms(study).values()]
+        used = {
+            "phantoms": {self.phantom(study) for study in self.studies},
+            "weights": {arm.recipe["model"]["pretrained"] for arm in arms if arm.recipe},
+        }
+        by = {"phantoms": "no study reads it", "weights": "no arm starts from it"}
+        for kind, names in used.items():
+            for name in self.content[kind]:
+                if name not in names:
+                    raise UserError(
+                        by[kind],
+                        where=f"{self.source}: {kind}.{name}",
+                        remedy="take the block out, or make it a comment",
+                    )
 
 
 def canonical(settings: Any) -> str:

@@ -14,9 +14,35 @@ import yaml
 
 from triage.errors import UserError
 
+# 2.0 is no whole number here: what reads it would refuse it.
+VALIDATOR = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 SCHEMA = Path(__file__).parents[1] / "schemas" / "params.schema.yaml"
 
 Json = dict[str, Any]
+
+
+class _Loader(yaml.CSafeLoader):
+    """Refuses a key that stands twice in a block, of which others would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value} stands twice in one block", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load(text: str) -> Any:
+    """What YAML text holds. Raises yaml.YAMLError, also for a key that stands twice."""
+    return yaml.load(text, _Loader)
 
 
 @cache
@@ -42,8 +68,7 @@ def _require_all(definition: Json) -> None:
 def check(content: Any, rules: Json, source: str, prefix: str = "") -> None:
     """Raise UserError for the first value that ``rules`` do not allow, naming its key."""
     _refuse_non_finite(content, source, prefix)
-    kind = jsonschema.Draft202012Validator
-    validator = kind(rules, format_checker=kind.FORMAT_CHECKER)
+    validator = VALIDATOR(rules, format_checker=VALIDATOR.FORMAT_CHECKER)
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         raise _explain(error, source, prefix)
