@@ -20,6 +20,7 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 from snakemake.workflow import DAG
+from snakemake_interface_common.exceptions import ApiError
 
 from engines.graph import whole_graph
 from engines.records import Records
@@ -40,8 +41,6 @@ def whole_workflow() -> Iterator[View]:
 
     Raises UserError where the workflow itself stops with a message.
     """
-    if not Path("workflow/Snakefile").is_file():
-        raise UserError("is not the top folder of the project", where=Path.cwd(), remedy="cd there")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
     with SnakemakeApi(settings) as api:
@@ -55,6 +54,8 @@ def whole_workflow() -> Iterator[View]:
             workflow = source._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             dag = whole_graph(workflow)
+        except ApiError as error:
+            raise UserError(str(error), remedy="go to the top folder of the project") from error
         except (WorkflowError, RuleException) as error:
             raise UserError(str(error)) from error
         except SystemExit as end:  # a mistake in the settings
