@@ -327,6 +327,54 @@ def test_a_nifti_that_declares_more_than_it_holds_is_refused(tmp_path: Path) -> 
     assert "is cut short" in reason(tmp_path, files)
 
 
+SCALES = [(2.36, 0.0), (1.0, -1024.0)]
+
+
+@pytest.mark.parametrize("extension", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_nifti_with_slope_and_intercept_comes_through(
+    tmp_path: Path, extension: str, scale: tuple[float, float]
+) -> None:
+    content = bytearray(volume_bytes(tmp_path / "plain.nii"))
+    struct.pack_into("<2f", content, 112, *scale)
+    path = tmp_path / f"T2{extension}"
+    packed = extension.endswith(".gz")
+    path.write_bytes(gzip.compress(content) if packed else content)
+    found = volume_files.read(tmp_path, path.name)
+    np.testing.assert_array_equal(found.voxels, sitk.GetArrayFromImage(sitk.ReadImage(path)))
+    np.testing.assert_allclose(found.voxels, voxels(3) * scale[0] + scale[1], rtol=1e-6)
+    path.write_bytes(gzip.compress(content[:-2]) if packed else content[:-2])
+    with pytest.raises(BadFile, match="is cut short: 4318 of 4320 bytes"):
+        volume_files.read(tmp_path, path.name)
+
+
+def nifti(order: str, version: int) -> bytes:
+    """A scaled volume of 16 bits as NIfTI-1 or NIfTI-2 in a byte order; its bitpix is wrong."""
+    content = bytearray({1: 352, 2: 544}[version])
+    places = {1: ("hhff", "h", 40, 70, 76, 108, 112), 2: ("hhqd", "q", 16, 12, 104, 168, 176)}
+    kinds, whole, *at = places[version]
+    struct.pack_into(order + "i", content, 0, len(content) - 4)
+    struct.pack_into(order + f"4{whole}", content, at[0], 3, 18, 20, 6)
+    struct.pack_into(order + kinds[:2], content, at[1], 4, 64)
+    struct.pack_into(order + f"4{kinds[3]}", content, at[2], 1, 1, 1, 3)
+    struct.pack_into(order + kinds[2], content, at[3], len(content))
+    struct.pack_into(order + f"2{kinds[3]}", content, at[4], 2, 1)
+    magic = {1: (344, b"n+1\0"), 2: (4, b"n+2\0\r\n\x1a\n")}[version]
+    content[magic[0] : magic[0] + len(magic[1])] = magic[1]
+    return bytes(content) + voxels(3).astype(order + "i2").tobytes()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_type_of_voxels_is_read_in_either_byte_order(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "T2.nii"
+    path.write_bytes(nifti(order, 1))
+    assert np.array_equal(volume_files.read(tmp_path, path.name).voxels, voxels(3) * 2.0 + 1)
+    path.write_bytes(nifti(order, 1)[:-2])
+    with pytest.raises(BadFile, match="is cut short: 4318 of 4320 bytes"):
+        volume_files.read(tmp_path, path.name)
+    assert volume_files._nifti_layout(nifti(order, 2)) == (544, 2)  # SimpleITK knows NIfTI-1 only
+
+
 def volume_bytes(path: Path) -> bytes:
     write(volume(voxels(3)), path, compressed=False)
     return path.read_bytes()

@@ -112,16 +112,16 @@ def _read_file(path: Path) -> Volume:
     reader.SetFileName(str(path))
     reader.SetImageIO("MetaImageIO" if is_metaimage else "NiftiImageIO")
     reader.ReadImageInformation()
-    size = _check_header(reader)
+    count = _check_header(reader)
     if not is_metaimage:
-        _check_nifti(path, size)
+        _check_nifti(path, count)
     if array is None:
         return Volume.of(reader.Execute())
     return Volume.at(reader, array.reshape(reader.GetSize()[::-1]))
 
 
 def _check_header(reader: sitk.ImageFileReader) -> int:
-    """Refuse what is no volume by its header; the number of bytes of its voxels."""
+    """Refuse what is no volume by its header; the number of its voxels."""
     if reader.GetDimension() != 3:
         raise _Refusal(f"has {reader.GetDimension()} dimensions, must have 3")
     if reader.GetNumberOfComponents() != 1:
@@ -131,7 +131,7 @@ def _check_header(reader: sitk.ImageFileReader) -> int:
     if not 0 < count <= MAX_VOXELS:
         shape = " x ".join(map(str, size))
         raise _Refusal(f"says it has {shape} voxels, must be 1 to {MAX_VOXELS}")
-    return count * sitk.Image([1, 1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+    return count
 
 
 def _check_geometry(volume: Volume) -> None:
@@ -275,14 +275,14 @@ def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytes:
 # --- NIfTI
 
 
-def _check_nifti(path: Path, wanted: int) -> None:
-    """Refuse a file that holds fewer than ``wanted`` bytes of voxels."""
+def _check_nifti(path: Path, count: int) -> None:
+    """Refuse a file that holds fewer than ``count`` voxels."""
     with open(path, "rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     with igzip.open(path) if packed else open(path, "rb") as stream:
         head = stream.read(540)
-        offset = _nifti_offset(head)
-        found = len(head) - offset
+        offset, size = _nifti_layout(head)
+        found, wanted = len(head) - offset, count * size
         while found < wanted and (piece := stream.read(_CHUNK)):
             found += len(piece)
         # The checksum of a gzip file stands at its end.
@@ -294,15 +294,37 @@ def _check_nifti(path: Path, wanted: int) -> None:
         raise _Refusal(f"is cut short: {max(found, 0)} of {wanted} bytes of voxels")
 
 
-def _nifti_offset(head: bytes) -> int:
-    """Where the voxels begin."""
+def _nifti_layout(head: bytes) -> tuple[int, int]:
+    """Where the voxels begin, and the bytes of each as stored: before slope and intercept."""
     for order in "<>":
         size = struct.unpack_from(order + "i", head)[0]
-        if size == 348:
-            return int(struct.unpack_from(order + "f", head, 108)[0])
-        if size == 540:
-            return int(struct.unpack_from(order + "q", head, 168)[0])
+        if size in _NIFTI_LAYOUTS:
+            (offset_kind, offset_at), kind_at = _NIFTI_LAYOUTS[size]
+            offset = struct.unpack_from(order + offset_kind, head, offset_at)[0]
+            kind = struct.unpack_from(order + "h", head, kind_at)[0]
+            if kind not in _NIFTI_BYTES:
+                raise _Refusal(f"holds NIfTI datatype {kind}, which is no type of a grey voxel")
+            return int(offset), _NIFTI_BYTES[kind]
     raise _Refusal("is no NIfTI file")
+
+
+# By the header's size (NIfTI-1 and NIfTI-2): type and place of vox_offset, place of datatype.
+_NIFTI_LAYOUTS = {348: (("f", 108), 70), 540: (("q", 168), 12)}
+# By datatype, as decoders go by it; bitpix says the same, where it is right.
+_NIFTI_BYTES = {
+    2: 1,
+    256: 1,
+    4: 2,
+    512: 2,
+    8: 4,
+    768: 4,
+    16: 4,
+    64: 8,
+    1024: 8,
+    1280: 8,
+    32: 8,  # complex, which is refused when it is read
+    1792: 16,
+}
 
 
 # --- DICOM
