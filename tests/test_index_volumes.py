@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -87,6 +88,50 @@ def test_voxels_are_those_that_simpleitk_reads(
     for part in ("size", "spacing", "origin", "direction"):
         get = f"Get{part.title()}"
         assert getattr(found, part) == getattr(image, get)() == getattr(expected, get)()
+
+
+@pytest.mark.parametrize("value", [b"T", b"t", b"1", b"True", b"TRUE", b"true"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_flags_of_metaimages_may_be_written_in_every_way_of_metaio(
+    tmp_path: Path, value: bytes, packed: bool
+) -> None:
+    path = tmp_path / "T1.mha"
+    write(volume(voxels(3).byteswap()), path, packed)
+    path.write_bytes(flagged(path.read_bytes().replace(b"MSB = False", b"MSB = True"), value))
+    found = volume_files.read(tmp_path, path.name)
+    np.testing.assert_array_equal(found.voxels, sitk.GetArrayFromImage(sitk.ReadImage(path)))
+    assert np.array_equal(found.voxels, voxels(3))
+
+
+def flagged(content: bytes, value: bytes) -> bytes:
+    """A MetaImage file whose flags are set by ``value``."""
+    header, local, data = content.partition(b"LOCAL\n")
+    return header.replace(b" True\n", b" " + value + b"\n") + local + data
+
+
+@pytest.mark.parametrize("value", [b"yes", b"Y", b"0", b"F", b"False"])
+def test_other_flags_of_metaimages_are_not_set(tmp_path: Path, value: bytes) -> None:
+    path = tmp_path / "T1.mha"
+    write(volume(voxels(3)), path, compressed=False)
+    path.write_bytes(path.read_bytes().replace(b"MSB = False", b"MSB = " + value))
+    assert np.array_equal(volume_files.read(tmp_path, path.name).voxels, voxels(3))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b"CompressedDataSize =", b"CompressedDataSize = ", b"CompressedDataSize = 0", b"Comment ="],
+)
+def test_a_field_without_value_counts_as_not_given(tmp_path: Path, field: bytes) -> None:
+    path = tmp_path / "T1.mha"
+    write(volume(voxels(3), (0.5, 2.0, 3.0)), path)
+    content = re.sub(rb"CompressedDataSize = \d+", field, path.read_bytes())
+    path.write_bytes(content)
+    found = volume_files.read(tmp_path, path.name)
+    assert np.array_equal(found.voxels, voxels(3))
+    assert found.spacing == (0.5, 2.0, 3.0)
+    path.write_bytes(content[:-20])
+    with pytest.raises(BadFile, match="is cut short: its compressed voxels have no end"):
+        volume_files.read(tmp_path, path.name)
 
 
 def test_dicom_folders_give_the_voxels_exactly(tmp_path: Path) -> None:
@@ -269,6 +314,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no slices": (header(b"DimSize = 18 20 6", b"DimSize = 18 20 0"), "must be 1 to"),
     "size is text": (header(b"DimSize = 18 20 6", b"DimSize = a b c"), "says DimSize = a b c"),
     "no size": (header(b"DimSize = 18 20 6\n", b""), "lacks DimSize"),
+    "empty size": (header(b"DimSize = 18 20 6", b"DimSize ="), "lacks DimSize"),
     "no type": (header(b"ElementType = MET_SHORT\n", b""), "lacks ElementType"),
     "no such type": (header(b"MET_SHORT", b"MET_SHIRT"), "MET_SHIRT, which is no type"),
     "zero spacing": (header(SPACING, b"ElementSpacing = 0 1 3"), "must be above 0"),
@@ -282,6 +328,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no such file": (header(b"LOCAL", b"other.raw"), "which is not beside it"),
     "not compressed": (header(b"Data = False", b"Data = True"), "can't be decoded"),
     "as text": (header(b"BinaryData = True", b"BinaryData = False"), "holds its voxels as text"),
+    "as text, in short": (header(b"BinaryData = True", b"BinaryData = F"), "voxels as text"),
     "copy of T1": (lambda path: copy_of_t1(path), "same voxels as T1"),
 }  # fmt: skip
 

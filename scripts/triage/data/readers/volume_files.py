@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -106,32 +109,33 @@ def _decode(path: Path) -> Volume:
 def _read_file(path: Path) -> Volume:
     if path.stat().st_size == 0:
         raise _Refusal("is empty")
-    is_metaimage = path.name.lower().endswith((".mha", ".mhd"))
-    array = _read_metaimage(path) if is_metaimage else None
+    if path.name.lower().endswith((".mha", ".mhd")):
+        return _read_metaimage(path)
+    reader = _open(path, "NiftiImageIO")
+    _check_nifti(path, math.prod(reader.GetSize()))
+    return Volume.of(reader.Execute())
+
+
+def _open(path: Path, kind: str) -> sitk.ImageFileReader:
+    """A reader that has read the header of a volume."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    reader.SetImageIO("MetaImageIO" if is_metaimage else "NiftiImageIO")
+    reader.SetImageIO(kind)
     reader.ReadImageInformation()
-    count = _check_header(reader)
-    if not is_metaimage:
-        _check_nifti(path, count)
-    if array is None:
-        return Volume.of(reader.Execute())
-    return Volume.at(reader, array.reshape(reader.GetSize()[::-1]))
+    _check_header(reader)
+    return reader
 
 
-def _check_header(reader: sitk.ImageFileReader) -> int:
-    """Refuse what is no volume by its header; the number of its voxels."""
+def _check_header(reader: sitk.ImageFileReader) -> None:
+    """Refuse what is no volume by its header."""
     if reader.GetDimension() != 3:
         raise _Refusal(f"has {reader.GetDimension()} dimensions, must have 3")
     if reader.GetNumberOfComponents() != 1:
         raise _Refusal(f"has {reader.GetNumberOfComponents()} values a voxel, must have 1")
     size = reader.GetSize()
-    count = math.prod(size)
-    if not 0 < count <= MAX_VOXELS:
+    if not 0 < math.prod(size) <= MAX_VOXELS:
         shape = " x ".join(map(str, size))
         raise _Refusal(f"says it has {shape} voxels, must be 1 to {MAX_VOXELS}")
-    return count
 
 
 def _check_geometry(volume: Volume) -> None:
@@ -161,20 +165,42 @@ def _check_voxels(volume: Volume) -> None:
 # --- MetaImage
 
 
-def _read_metaimage(path: Path) -> np.ndarray | None:
-    """The voxels, one after another; None where only SimpleITK knows at which byte they begin."""
+def _read_metaimage(path: Path) -> Volume:
     with open(path, "rb") as stream:
         header = _metaimage_header(stream)
-        data = header.get("ElementDataFile", "")
-        if data.upper() == "LOCAL":
-            return _read_metaimage_data(header, stream)
+        if header["ElementDataFile"].upper() == "LOCAL":
+            array = _read_metaimage_data(header, stream)
+        else:
+            array = _read_metaimage_beside(header, path.parent)
+    if array is None:
+        return Volume.of(_open(path, "MetaImageIO").Execute())
+    with _without_empty_fields(header, path) as whole:
+        reader = _open(whole, "MetaImageIO")
+    return Volume.at(reader, array.reshape(reader.GetSize()[::-1]))
+
+
+def _read_metaimage_beside(header: dict[str, str], folder: Path) -> np.ndarray | None:
+    data = header["ElementDataFile"]
     if not data or data.upper().startswith("LIST") or Path(data).name != data or "%" in data:
         raise _Refusal(f"takes its voxels from {data!r}: must be LOCAL or a file beside it")
-    if not (path.parent / data).is_file():
+    if not (folder / data).is_file():
         raise _Refusal(f"takes its voxels from {data!r}, which is not beside it")
-    with open(path.parent / data, "rb") as stream:
-        stream.seek(max(0, _whole(header, "HeaderSize", "0")[0]))
+    with open(folder / data, "rb") as stream:
+        stream.seek(max(0, *_whole(header, "HeaderSize"), 0))
         return _read_metaimage_data(header, stream)
+
+
+@contextmanager
+def _without_empty_fields(header: dict[str, str], path: Path) -> Iterator[Path]:
+    """The file, or a copy of its header: MetaIO takes the next line for a field's missing value."""
+    if all(header.values()):
+        yield path
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".mha", encoding="utf-8") as copy:
+        given = {key: value for key, value in header.items() if value}
+        copy.writelines(f"{key} = {value}\n" for key, value in given.items())
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
@@ -191,11 +217,17 @@ def _metaimage_header(stream: BinaryIO) -> dict[str, str]:
     raise _Refusal("is no MetaImage file, or its header is cut short")
 
 
+def _is_set(header: dict[str, str], key: str, default: str = "False") -> bool:
+    """A flag as MetaIO reads it: T, t, True, 1 and so on."""
+    return (header.get(key) or default)[:1].upper() in ("T", "1")
+
+
 def _read_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarray | None:
-    if header.get("BinaryData", "True").lower() != "true":
+    """The voxels, one after another; None where only SimpleITK knows at which byte they begin."""
+    if not _is_set(header, "BinaryData", "True"):
         raise _Refusal("holds its voxels as text, must be binary")
     for key in ("NDims", "DimSize", "ElementType"):
-        if key not in header:
+        if not header.get(key):
             raise _Refusal(f"lacks {key} in its header")
     sizes = _whole(header, "DimSize")
     if _whole(header, "NDims") != [3] or len(sizes) != 3:
@@ -208,13 +240,14 @@ def _read_metaimage_data(header: dict[str, str], stream: BinaryIO) -> np.ndarray
     kind = _METAIMAGE_KINDS.get(header["ElementType"])
     if kind is None:
         raise _Refusal(f"holds {header['ElementType']}, which is no type of a grey voxel")
-    order = ">" if _is_big_endian(header) else "<"
+    is_big_endian = any(_is_set(header, key) for key in _BIG_ENDIAN)
+    order = ">" if is_big_endian else "<"
     stored = np.dtype(order + kind)
     wanted = math.prod(sizes) * stored.itemsize
-    if header.get("CompressedData", "False").lower() != "true":
+    if not _is_set(header, "CompressedData"):
         start = stream.tell()
         _check_length(stream.seek(0, 2) - start, wanted)
-        if "HeaderSize" in header:
+        if header.get("HeaderSize"):
             return None
         stream.seek(start)
         return np.fromfile(stream, stored, math.prod(sizes)).astype(kind, copy=False)
@@ -228,11 +261,7 @@ def _check_length(found: int, wanted: int) -> None:
         raise _Refusal(f"is cut short: {found} of {wanted} bytes of voxels")
 
 
-def _is_big_endian(header: dict[str, str]) -> bool:
-    names = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
-    return any(header.get(name, "False").lower() in ("true", "1", "t", "yes") for name in names)
-
-
+_BIG_ENDIAN = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 _METAIMAGE_KINDS = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -252,10 +281,10 @@ _METAIMAGE_KINDS = {
 def _unpack(stream: BinaryIO, packed_size: list[int], limit: int) -> bytes:
     """What a zlib or gzip stream unpacks to; its end and its checksum are checked.
 
-    ``packed_size``: its length as [n], or [] where it goes to the end of the file.
+    ``packed_size``: its length as [n]; [] or [0] where it goes to the end of the file.
     """
     inflater = isal_zlib.decompressobj(wbits=47)  # zlib's or gzip's header, found out by itself
-    left = packed_size[0] if packed_size else limit + _CHUNK
+    left = packed_size[0] if any(packed_size) else limit + _CHUNK
     parts: list[bytes] = []
     room = limit + 1  # one byte more than there may be
     while not inflater.eof:
@@ -372,9 +401,9 @@ def _check_slices(slices: list[tuple[np.ndarray, tuple[int, ...]]]) -> None:
         raise _Refusal(f"has slices {range_} mm apart: some are missing or doubled")
 
 
-def _whole(header: dict[str, str], key: str, default: str = "") -> list[int]:
+def _whole(header: dict[str, str], key: str) -> list[int]:
     try:
-        return [int(text) for text in header.get(key, default).split()]
+        return [int(text) for text in header.get(key, "").split()]
     except ValueError as error:
         raise _Refusal(f"says {key} = {header[key]} in its header") from error
 
