@@ -160,6 +160,13 @@ def test_fractions_stay_fractions(tmp_path: Path) -> None:
     assert np.array_equal(image, expected(arrays))
 
 
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "DICOMDIR", ".DS_Store", "dicomdir"])
+def test_files_of_systems_among_slices_are_left_alone(tmp_path: Path, name: str) -> None:
+    write_series(volume(voxels(3)), tmp_path / "T2")
+    (tmp_path / "T2" / name).write_bytes(bytes(128) + b"DICM")
+    assert np.array_equal(volume_files.read(tmp_path, "T2").voxels, voxels(3))
+
+
 # --- geometry
 
 

@@ -106,7 +106,7 @@ def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
                 continue
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _is_hidden(entry.name):
+                    if is_hidden(entry.name):
                         continue
                     path = prefix + entry.name
                     if _is_folder(entry):
@@ -117,7 +117,8 @@ def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
             yield plain(prefix.rstrip("/")), _UNREADABLE
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name belongs to a system and not to the data."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 

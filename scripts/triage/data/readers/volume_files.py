@@ -22,6 +22,7 @@ import SimpleITK as sitk
 from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
+from triage.data import inventory
 from triage.data.readers import BadFile
 from triage.data.voxels import Range, range_of
 
@@ -360,19 +361,24 @@ _NIFTI_BYTES = {
 
 
 def _read_series(folder: Path) -> sitk.Image:
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = {path.name for path in folder.iterdir() if _is_slice(path.name)}
     reader = sitk.ImageSeriesReader()
     series = reader.GetGDCMSeriesIDs(str(folder))
     if len(series) != 1:
         raise _Refusal(f"holds {len(series)} readable DICOM series, must hold one")
     names = reader.GetGDCMSeriesFileNames(str(folder), series[0])
-    unread = sorted({path.name for path in files} - {Path(name).name for name in names})
+    unread = sorted(files - {Path(name).name for name in names})
     if unread:
         what = f"{len(unread)} of its {len(files)} files are no readable slices"
         raise _Refusal(f"{what}: {', '.join(unread[:3])}")
     _check_slices([_slice_position(name) for name in names])
     reader.SetFileNames(names)
     return reader.Execute()
+
+
+def _is_slice(name: str) -> bool:
+    """Whether a file in the folder of a series has to be one of its slices."""
+    return not inventory.is_hidden(name) and name.upper() != "DICOMDIR"
 
 
 def _slice_position(name: str) -> tuple[np.ndarray, tuple[int, ...]]:

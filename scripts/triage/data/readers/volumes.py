@@ -116,7 +116,7 @@ def _empty_folders(
         problems += [
             Problem(f"{above}/{name}", name, _why_empty(raw / above / name))
             for name in sorted(map(inventory.plain, folders))
-            if f"{above}/{name}" not in known and not name.startswith(".")
+            if f"{above}/{name}" not in known and not inventory.is_hidden(name)
         ]
     return problems
 
