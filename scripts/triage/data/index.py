@@ -9,7 +9,7 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -75,7 +75,7 @@ def make(
     gone = read_withdrawn(withdrawn) if withdrawn else set()
     cases, problems = _leave_out(gone, cases, problems)
     found = len(cases) + len({problem.case for problem in problems if problem.case})
-    contents = _Contents(entries)
+    contents = _Contents(entries, _beside(raw, cases, settings))
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
         cases, bad = _without(cases, check(cases, contents))
@@ -154,26 +154,29 @@ class _Content(NamedTuple):
 
 
 class _Contents:
-    """Size and checksum of the files and folders that cases are made of."""
+    """Size and checksum of the files and folders that cases are made of.
 
-    def __init__(self, entries: Iterable[inventory.Entry]) -> None:
+    ``beside``: of files whose contents lie in others too, these.
+    """
+
+    def __init__(
+        self, entries: Iterable[inventory.Entry], beside: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._beside = beside
         self._entries = sorted(entries, key=lambda entry: entry.path)
         self._paths = [entry.path for entry in self._entries]
 
     def parts(self, file: str) -> list[inventory.Entry]:
-        """The raw files behind ``file``: itself, what is in it, and a header's raw file."""
-        start, parts = bisect_left(self._paths, file), []
-        if start < len(self._paths) and self._paths[start] == file:
-            parts.append(self._entries[start])
-        parts += self._below(file + "/")
-        if file.lower().endswith(".mhd"):
-            stem = file[: -len("mhd")]
-            parts += [
-                entry
-                for entry in self._below(stem)
-                if entry.path[len(stem) :].lower() in ("raw", "zraw")
-            ]
+        """The raw files behind ``file``: itself, what is in it, and what its header names."""
+        parts = [*self._at(file), *self._below(file + "/")]
+        for other in self._beside.get(file, ()):
+            parts += self._at(other)
         return parts
+
+    def _at(self, path: str) -> list[inventory.Entry]:
+        start = bisect_left(self._paths, path)
+        found = self._paths[start : start + 1] == [path]
+        return [self._entries[start]] if found else []
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
         for i in range(bisect_left(self._paths, prefix), len(self._paths)):
@@ -189,6 +192,12 @@ class _Contents:
             return _Content(size, parts[0].sha256)
         text = "\n".join(part.sha256 for part in parts)
         return _Content(size, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _beside(raw: Path, cases: Iterable[Case], settings: IndexSettings) -> dict[str, list[str]]:
+    reader = readers.reader(settings.reader)
+    files = (file for case in cases for file in case.files.values())
+    return {file: others for file in files if (others := reader.beside(raw, file))}
 
 
 def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Readers: each knows one layout of raw data, its label tables and how to decode its files.
 
-A reader is a module with three functions (see ``Reader``). A study names its reader in
+A reader is a module with four functions (see ``Reader``). A study names its reader in
 ``params.yaml``; only that one is imported.
 """
 
@@ -88,6 +88,12 @@ class Reader(Protocol):
 
     def gather(self, paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
         """The unlabelled cases among ``paths`` in no particular layout, named by their path."""
+
+    def beside(self, raw: Path, file: str) -> list[str]:
+        """Other files below ``raw`` that hold a part of what is in ``file`` of a case.
+
+        Those that are not there count too; a damaged file has none.
+        """
 
     def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
         """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.

@@ -25,7 +25,7 @@ COUNTED = "SSA"  # the label that votes are for
 ANNOTATORS = 7
 PARTITIONS = ("train", "test")
 
-load, gather = picture_files.load, picture_files.gather
+load, gather, beside = picture_files.load, picture_files.gather, picture_files.beside
 
 
 def find(

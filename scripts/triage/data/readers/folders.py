@@ -30,7 +30,7 @@ NAME, LESION = "image_id", "lesion_id"
 DIAGNOSIS, AGE, SEX = "dx", "age", "sex"  # nice to have
 _SHOWN = 5
 
-load, gather = picture_files.load, picture_files.gather
+load, gather, beside = picture_files.load, picture_files.gather, picture_files.beside
 
 
 class _Picture(NamedTuple):

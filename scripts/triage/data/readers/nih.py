@@ -50,7 +50,7 @@ _AGE = re.compile(r"(\d+(?:\.\d+)?)([YMD]?)")
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
 _OLDEST = 120
 
-load, gather = picture_files.load, picture_files.gather
+load, gather, beside = picture_files.load, picture_files.gather, picture_files.beside
 
 
 def find(

@@ -61,6 +61,11 @@ def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
     return cases, [Problem(path, path, "is no picture by its name") for path in others]
 
 
+def beside(raw: Path, file: str) -> list[str]:
+    """None: a picture is one file."""
+    return []
+
+
 def load(raw: Path, files: Mapping[str, str]) -> NDArray[np.uint8]:
     """The one picture of a case, as of ``read``. Raises BadFile."""
     return read(raw, files["image"])

@@ -110,7 +110,7 @@ def _decode(path: Path) -> Volume:
 def _read_file(path: Path) -> Volume:
     if path.stat().st_size == 0:
         raise _Refusal("is empty")
-    if path.name.lower().endswith((".mha", ".mhd")):
+    if _is_metaimage(path):
         return _read_metaimage(path)
     reader = _open(path, "NiftiImageIO")
     _check_nifti(path, math.prod(reader.GetSize()))
@@ -166,6 +166,31 @@ def _check_voxels(volume: Volume) -> None:
 # --- MetaImage
 
 
+def data_file(path: Path) -> str:
+    """The name of the file beside ``path`` that its header takes voxels from.
+
+    Empty where there is none: of another format, with its voxels inside, or damaged.
+    """
+    try:
+        if not (_is_metaimage(path) and path.is_file()):  # opening a pipe would wait for ever
+            return ""
+        with open(path, "rb") as stream:
+            name = _metaimage_header(stream)["ElementDataFile"]
+    except (OSError, _Refusal):
+        return ""
+    return name if name.upper() != "LOCAL" and _is_beside(name) else ""
+
+
+def _is_metaimage(path: Path) -> bool:
+    return path.name.lower().endswith((".mha", ".mhd"))
+
+
+def _is_beside(data: str) -> bool:
+    """Whether a header takes its voxels from one file in its own folder, as an inventory has it."""
+    several = data.upper().startswith("LIST") or "%" in data
+    return Path(data).name == data != "" and not several and not inventory.is_hidden(data)
+
+
 def _read_metaimage(path: Path) -> Volume:
     with open(path, "rb") as stream:
         header = _metaimage_header(stream)
@@ -182,8 +207,9 @@ def _read_metaimage(path: Path) -> Volume:
 
 def _read_metaimage_beside(header: dict[str, str], folder: Path) -> np.ndarray | None:
     data = header["ElementDataFile"]
-    if not data or data.upper().startswith("LIST") or Path(data).name != data or "%" in data:
-        raise _Refusal(f"takes its voxels from {data!r}: must be LOCAL or a file beside it")
+    if not _is_beside(data):
+        what = "must be LOCAL or a file beside it that is not hidden"
+        raise _Refusal(f"takes its voxels from {data!r}: {what}")
     if not (folder / data).is_file():
         raise _Refusal(f"takes its voxels from {data!r}, which is not beside it")
     with open(folder / data, "rb") as stream:

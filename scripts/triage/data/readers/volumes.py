@@ -200,6 +200,13 @@ def _no_patients(raw: Path, outside: list[str], settings: IndexSettings) -> User
 # --- voxels
 
 
+def beside(raw: Path, file: str) -> list[str]:
+    """The file that a MetaImage header takes its voxels from."""
+    name = volume_files.data_file(raw / file)
+    folder = file.rpartition("/")[0]
+    return [inventory.plain(f"{folder}/{name}".lstrip("/"))] if name else []
+
+
 def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
     """A patient's slices from feet to head, [slices, 3, height, width].
 
