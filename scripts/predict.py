@@ -23,12 +23,12 @@ import numpy as np
 from tqdm import tqdm
 
 from triage import command
-from triage.data import readers, shards, workers
-from triage.data.readers import BadFile
+from triage.data import inventory, readers, shards, workers
+from triage.data.readers import BadFile, Problem
 from triage.data.shards import Decoding, Task
 from triage.data.store import Images
 from triage.errors import UserError
-from triage.files import write_rows
+from triage.files import ensure_writable, write_rows
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
@@ -45,6 +45,7 @@ Decoded = tuple[Task, np.ndarray]
 
 def main(options: argparse.Namespace) -> None:
     """Write the predictions."""
+    ensure_writable(options.output)
     device = prepare(options)
     checkpoints = [Checkpoint.load(path) for path in options.checkpoint]
     first = checkpoints[0]
@@ -72,20 +73,28 @@ def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list
     for path in given:
         if not path.exists():
             raise UserError("is not there", where=path, remedy="name a file or a folder")
-        raw = path if path.is_dir() else path.parent
-        below = [path.name] if raw != path else _files(path)
-        cases, problems = reader.gather(below)
-        tasks += [Task(raw, (raw / case.case).as_posix(), case.files, decoding) for case in cases]
-        rows += [_unusable((raw / each.file).as_posix(), each.reason) for each in problems]
+        raw, files, unreadable = _look(path)
+        cases, problems = reader.gather(files)
+        problems += [Problem(file, file, inventory.WHY_UNREADABLE) for file in unreadable]
+        tasks += [Task(raw, _name(raw / case.case), case.files, decoding) for case in cases]
+        rows += [_unusable(_name(raw / each.file), each.reason) for each in problems]
         if not cases and not problems:
             raise UserError("holds no file", where=path, remedy="name files, or another folder")
     return list({task.case: task for task in tasks}.values()), rows
 
 
-def _files(folder: Path) -> list[str]:
-    """The files below a folder, but hidden ones."""
-    below = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path.as_posix() for path in below if not any(p.startswith(".") for p in path.parts)]
+def _look(path: Path) -> tuple[Path, list[str], list[str]]:
+    """The folder, and below it the files that are meant by ``path`` and those of no use."""
+    if path.is_dir():
+        raw, names = path, sorted(name for name, _ in inventory.walk(path))
+    else:
+        raw, names = path.parent, [inventory.plain(path.name)]
+    files = [name for name in names if inventory.is_file(raw / name)]
+    return raw, files, sorted(set(names) - set(files))
+
+
+def _name(path: Path) -> str:
+    return inventory.plain(path.as_posix())
 
 
 def _least_slices(checkpoints: Sequence[Checkpoint]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -207,6 +208,53 @@ def test_a_patient_who_lacks_a_sequence_or_slices_is_reported(
     assert "3 slice(s), must have 5" in by_name["C"]["remark"]
     alone, _ = volumes.predict(tmp_path / "new" / "A")
     assert alone[0]["probability"] == by_name["A"]["probability"]
+
+
+def test_strange_names_and_broken_links_have_a_row_and_the_rest_goes_on(
+    pictures: Trained, tmp_path: Path
+) -> None:
+    new, elsewhere = tmp_path / "new", tmp_path / "elsewhere"
+    for folder in (new, elsewhere):
+        folder.mkdir()
+        Image.fromarray(face(77)).save(folder / "good.png")
+    for name in (b"caf\xe9.png", b"new\nline.png", b"good.png"):
+        (new / "b").mkdir(exist_ok=True)
+        Image.fromarray(face(80)).save(os.fsencode(new / "b") + b"/" + name)
+    (new / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (new / "nowhere.png").symlink_to("missing.png")
+    (new / "loop").symlink_to(new, target_is_directory=True)
+    os.mkfifo(new / "pipe.png")
+    for name in ("Thumbs.db", ".hidden.png"):
+        (new / name).write_bytes(b"x")
+    rows, printed = pictures.predict(new, status=3)
+    assert "Traceback" not in printed
+    found = {Path(row["case"]).relative_to(new).as_posix(): row for row in rows}
+    good = {"good.png", "b/good.png", "linked/good.png"}
+    bad = {r"b/caf\xe9.png", r"b/new\x0aline.png", "nowhere.png", "pipe.png"}
+    assert found.keys() == good | bad
+    assert all(0 < float(found[name]["probability"]) < 1 for name in good)
+    assert all("can't be used: can't be read" in found[name]["remark"] for name in bad)
+
+
+def test_strange_names_may_be_given_one_by_one(pictures: Trained, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9"))
+    folder.mkdir()
+    Image.fromarray(face(77)).save(folder / "good.png")
+    (folder / "good.png").rename(given := folder / os.fsdecode(b"caf\xe9.png"))
+    Image.fromarray(face(77)).save(folder / "good.png")
+    rows, _ = pictures.predict(given, folder / "good.png", status=3)
+    by_name = {row["case"].removeprefix(f"{tmp_path}/"): row for row in rows}
+    assert "can't be read" in by_name[r"\xe9/caf\xe9.png"]["remark"]
+    assert 0 < float(by_name[r"\xe9/good.png"]["probability"]) < 1
+
+
+def test_an_output_that_can_not_be_written_is_found_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    command = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(tmp_path)]
+    command += ["--checkpoint", str(tmp_path / "none.pt")]
+    printed = finish([*command, "--output", str(tmp_path / "file" / "new.csv")], 1)
+    assert "new.csv: can't be written" in printed
+    assert "none.pt" not in printed
 
 
 def test_what_is_not_there_is_a_plain_error(pictures: Trained, tmp_path: Path) -> None:

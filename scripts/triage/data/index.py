@@ -35,7 +35,6 @@ MANIFEST_COLUMNS = [
     "sex",
 ]
 QUARANTINE_COLUMNS = ["file", "case", "reason"]
-_UNREADABLE = "can't be read: no permission, a broken link, or control characters in its name"
 _STRANGE_NAME = "has control characters in its name"
 _SHOWN = 5
 
@@ -113,7 +112,7 @@ def _find(
     used = {file for case in [*cases, *strange] for file in case.files.values()}
     reported = {problem.file for problem in problems}
     problems += [
-        Problem(entry.path, "", _UNREADABLE)
+        Problem(entry.path, "", inventory.WHY_UNREADABLE)
         for entry in entries
         if not entry.sha256 and entry.path not in used | reported and not _inside(entry.path, used)
     ]
@@ -205,7 +204,7 @@ def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
         for file in case.files.values():
             bad = [part.path for part in contents.parts(file) if not part.sha256]
             if bad or not contents.parts(file):
-                yield Problem(bad[0] if bad else file, case.case, _UNREADABLE)
+                yield Problem(bad[0] if bad else file, case.case, inventory.WHY_UNREADABLE)
                 break
 
 

@@ -21,6 +21,10 @@ from pathlib import Path
 from triage.errors import UserError
 from triage.files import sha256, write_text
 
+WHY_UNREADABLE = (
+    "can't be read: no permission, a broken link, no plain file, or a name with control characters"
+    " or bytes that are no UTF-8"
+)
 COLUMNS = ["path", "size", "sha256"]
 # A file may change twice within one tick of its clock; so young a time is not trusted.
 _YOUNG = 2_000_000_000
@@ -40,7 +44,7 @@ class Entry:
 
 # What a look at a file without opening it shows: size, time of change in ns, inode.
 _Look = list[int]
-_UNREADABLE = [0, 0, 0]
+_NO_LOOK = [0, 0, 0]
 # Control characters and line ends, which tables can't hold safely, and bytes that are no UTF-8.
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
 _SPELT_OUT = {code: f"\\x{code:02x}" for code in _CONTROL}
@@ -60,7 +64,7 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
         )
     started = time.time_ns()
     table_sum, known = _read_cache(cache)
-    seen = dict(_walk(raw))
+    seen = dict(walk(raw))
     changed = [path for path, look in seen.items() if known.get(path, [])[:3] != look]
     if not changed and len(known) == len(seen) and _sum(_old_bytes(inventory)) == table_sum:
         return False
@@ -76,7 +80,7 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
 
 def write(raw: Path, inventory: Path) -> None:
     """Write the inventory of ``raw``, reading every file."""
-    seen = dict(_walk(raw))
+    seen = dict(walk(raw))
     write_text(_table(seen, _hash(raw, list(seen))).decode("utf-8"), inventory)
 
 
@@ -94,8 +98,11 @@ def read(inventory: Path) -> list[Entry]:
         raise UserError("is damaged", where=inventory, remedy=remedy) from error
 
 
-def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
-    """All files below ``raw``, through links to folders too, but never round in a circle."""
+def walk(raw: Path) -> Iterator[tuple[str, _Look]]:
+    """All files below ``raw``, through links to folders too, but never round in a circle.
+
+    Each as ``plain`` has it, with what is seen of it. A folder that can't be read counts as a file.
+    """
     waiting: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(os.fspath(raw), "", ())]
     while waiting:
         folder, prefix, above = waiting.pop()
@@ -114,7 +121,7 @@ def _walk(raw: Path) -> Iterator[tuple[str, _Look]]:
                     else:
                         yield plain(path), _look(entry)
         except OSError:
-            yield plain(prefix.rstrip("/")), _UNREADABLE
+            yield plain(prefix.rstrip("/")), _NO_LOOK
 
 
 def is_hidden(name: str) -> bool:
@@ -129,11 +136,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file: no broken link, and no pipe or device, which one may wait for."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _look(entry: os.DirEntry[str]) -> _Look:
     try:
         status = entry.stat()
     except OSError:
-        return _UNREADABLE
+        return _NO_LOOK
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
@@ -161,8 +176,7 @@ def _hash(raw: Path, paths: list[str]) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     try:
-        # Opening a pipe or a device would wait for ever.
-        return sha256(path) if path.is_file() else ""
+        return sha256(path) if is_file(path) else ""
     except OSError:
         return ""
 

@@ -172,7 +172,7 @@ def data_file(path: Path) -> str:
     Empty where there is none: of another format, with its voxels inside, or damaged.
     """
     try:
-        if not (_is_metaimage(path) and path.is_file()):  # opening a pipe would wait for ever
+        if not (_is_metaimage(path) and inventory.is_file(path)):
             return ""
         with open(path, "rb") as stream:
             name = _metaimage_header(stream)["ElementDataFile"]
