@@ -62,6 +62,17 @@ def test_the_demo_preset_is_the_committed_file():
             {"slices": [4, 99]},
             ["arms.resnet18.input.slices", "at least 16 slices"],
         ),
+        (
+            "studies.braintriage.images.mode",
+            "grey",
+            ["braintriage.images.mode: grey does not fit index.reader: volumes", "-> volume"],
+        ),
+        (
+            "studies.mhist.images.mode",
+            "volume",
+            ["mhist.images.mode: volume does not fit index.reader: annotations", "one of grey"],
+        ),
+        ("studies.mhist.images.mode", "grey", None),
         ("studies.braintriage.raw", "data/braintriage/phantom/", None),
         ("recipe.optimizer.rate", "1e-4", None),
     ],

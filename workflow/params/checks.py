@@ -11,6 +11,7 @@ from triage.models import LAYERS_OF
 def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
     _check_folds(block, where)
+    _check_mode(block, where)
     if block["multilabel"] is False and len(block["classes"]) != 2:
         raise UserError(
             f"{len(block['classes'])} classes",
@@ -54,6 +55,18 @@ def _check_folds(block: Json, where: str) -> None:
             where=f"{where}.split.k",
             remedy="use at least 3, or take test or validation from the source",
         )
+
+
+def _check_mode(block: Json, where: str) -> None:
+    reader, mode = block["index"]["reader"], block["images"]["mode"]
+    if (reader == "volumes") == (mode == "volume"):
+        return
+    # The sequences of a volume are no colours, and pictures differ in how many they have.
+    raise UserError(
+        f"{mode} does not fit index.reader: {reader}",
+        where=f"{where}.images.mode",
+        remedy="volume" if reader == "volumes" else "one of grey, rgb; volume is for volumes only",
+    )
 
 
 def _check_selection(recipe: Json, block: Json, where: str) -> None:
