@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from scans import SEQUENCES, make_images, make_index, volume, voxels, write, wri
 from triage.data import pictures, shards
 from triage.data.index import Index
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
+from triage.data.store import Images, Shard
 from triage.data.voxels import narrowest, range_of
 from triage.errors import UserError
 from triage.files import read_rows
@@ -143,6 +145,39 @@ def centred(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image
 
 
+def many(rows: int, shards: int) -> tuple[list[Shard], np.ndarray]:
+    """Shards of as many images of random sizes; each one's number of shard, height and width."""
+    sizes = np.random.default_rng(0).integers(1, 40, (shards, rows, 2))
+    array = np.broadcast_to(np.uint8(0), (rows, 1, 40, 40))
+    made = [
+        Shard(array, [f"{i}-{j}" for j in range(rows)], np.ones(rows, int), own)
+        for i, own in enumerate(sizes)
+    ]
+    numbers = np.repeat(np.arange(shards), rows)
+    return made, np.column_stack([numbers, sizes.reshape(-1, 2)])
+
+
+def test_each_image_has_its_own_size() -> None:
+    made, places = many(rows=500, shards=3)
+    found = Images(made)
+    assert np.array_equal(found.sizes(np.arange(1500)), places[:, 1:])
+    assert np.array_equal([found._kinds[kind] for kind in found._kind], places)
+    assert len(set(found._kinds)) == len(found._kinds)
+
+
+def test_many_images_are_opened_fast() -> None:
+    made, places = many(rows=30_000, shards=3)
+
+    def seconds(function: Callable[[], object]) -> float:
+        started = time.thread_time()
+        function()
+        return time.thread_time() - started
+
+    slow = min(seconds(lambda: np.unique(places, axis=0, return_inverse=True)) for _ in range(2))
+    fast = min(seconds(lambda: Images(made)) for _ in range(3))
+    assert fast < slow / 2
+
+
 # --- damage
 
 
@@ -203,6 +238,20 @@ def test_a_cut_or_missing_shard_and_a_table_of_another_say_what_to_do(
     paths[1].unlink()
     with pytest.raises(UserError, match="is not there"):
         Images.open(paths, tables)
+
+
+def test_shards_of_differing_channels_are_named(tmp_path: Path) -> None:
+    paths = [tmp_path / f"shard-{i}.npy" for i in range(3)]
+    made = [
+        Shard(np.zeros((count, channels, 4, 4)), [str(path)][:count], counts, sizes, path=path)
+        for path, count, channels in zip(paths, (0, 1, 1), (0, 3, 1), strict=True)
+        for counts, sizes in [(np.ones(count, int), np.full((count, 2), 4))]
+    ]
+    with pytest.raises(UserError) as caught:
+        Images(made)
+    assert f"{paths[2]}: has 1 channels, but {paths[1]} has 3" in str(caught.value)
+    assert "the images step makes them anew" in str(caught.value)
+    assert Images(made[:2]).channels == 3
 
 
 def test_rows_of_a_table_that_changed_places_are_noticed(

@@ -71,12 +71,12 @@ class Images:
     """
 
     def __init__(self, shards: Sequence[Shard]) -> None:
-        filled = [shard.array for shard in shards if len(shard.array)]
+        filled = [shard for shard in shards if len(shard.array)]
         if not filled:
             raise UserError("hold no image", where=", ".join(str(shard.path) for shard in shards))
         self._shards = list(shards)
-        self.channels: int = filled[0].shape[1]
-        self.dtype: np.dtype = np.result_type(*(array.dtype for array in filled))
+        self.channels = _channels(filled)
+        self.dtype: np.dtype = np.result_type(*(shard.array.dtype for shard in filled))
         self.cases = [case for shard in shards for case in shard.cases]
         self._number = {case: number for number, case in enumerate(self.cases)}
         self._counts = np.concatenate([shard.counts for shard in shards]).astype(np.int64)
@@ -85,10 +85,8 @@ class Images:
         self._offsets = _starts(lengths)  # position of each shard's first image
         sizes = np.concatenate([shard.sizes for shard in shards])
         self.height, self.width = map(int, sizes.max(axis=0))
-        places = np.column_stack([np.repeat(np.arange(len(shards)), lengths), sizes])
-        kinds, numbers = np.unique(places, axis=0, return_inverse=True)
-        self._kinds = [_Kind(*map(int, kind)) for kind in kinds]
-        self._kind = numbers.reshape(-1).astype(np.int32)
+        places = (np.repeat(np.arange(len(shards)), lengths), sizes[:, 0], sizes[:, 1])
+        self._kinds, self._kind = _kinds(*places)
         self._unchecked = np.repeat([shard.checksums is not None for shard in shards], lengths)
 
     @classmethod
@@ -236,6 +234,31 @@ class Images:
         present, starts = np.unique(kinds[order], return_index=True)
         for kind, where in zip(present, np.split(order, starts[1:]), strict=True):
             yield self._kinds[kind], where
+
+
+def _channels(shards: Sequence[Shard]) -> int:
+    """Of all images. Raises UserError where shards differ."""
+    first = shards[0]
+    for other in shards:
+        one, two = first.array.shape[1], other.array.shape[1]
+        if one != two:
+            raise UserError(
+                f"has {two} channels, but {first.path} has {one}",
+                where=other.path,
+                remedy=f"delete both and start again: the {_STEP} step makes them anew",
+            )
+    return first.array.shape[1]
+
+
+def _kinds(shards: Integers, heights: Integers, widths: Integers) -> tuple[list[_Kind], np.ndarray]:
+    """The kinds that there are, and each image's as its number among them."""
+    tall, wide = int(heights.max()) + 1, int(widths.max()) + 1
+    packed = (shards * tall + heights) * wide + widths  # one number sorts far faster than three
+    found, numbers = np.unique(packed, return_inverse=True)
+    above, width = np.divmod(found, wide)
+    shard, height = np.divmod(above, tall)
+    kinds = zip(shard.tolist(), height.tolist(), width.tolist(), strict=True)
+    return [_Kind(*kind) for kind in kinds], numbers.reshape(-1).astype(np.int32)
 
 
 def _starts(counts: npt.ArrayLike) -> Integers:
