@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 import results_tree
 from triage.evaluation.arms import Run
 from triage.evaluation.samples import Sample
-from triage.figures import bands, mistakes, runs, slices, spots, style, tiles
+from triage.figures import bands, decisions, mistakes, runs, slices, spots, style, tiles
 from triage.figures.panels import Panel
 
 CASES = st.lists(
@@ -46,17 +47,20 @@ def test_precision_is_that_of_scikit_learn(rows: list[tuple[int, int, int]]) -> 
         assert grid[np.flatnonzero(np.isclose(bands.GRID, level))[0]] == pytest.approx(reached)
 
 
-def member(labels: list[int], probabilities: list[float], threshold: float = 0.5) -> runs.Member:
-    names = np.array([f"c{i}" for i in range(len(labels))])
+def member(
+    labels: Sequence[float], probabilities: Sequence[float], threshold: float = 0.5, fold: int = 0
+) -> runs.Member:
+    """A run on cases of its fold, two of them a group."""
+    prefix = f"{fold}-" if fold else ""
+    names = np.array([f"{prefix}c{i}" for i in range(len(labels))])
+    groups = np.array([f"{prefix}g{i // 2}" for i in range(len(labels))])
     column = np.array(probabilities, float)[:, None]
     truth = np.array(labels, float)[:, None]
     logits = np.log(column / (1 - column))
-    sample = Sample(
-        names, np.array([f"g{i // 2}" for i in range(len(labels))]), ("yes",), truth, logits, column
-    )
+    sample = Sample(names, groups, ("yes",), truth, logits, column)
     choices = {"yes": {"operating_points": {"half": {"threshold": threshold}}}}
     return runs.Member(
-        Run("a", 0, 1, {"choices": choices, "operating_point": "half"}, sample), sample
+        Run("a", fold, 1, {"choices": choices, "operating_point": "half"}, sample), sample
     )
 
 
@@ -92,6 +96,35 @@ def test_the_surest_mistakes_come_first() -> None:
     assert [each.case for each in mistakes.surest([panel], 1, 5)] == ["c1", "c0"]
     assert [each.case for each in mistakes.surest([panel], 1, 1)] == ["c1"]
     assert [each.case for each in mistakes.surest([panel], 0, 5)] == ["c3"]
+
+
+def test_each_fold_decides_at_its_own_threshold() -> None:
+    rng = np.random.default_rng(0)
+    members = []
+    for fold, threshold in enumerate((0.05, 0.2, 0.6, 0.95), 1):
+        labels = rng.integers(0, 2, 50)
+        logits = np.log(threshold / (1 - threshold)) + rng.normal(1.2 * (2 * labels - 1), 1)
+        probabilities = (1 / (1 + np.exp(-logits))).tolist()
+        members.append(member(labels.tolist(), probabilities, threshold, fold))
+    arm = runs.Arm("a", tuple(members))
+    panel = Panel(arm, 0, "a", ("no", "yes"), "test")
+    matrices = np.sum([decisions._matrix(each, 0) for each in members], axis=0)
+    for truth in (0, 1):
+        found = mistakes.surest([panel], truth, 200)
+        assert len(found) == matrices[truth, 1 - truth]
+        assert arm.wrong(0)[arm.mean.labels[:, 0] == truth].sum() == len(found)
+    assert 0 < arm.wrong(0).sum() < 50
+    margins = [each.margin for each in mistakes.surest([panel], 1, 200)]
+    assert margins == sorted(margins, reverse=True)
+
+
+def test_runs_on_the_same_case_decide_together() -> None:
+    truth = [1, 1, float("nan")]
+    first = member(truth, [0.65, 0.2, 0.9], threshold=0.6)
+    others = [member(truth, [0.5, 0.6, 0.9], threshold) for threshold in (0.4, 0.5)]
+    arm = runs.Arm("a", (first, *others))
+    np.testing.assert_allclose(arm.margins(0), [0.05, -0.1 / 3, 0.4])
+    assert arm.wrong(0).tolist() == [False, True, False], "an unknown label is no mistake"
 
 
 def test_slices_are_those_of_an_arm_that_sees_slices(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ WIDE = 14  # slices of a volume that are shown
 
 @dataclass(frozen=True)
 class Mistake:
-    """A case on the wrong side of the operating point of a panel's class, and by how much."""
+    """A case on the wrong side of the thresholds of a panel's class, and by how much."""
 
     case: str
     probability: float
@@ -33,13 +33,14 @@ def surest(panels: Sequence[Panel], truth: int, count: int) -> list[Mistake]:
     """Up to ``count`` cases of label ``truth`` called the other, the surest first."""
     found = []
     for panel in panels:
-        sample, threshold = panel.arm.mean, panel.arm.threshold(panel.index)
-        probability = sample.probabilities[:, panel.index]
-        called = probability > threshold
-        wrong = (sample.labels[:, panel.index] == truth) & (called != bool(truth))
+        sample, index = panel.arm.mean, panel.index
+        wrong = panel.arm.wrong(index) & (sample.labels[:, index] == truth)
+        probabilities, margins = sample.probabilities[wrong, index], panel.arm.margins(index)[wrong]
         found += [
-            Mistake(str(case), float(p), abs(float(p) - threshold), panel)
-            for case, p in zip(sample.cases[wrong], probability[wrong], strict=True)
+            Mistake(str(case), float(probability), abs(float(margin)), panel)
+            for case, probability, margin in zip(
+                sample.cases[wrong], probabilities, margins, strict=True
+            )
         ]
     return sorted(found, key=lambda mistake: (-mistake.margin, mistake.case))[:count]
 

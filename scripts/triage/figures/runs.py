@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from triage.evaluation.arms import Run, read_runs
-from triage.evaluation.samples import Sample
+from triage.evaluation.samples import Bools, Floats, Sample
 from triage.files import read_json, read_table
 
 MOST_ARMS = 24  # in a picture
@@ -47,34 +47,47 @@ class Arm:
     def mean(self) -> Sample:
         """One row a case: the mean probability (and logit) of the runs that predicted it."""
         samples = [member.sample for member in self.members]
-        cases, first, where = np.unique(
-            _joined(samples, "cases"), return_index=True, return_inverse=True
-        )
-        counts = np.bincount(where)[:, None]
-
-        def mean(name: str) -> np.ndarray:
-            totals = np.zeros((len(cases), len(samples[0].classes)))
-            np.add.at(totals, where, _joined(samples, name))
-            return totals / counts
-
+        cases, first = np.unique(_joined(samples, "cases"), return_index=True)
         return dataclasses.replace(
             samples[0],
             cases=cases,
             groups=_joined(samples, "groups")[first],
             labels=_joined(samples, "labels")[first],
-            logits=mean("logits"),
-            probabilities=mean("probabilities"),
+            logits=self._averaged([sample.logits for sample in samples]),
+            probabilities=self._averaged([sample.probabilities for sample in samples]),
         )
+
+    def margins(self, index: int) -> Floats:
+        """How far the cases of ``mean`` lie above the threshold of class number ``index`` [cases].
+
+        The mean over the runs that predicted a case, each at its own threshold.
+        """
+        margins = [
+            member.sample.probabilities[:, index] - member.threshold(index)
+            for member in self.members
+        ]
+        return self._averaged(margins)
+
+    def wrong(self, index: int) -> Bools:
+        """Which cases of ``mean`` have a known label, and a margin on the other side [cases]."""
+        labels = self.mean.labels[:, index]
+        return ~np.isnan(labels) & ((self.margins(index) > 0) != (labels == 1))
+
+    def _averaged(self, values: Sequence[Floats]) -> Floats:
+        """The mean over the runs of their ``values``, for each case of ``mean``."""
+        names = _joined([member.sample for member in self.members], "cases")
+        where = np.unique(names, return_inverse=True)[1]
+        joined = np.concatenate(values)
+        counts = np.bincount(where)
+        totals = np.zeros((len(counts), *joined.shape[1:]))
+        np.add.at(totals, where, joined)
+        return np.asarray((totals.T / counts).T)
 
     @property
     def validation(self) -> float:
         """The mean ROC AUC of the runs on validation; -1 where it is undefined."""
         values = [member.run.value("val", "roc_auc") for member in self.members]
         return float(np.nan_to_num(np.mean(values), nan=-1.0))
-
-    def threshold(self, index: int) -> float:
-        """The mean over the runs of the operating point's threshold."""
-        return float(np.mean([member.threshold(index) for member in self.members]))
 
 
 @dataclass(frozen=True)

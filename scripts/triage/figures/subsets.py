@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from triage.figures import style
 from triage.figures.panels import Panel
-from triage.figures.runs import Arm
 from triage.figures.settings import Balancing
 from triage.files import read_rows
 from triage.training import balance, draws
@@ -25,7 +24,7 @@ Row = Mapping[str, str]
 def votes(panel: Panel, manifest: Path, confidence: float) -> Figure:
     """How often the chosen arm is wrong, by how many annotators chose the positive class."""
     number = {row["case"]: int(row["votes"]) for row in read_rows(manifest) if row["votes"]}
-    sample, wrong = panel.arm.mean, _wrong(panel.arm, panel.index)
+    sample, wrong = panel.arm.mean, panel.arm.wrong(panel.index)
     of_case = np.array([number.get(str(case), -1) for case in sample.cases])
     kinds = sorted(set(of_case[of_case >= 0].tolist()))
     if not kinds:
@@ -49,7 +48,7 @@ def findings(panels: Sequence[Panel], confidence: float) -> Figure:
     for ax, truth, title in zip(axes, (1, 0), titles, strict=True):
         for place, panel in enumerate(panels):
             labels = panel.arm.mean.labels[:, panel.index]
-            chosen = _wrong(panel.arm, panel.index)[labels == truth]
+            chosen = panel.arm.wrong(panel.index)[labels == truth]
             if not len(chosen):
                 continue
             share, low, high = _interval(chosen, confidence)
@@ -131,13 +130,6 @@ def _pairs(
     ax.margins(y=0.15)
     ax.grid(visible=False, axis="x")
     ax.set_title(title)
-
-
-def _wrong(arm: Arm, index: int) -> npt.NDArray[np.bool_]:
-    """Which cases are on the wrong side of the arm's operating point."""
-    sample = arm.mean
-    called = sample.probabilities[:, index] > arm.threshold(index)
-    return np.asarray(called != (sample.labels[:, index] == 1))
 
 
 def _shares(
