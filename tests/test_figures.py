@@ -8,17 +8,44 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 import results_tree
 from triage.evaluation.arms import Run
-from triage.evaluation.samples import Sample
-from triage.figures import bands, decisions, mistakes, runs, slices, spots, style, tiles
+from triage.evaluation.evaluate import evaluate_run
+from triage.evaluation.samples import Sample, sample_of
+from triage.figures import (
+    arms,
+    bands,
+    decisions,
+    mistakes,
+    runs,
+    scores,
+    shares,
+    slices,
+    spots,
+    style,
+    tiles,
+)
 from triage.figures.panels import Panel
+from triage.figures.settings import FigureSettings
 
+SETTINGS = FigureSettings(
+    classes=("no", "yes"),
+    multilabel=False,
+    cases=4,
+    confidence=0.95,
+    replicates=100,
+    seed=0,
+    bins=10,
+    pseudonyms=False,
+    compared=None,
+)
 CASES = st.lists(
     st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(1, 3)), min_size=2, max_size=30
 ).filter(lambda rows: {label for label, _, _ in rows} == {0, 1})
@@ -82,6 +109,82 @@ def test_reliability_is_the_share_of_positives_in_each_bin() -> None:
     shares = bands.reliability(10)(labels, probabilities, np.ones((1, 5)))[0]
     expected = [0, 1, *[np.nan] * 3, 1, *[np.nan] * 3, 0]
     np.testing.assert_array_equal(shares, expected)
+
+
+def test_a_resample_without_a_positive_has_no_precision() -> None:
+    labels, probabilities = np.array([0.0, 1, 0]), np.array([0.2, 0.9, 0.4])
+    weights = np.array([[1.0, 1, 1], [2, 0, 1]])
+    whole, without = bands.precision_recall(labels, probabilities, weights)
+    assert (whole == 1).all()
+    assert np.isnan(without).all()
+
+
+def test_points_on_which_all_resamples_agree_have_an_interval_too() -> None:
+    probabilities = [0.05, 0.07, *np.linspace(0.41, 0.49, 20), 0.95]
+    labels = [0, 0, *([0, 1] * 10), 1]
+    panel = Panel(runs.Arm("a", (member(labels, probabilities),)), 0, "a", ("no", "yes"), "test")
+    found = scores.calibration(panel, SETTINGS)
+    np.testing.assert_array_equal(found.share, [0, 0.5, 1])
+    for place, draws in ((0, 1), (2, 1)):  # two cases of one group, and a single one
+        wrong = int(found.share[place])
+        theirs = binomtest(wrong, draws).proportion_ci(0.95, "wilson")
+        assert (found.low[place], found.high[place]) == pytest.approx((theirs.low, theirs.high))
+    assert 0.2 < found.low[1] < 0.5 < found.high[1] < 0.8
+
+
+@given(st.integers(1, 500), st.data())
+def test_wilson_is_that_of_scipy(count: int, data: st.DataObject) -> None:
+    wrong = data.draw(st.integers(0, count))
+    found = shares.wilson(np.array(wrong / count), np.array(count), 0.9)
+    theirs = binomtest(wrong, count).proportion_ci(0.9, "wilson")
+    np.testing.assert_allclose(found, (theirs.low, theirs.high), atol=1e-12)
+
+
+def test_shares_of_one_run_have_the_intervals_of_its_metrics() -> None:
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(30), rng.integers(1, 6, 30))
+    cases = [f"c{i:03d}" for i in range(len(groups))]
+    labels = (groups + rng.integers(0, 5, len(groups)) > 20).astype(int)
+    logits = rng.normal(labels, 1)
+    columns = {"case": cases, "class": "yes", "label": labels, "logit": logits}
+    predictions = pd.DataFrame(columns | {"probability": 1 / (1 + np.exp(-logits))})
+    split = pd.DataFrame({"case": cases, "group": groups, "label": "", "partition": "test"})
+    metrics = evaluate_run(predictions, predictions, split, results_tree.EVALUATION)
+    sample = sample_of(predictions, split)
+    assert sample is not None
+    arm = runs.Arm("a", (runs.Member(Run("a", 0, 1, metrics, sample), sample),))
+    for truth, metric in ((1, "recall"), (0, "specificity")):
+        among = labels == truth
+        found = shares.of_groups(arm.mean, arm.wrong(0) & among, among, SETTINGS)
+        page = metrics["partitions"]["test"]["metrics"][metric]
+        expected = [1 - page[key] for key in ("value", "high", "low")]
+        assert found == pytest.approx(expected)
+        assert shares.of_cases(arm.mean, arm.wrong(0) & among, among, SETTINGS) == found
+
+
+def test_where_all_resamples_agree_a_share_counts_groups() -> None:
+    arm = runs.Arm("a", (member([1] * 6, [0.2] * 6),))
+    among = np.full(6, True)
+    theirs = binomtest(3, 3).proportion_ci(0.95, "wilson")
+    found = shares.of_groups(arm.mean, arm.wrong(0), among, SETTINGS)
+    assert found == pytest.approx((1, theirs.low, 1))
+
+
+def test_steps_of_a_chain_have_the_intervals_of_the_table(tmp_path: Path) -> None:
+    tree = results_tree.Tree(tmp_path, results_tree.LESIONS)
+    results_tree.write_data(tree)
+    results_tree.write_runs(tree)
+    folders, winner = tree.runs("predictions/*/*"), tree.results / "winner.json"
+    found = runs.read_results(tree.runs("metrics/*/*.json"), folders, [tree.split], winner)
+    assert found is not None
+    table = pd.read_csv(tree.results / "table.csv").set_index("arm")
+    measured = arms._measured(found, SETTINGS)
+    assert [arm.name for arm in measured] == sorted(results_tree.ARMS)
+    for arm in measured:
+        for metric in arms.STEPS:
+            columns = [metric, f"{metric}_low", f"{metric}_high"]
+            estimate = arms._estimate(arm, metric, SETTINGS.confidence)
+            np.testing.assert_allclose(estimate, table.loc[arm.name, columns].astype(float))
 
 
 def test_the_mean_of_runs_covers_every_case_once() -> None:

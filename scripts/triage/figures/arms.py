@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from triage.evaluation import arms as evaluated
+from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.intervals import estimate, mean_of
 from triage.figures import style
 from triage.figures.curves import History, read_history
 from triage.figures.decisions import LEAST_SPAN
-from triage.figures.runs import Arm, Results
-from triage.figures.settings import Point
+from triage.figures.runs import Results
+from triage.figures.settings import FigureSettings, Point
 
 COURSES = {"val_auc": "ROC AUC on validation", "val_loss": "loss on validation"}
 STEPS = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
@@ -72,14 +75,14 @@ def _point(values: Point) -> str:
     return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in values.items())
 
 
-def chain(names: Sequence[str], results: Results) -> Figure:
+def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> Figure:
     """Steps from arm to arm, each with what it adds to the one before and its interval."""
-    known = {arm.name: arm for arm in results.arms}
+    known = {arm.name: arm for arm in _measured(results, settings)}
     arms = [known[name] for name in names if name in known]
     figure, axes = style.panels(len(STEPS), height=3.6, columns=2)
     places = np.arange(len(arms))
     for ax, (metric, title) in zip(axes, STEPS.items(), strict=True):
-        found = np.array([_estimate(arm, results.partition, metric) for arm in arms])
+        found = np.array([_estimate(arm, metric, settings.confidence) for arm in arms])
         values, low, high = found.T
         edges = np.append(places - 0.5, len(arms) - 0.5)
         ax.stairs(values, edges, baseline=None, color=style.colour(0), linewidth=1.8)
@@ -92,7 +95,7 @@ def chain(names: Sequence[str], results: Results) -> Figure:
             capsize=3,
         )
         for place, arm in zip(places, arms, strict=True):
-            runs = [member.run.value(results.partition, metric) for member in arm.members]
+            runs = list(arm.values[metric].values())
             ax.plot(np.full(len(runs), place), runs, "o", color=style.colour(0), ms=4)
         for step, gain in enumerate(np.diff(values), 1):
             ax.annotate(
@@ -113,12 +116,20 @@ def chain(names: Sequence[str], results: Results) -> Figure:
     return figure
 
 
-def _estimate(arm: Arm, partition: str, metric: str) -> tuple[float, float, float]:
-    """The mean over the runs of a metric and of the ends of its interval."""
-    of_runs = [member.run.metrics["partitions"][partition] for member in arm.members]
-    pages = [page["metrics"][metric] for page in of_runs]
-    parts = [[each[key] for each in pages] for key in ("value", "low", "high")]
-    value, low, high = (
-        float(np.mean([np.nan if each is None else each for each in part])) for part in parts
+def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]:
+    """The arms as the study's table has them: all on the same resamples of groups."""
+    evaluation = EvaluationSettings(
+        replicates=settings.replicates,
+        confidence=settings.confidence,
+        seed=settings.seed,
+        bins=settings.bins,
+        operating_point=results.runs[0].metrics["operating_point"],
     )
-    return value, low, high
+    return evaluated.measure_arms(results.runs, evaluation)
+
+
+def _estimate(arm: evaluated.Arm, metric: str, confidence: float) -> tuple[float, float, float]:
+    """The mean over the runs of a metric, and its interval over the cases."""
+    value = mean_of(arm.values[metric])
+    found = estimate(metric, value, arm.replicates[metric], confidence)
+    return value, found.low, found.high

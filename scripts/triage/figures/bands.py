@@ -70,14 +70,17 @@ def roc_points(labels: Floats, probabilities: Floats, weights: Floats) -> tuple[
 
 
 def precision_recall(labels: Floats, probabilities: Floats, weights: Floats) -> Floats:
-    """The precision [rounds, points] at the highest threshold that reaches each recall of GRID."""
+    """The precision [rounds, points] at the highest threshold that reaches each recall of GRID.
+
+    NaN in rounds without a positive, as no recall is reached there.
+    """
     recalls, precisions = precision_recall_points(labels, probabilities, weights)
     values = []
     for recall, precision in zip(recalls, precisions, strict=True):
         # A recall of 0 has no precision of its own: it takes that of the surest positive.
         reached = np.searchsorted(recall, np.maximum(GRID, 1e-9) - 1e-12)
         values.append(precision[np.minimum(reached, len(precision) - 1)])
-    return np.stack(values)
+    return np.where(np.isnan(recalls[:, -1:]), np.nan, np.stack(values))
 
 
 def precision_recall_points(

@@ -74,7 +74,7 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "search" and compared:
         return related.search(compared.searches, results, sources.histories)
     if name == "chain" and compared:
-        return related.chain(compared.chain, results)
+        return related.chain(compared.chain, results, settings)
     shown, chosen = panels(results, settings), results.winner
     if name == "roc":
         return scores.roc(shown, chosen, settings)
@@ -93,9 +93,9 @@ def _picture(name: str, sources: Sources) -> Figure:
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
     if name == "votes":
-        return subsets.votes(own[0], sources.manifest, settings.confidence)
+        return subsets.votes(own[0], sources.manifest, settings)
     if name == "findings":
-        return subsets.findings(own, settings.confidence)
+        return subsets.findings(own, settings)
     return mistakes.mistakes(
         own,
         sources.images,

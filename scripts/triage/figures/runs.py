@@ -94,12 +94,13 @@ class Arm:
 class Results:
     """The arms of a study in the order of their files, on one partition, and the chosen one.
 
-    ``left_out``: how many more arms there are than a picture can hold.
+    ``runs``: those of all arms. ``left_out``: how many more arms there are than a picture can hold.
     """
 
     partition: str
     arms: tuple[Arm, ...]
     winner: Arm
+    runs: tuple[Run, ...]
     left_out: int = 0
 
 
@@ -128,7 +129,7 @@ def read_results(
     ranked = sorted(found, key=lambda arm: (arm is not chosen, -arm.validation))
     kept = {arm.name for arm in ranked[:MOST_ARMS]}
     shown = tuple(arm for arm in found if arm.name in kept)
-    return Results(partition, shown, chosen, len(found) - len(shown))
+    return Results(partition, shown, chosen, tuple(runs), len(found) - len(shown))
 
 
 def _joined(samples: Sequence[Sample], name: str) -> np.ndarray:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from triage.evaluation.intervals import SAME
 from triage.evaluation.metrics import in_bins
 from triage.evaluation.samples import Floats
-from triage.figures import bands, style
+from triage.figures import bands, shares, style
 from triage.figures.panels import Panel
 from triage.figures.runs import Arm
 from triage.figures.settings import FigureSettings
@@ -53,37 +55,20 @@ def reliability(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
     figure, axes = style.panels(len(panels), height=3.4, columns=3)
     edges = np.linspace(0, 1, settings.bins + 1)
     for panel, ax in zip(panels, axes, strict=True):
-        arm, index = panel.arm, panel.index
-        found = bands.band(
-            arm,
-            index,
-            bands.reliability(settings.bins),
-            settings.replicates,
-            settings.confidence,
-            settings.seed,
-        )
-        spread = np.concatenate(
-            [member.known(index).probabilities[:, index] for member in arm.members]
-        )
-        members = in_bins(spread, settings.bins)
-        counts = members.sum(axis=0)
-        filled = counts > 0
-        centre = (spread @ members)[filled] / counts[filled]
+        bins = calibration(panel, settings)
         ax.bar(
             edges[:-1],
-            0.2 * counts / counts.max(),
+            0.2 * bins.counts / bins.counts.max(),
             width=1 / settings.bins,
             align="edge",
             color=style.FAINT,
             edgecolor="white",
         )
         ax.plot([0, 1], [0, 1], color=style.QUIET, linewidth=0.8, linestyle=":")
-        middle = found.middle[filled]
-        below, above = middle - found.low[filled], found.high[filled] - middle
         ax.errorbar(
-            centre,
-            middle,
-            yerr=np.maximum(np.nan_to_num([below, above]), 0),
+            bins.centre,
+            bins.share,
+            yerr=np.maximum([bins.share - bins.low, bins.high - bins.share], 0),
             color=style.colour(0),
             marker="o",
             markersize=4,
@@ -94,6 +79,44 @@ def reliability(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
         ax.set(xlabel="mean predicted probability", ylabel="share of positives")
         style.square(ax)
     return figure
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Cases by predicted probability: ``counts`` [bins], and the rest of bins that hold a case.
+
+    ``centre`` is the mean probability, ``low`` and ``high`` are the limits of ``share``.
+    """
+
+    counts: Floats
+    centre: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+
+def calibration(panel: Panel, settings: FigureSettings) -> Calibration:
+    """The share of positives in bins of equal width.
+
+    Its interval is that of the bootstrap or, where resamples all agree (a single case does, with
+    itself), Wilson's for as many draws as there are groups.
+    """
+    arm, index, curve = panel.arm, panel.index, bands.reliability(settings.bins)
+    found = bands.band(arm, index, curve, settings.replicates, settings.confidence, settings.seed)
+    samples = [member.known(index) for member in arm.members]
+    spread = np.concatenate([sample.probabilities[:, index] for sample in samples])
+    groups = np.concatenate([sample.groups for sample in samples])
+    members = in_bins(spread, settings.bins)
+    counts = members.sum(axis=0)
+    filled = counts > 0
+    share, low, high = (each[filled] for each in (found.middle, found.low, found.high))
+    drawn = [len(np.unique(groups[column > 0])) for column in members.T[filled]]
+    limits = shares.wilson(share, np.array(drawn, float), settings.confidence)
+    agree = ~(high - low > SAME)
+    low, high = (
+        np.where(agree, other, own) for own, other in zip((low, high), limits, strict=True)
+    )
+    return Calibration(counts, (spread @ members)[filled] / counts[filled], share, low, high)
 
 
 def distributions(panels: Sequence[Panel]) -> Figure:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triage.figures import style
+from triage.figures import shares, style
 from triage.figures.panels import Panel
-from triage.figures.settings import Balancing
+from triage.figures.settings import Balancing, FigureSettings
 from triage.files import read_rows
 from triage.training import balance, draws
 from triage.training.settings import Balance
@@ -21,7 +21,7 @@ from triage.training.settings import Balance
 Row = Mapping[str, str]
 
 
-def votes(panel: Panel, manifest: Path, confidence: float) -> Figure:
+def votes(panel: Panel, manifest: Path, settings: FigureSettings) -> Figure:
     """How often the chosen arm is wrong, by how many annotators chose the positive class."""
     number = {row["case"]: int(row["votes"]) for row in read_rows(manifest) if row["votes"]}
     sample, wrong = panel.arm.mean, panel.arm.wrong(panel.index)
@@ -29,11 +29,15 @@ def votes(panel: Panel, manifest: Path, confidence: float) -> Figure:
     kinds = sorted(set(of_case[of_case >= 0].tolist()))
     if not kinds:
         return style.notice("no case of this part has a number of votes")
-    groups = [wrong[of_case == kind] for kind in kinds]
     figure, (ax,) = style.panels(1, height=3.2)
-    _shares(ax, groups, confidence, style.colour(0))
-    sizes = [len(group) for group in groups]
-    words = [f"{kind}\n{size} cases" for kind, size in zip(kinds, sizes, strict=True)]
+    words = []
+    for place, kind in enumerate(kinds):
+        among = of_case == kind
+        share, low, high = shares.of_cases(sample, wrong & among, among, settings)
+        ax.plot([place, place], [low, high], color=style.QUIET, linewidth=1.2)
+        ax.plot(place, share, "o", color=style.colour(0), markersize=7)
+        words.append(f"{kind}\n{among.sum()} cases")
+    ax.set_ylim(-0.02, 1.02)
     ax.set_xticks(range(len(kinds)), words)
     ax.set_xlabel(f"annotators who chose {panel.names[1]}")
     ax.set_title(f"{panel.title}: share of cases called wrongly")
@@ -41,20 +45,20 @@ def votes(panel: Panel, manifest: Path, confidence: float) -> Figure:
     return figure
 
 
-def findings(panels: Sequence[Panel], confidence: float) -> Figure:
+def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
     """Of the chosen arm, how often each finding is missed, and how often wrongly called."""
     figure, axes = style.panels(2, height=1.4 + 0.3 * len(panels), columns=2, left=1.5, sharey=True)
     titles = ("Missed where present", "Called where absent")
     for ax, truth, title in zip(axes, (1, 0), titles, strict=True):
         for place, panel in enumerate(panels):
-            labels = panel.arm.mean.labels[:, panel.index]
-            chosen = panel.arm.wrong(panel.index)[labels == truth]
-            if not len(chosen):
+            sample, wrong = panel.arm.mean, panel.arm.wrong(panel.index)
+            among = sample.labels[:, panel.index] == truth
+            if not among.any():
                 continue
-            share, low, high = _interval(chosen, confidence)
+            share, low, high = shares.of_groups(sample, wrong & among, among, settings)
             ax.plot([low, high], [place, place], color=style.QUIET, linewidth=1.2)
             ax.plot(share, place, "o", color=style.colour(1 - truth))
-            ax.text(1.02, place, f"{len(chosen)}", va="center", fontsize=7, color=style.QUIET)
+            ax.text(1.02, place, f"{among.sum()}", va="center", fontsize=7, color=style.QUIET)
         ax.set(xlim=(-0.02, 1.1), xlabel="share of cases")
         ax.set_title(title)
         ax.set_yticks(range(len(panels)), [panel.title for panel in panels])
@@ -130,22 +134,3 @@ def _pairs(
     ax.margins(y=0.15)
     ax.grid(visible=False, axis="x")
     ax.set_title(title)
-
-
-def _shares(
-    ax: Axes, groups: Sequence[npt.NDArray[np.bool_]], confidence: float, colour: str
-) -> None:
-    """Shares with their intervals, side by side."""
-    for place, group in enumerate(groups):
-        share, low, high = _interval(group, confidence)
-        ax.plot([place, place], [low, high], color=style.QUIET, linewidth=1.2)
-        ax.plot(place, share, "o", color=colour, markersize=7)
-    ax.set_ylim(-0.02, 1.02)
-
-
-def _interval(wrong: npt.NDArray[np.bool_], confidence: float) -> tuple[float, float, float]:
-    """The share of ``wrong`` and its interval (Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209)."""
-    from scipy.stats import binomtest  # here: takes half a second to load
-
-    found = binomtest(int(wrong.sum()), len(wrong)).proportion_ci(confidence, "wilson")
-    return float(wrong.mean()), float(found.low), float(found.high)
