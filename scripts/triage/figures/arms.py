@@ -20,6 +20,7 @@ from triage.figures.runs import Results
 from triage.figures.settings import FigureSettings, Point
 
 COURSES = {"val_auc": "ROC AUC on validation", "val_loss": "loss on validation"}
+SLANT = 20  # degrees: of names below axes
 STEPS = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
 
 
@@ -50,7 +51,7 @@ def search(
                 for history in courses.get(arm, []):
                     if column in history.columns:
                         ax.plot(history.epochs, history.columns[column], **look)
-            ax.set_title(f"{style.title(name)}: {title}")
+            ax.set_title(f"{name}: {title}")
             ax.set_xlabel("epoch")
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ranked = sorted(reached, key=reached.__getitem__)
@@ -79,7 +80,10 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
     """Steps from arm to arm, each with what it adds to the one before and its interval."""
     known = {arm.name: arm for arm in _measured(results, settings)}
     arms = [known[name] for name in names if name in known]
-    figure, axes = style.panels(len(STEPS), height=3.6, columns=2)
+    left, below = _slanted([arm.name for arm in arms])
+    height = 2.9 + below
+    figure, axes = style.panels(len(STEPS), height=height, columns=2, left=left)
+    figure.subplots_adjust(bottom=below / figure.get_figheight())
     places = np.arange(len(arms))
     for ax, (metric, title) in zip(axes, STEPS.items(), strict=True):
         found = np.array([_estimate(arm, metric, settings.confidence) for arm in arms])
@@ -110,10 +114,20 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
         bottom, top = ax.get_ylim()
         margin = max(0.02, (LEAST_SPAN - (top - bottom)) / 2)
         ax.set_ylim(bottom - margin, top + margin)
-        ax.set_xticks(places, [style.title(arm.name) for arm in arms], rotation=20, ha="right")
+        names = [arm.name for arm in arms]
+        ax.set_xticks(places, names, rotation=SLANT, ha="right", rotation_mode="anchor")
         ax.set_title(f"{title}, {results.partition}")
-    figure.subplots_adjust(bottom=0.24)
     return figure
+
+
+def _slanted(names: Sequence[str]) -> tuple[float, float]:
+    """The inches that slanted names below axes take to the left of them, and down."""
+    angle = np.deg2rad(SLANT)
+    widths = [style.width(name, style.RC["xtick.labelsize"]) for name in names]
+    step = 3.5 / max(1, len(names))  # at least that far is a name from the one before
+    reaches = [width * np.cos(angle) - place * step for place, width in enumerate(widths)]
+    down = max(widths, default=0) * np.sin(angle)
+    return max(style.LEFT, *reaches), float(down) + 0.3
 
 
 def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]:

@@ -50,7 +50,7 @@ def curves(paths: Iterable[Path], kept: Container[str] | None = None) -> Figure:
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
     for i, (arm, histories) in enumerate(arms.items()):
         pair = axes[2 * i : 2 * i + 2]
-        pair[0].set_title(style.title(arm))  # long names run on over the second one
+        pair[0].set_title(arm)  # long names run on over the second one
         for measure, ax in zip(MEASURES, pair, strict=True):
             _panel(ax, histories, measure)
             ax.set(xlabel="epoch", ylabel=measure)

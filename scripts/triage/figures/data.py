@@ -273,20 +273,33 @@ def counts(study: Study) -> Figure:
     cases = [case | {"age": _decade(case["age"])} for case in study.cases]
     parts = [part for part in PARTITIONS if any(case["partition"] == part for case in cases)]
     kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
-    figure, axes = style.panels(1 + len(kinds), height=2.8, columns=2, left=0.8)
-    for kind, ax in zip(["label", *kinds], axes, strict=True):
-        sizes = Counter(
+    sizes = {
+        kind: Counter(
             (value or UNKNOWN, case["partition"])
             for case in cases
             for value in case[kind].split("|")
         )
-        present = {value for value, _ in sizes}
-        known = study.settings.classes if kind == "label" else sorted(present - {UNKNOWN})
-        order = (*known, UNKNOWN)
-        _bars(ax, sizes, [value for value in order if value in present], parts)
+        for kind in ("label", *kinds)
+    }
+    values = {kind: _values(each, kind, study.settings.classes) for kind, each in sizes.items()}
+    order = ["label", *sorted(kinds, key=lambda kind: -len(values[kind]))]  # like beside like
+    most = [max(len(values[kind]) for kind in order[i : i + 2]) for i in range(0, len(order), 2)]
+    heights = [0.75 + max(1.2, (0.13 * len(parts) + 0.05) * rows) for rows in most]
+    left = style.room(value for each in values.values() for value in each)
+    figure, axes = style.panels(len(order), height=heights, columns=2, left=left)
+    for i, (kind, ax) in enumerate(zip(order, axes, strict=True)):
+        _bars(ax, sizes[kind], values[kind], parts)
+        ax.set_ylim(max(len(values[kind]), most[i // 2] / 2) - 0.5, -0.5)
         ax.set_title(f"cases by {'class' if kind == 'label' else kind}")
     style.key(figure, [style.swatch(i) for i in range(len(parts))], parts)
     return figure
+
+
+def _values(sizes: Counter[tuple[str, str]], kind: str, classes: tuple[str, ...]) -> list[str]:
+    """The values of a kind that cases have, in their order."""
+    present = {value for value, _ in sizes}
+    known = classes if kind == "label" else sorted(present - {UNKNOWN})
+    return [value for value in (*known, UNKNOWN) if value in present]
 
 
 def _decade(age: str) -> str:
@@ -302,7 +315,6 @@ def _bars(ax: Axes, sizes: Counter[tuple[str, str]], values: list[str], parts: l
         bars = ax.barh(where, widths, height * 0.92, color=style.colour(i))
         ax.bar_label(bars, [str(width or "") for width in widths], fontsize=6.5, padding=2)
     ax.set_yticks(range(len(values)), values)
-    ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("cases")
 

@@ -18,10 +18,14 @@ SHOWN = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "balanced_accuracy": "balance
 
 def confusion(panels: Sequence[Panel]) -> Figure:
     """Confusion matrices at the operating point, the mean over an arm's runs."""
-    figure, axes = style.panels(len(panels), height=2.9, columns=4, left=0.85)
+    names = [style.wrapped(name, 0.8, 8) for name in panels[0].names]
+    left = style.room(names, more=0.2)
+    columns = min(4, len(panels))
+    height = min(2.9, style.WIDTH / columns - left + 0.7)  # no more than squares need
+    figure, axes = style.panels(len(panels), height=height, columns=columns, left=left)
     for panel, ax in zip(panels, axes, strict=True):
         matrix = np.mean([_matrix(member, panel.index) for member in panel.arm.members], axis=0)
-        _draw_matrix(ax, matrix, panel.names)
+        _draw_matrix(ax, matrix, names)
         ax.set_title(panel.title)
     return figure
 
@@ -53,7 +57,8 @@ def seeds(results: Results) -> Figure:
     """Every run as a point, with the mean of its arm and one deviation to both sides."""
     arms = results.arms
     height = 0.9 + 0.35 * len(arms)
-    figure, axes = style.panels(len(SHOWN), height=height, columns=3, left=1.0, sharey=True)
+    left = style.room(arm.name for arm in arms)
+    figure, axes = style.panels(len(SHOWN), height=height, columns=3, left=left, sharey=True)
     for (metric, name), ax in zip(SHOWN.items(), axes, strict=True):
         for row, arm in enumerate(arms):
             values = np.array(
@@ -73,6 +78,6 @@ def seeds(results: Results) -> Figure:
         margin = max(0.0, LEAST_SPAN - (high - low)) / 2
         ax.set_xlim(low - margin, high + margin)
         ax.set_title(name)
-        ax.set_yticks(range(len(arms)), [style.title(arm.name) for arm in arms])
+        ax.set_yticks(range(len(arms)), [arm.name for arm in arms])
         ax.set_ylim(len(arms) - 0.5, -0.5)
     return figure

@@ -63,7 +63,7 @@ def mistakes(
         if found := surest(panels, truth, count):
             kinds[f"{names[truth]}\ncalled {names[1 - truth]}"] = found
     if not kinds:
-        return style.notice(f"{style.title(panels[0].arm.name)} makes no mistake on these cases")
+        return style.notice(f"{panels[0].arm.name} makes no mistake on these cases")
     if images.most_slices > 1:
         return _volumes(kinds, images, slices, shown)
     return _pictures(kinds, images, shown)

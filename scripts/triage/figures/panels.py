@@ -28,9 +28,11 @@ class Panel:
         return float(known.mean()) if len(known) else float("nan")
 
     def titled(self, metric: str, name: str) -> str:
-        """The title with a metric's value."""
+        """The title with a metric's value, which a line break does not part."""
         value = self.value(metric)
-        return self.title if np.isnan(value) else f"{self.title}: {name} {value:.3f}"
+        if np.isnan(value):
+            return self.title
+        return f"{self.title}: {name}\N{NO-BREAK SPACE}{value:.3f}"
 
     def _value(self, member: Member, metric: str) -> float:
         page = member.run.metrics["partitions"][self.partition]
@@ -49,4 +51,4 @@ def panels(results: Results, settings: FigureSettings) -> list[Panel]:
             for index, label in enumerate(arm.mean.classes)
         ]
     names = (settings.classes[0], settings.classes[-1])
-    return [Panel(arm, 0, style.title(arm.name), names, results.partition) for arm in results.arms]
+    return [Panel(arm, 0, arm.name, names, results.partition) for arm in results.arms]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ COLUMNS = ["case", "index", "class", "probability"]
 NONE = pd.DataFrame(columns=COLUMNS)
 LOOK: style.Look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
 NAMED = 25  # more patients than this can't be named beside their rows
+NAME = 6  # points: the size of their names
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,18 @@ def probabilities(chosen: Arm, slices: Slices, settings: FigureSettings) -> Figu
     """The probability of every slice: a line a patient, and all patients as a map by class."""
     if slices.table.empty:
         return style.notice("no arm looks at single slices")
-    figure, axes = style.panels(4, height=3.0, columns=2)
+    kinds = [slices.table.loc[_ordered(chosen, truth, slices.table)] for truth in (0, 1)]
+    names = [
+        [pseudonyms.shown(case, settings.pseudonyms) for case in shown.index] for shown in kinds
+    ]
+    left = style.room(itertools.chain(*filter(_are_few, names)), NAME, more=0.2)
+    figure, axes = style.panels(4, height=3.0, columns=2, left=left)
     for truth, label in enumerate((settings.classes[0], settings.classes[-1])):
-        shown = slices.table.loc[_ordered(chosen, truth, slices.table)]
-        lines, chart = axes[truth], axes[2 + truth]
-        lines.set_title(f"{style.title(slices.arm)}, {label}")
+        shown, lines, chart = kinds[truth], axes[truth], axes[2 + truth]
+        lines.set_title(f"{slices.arm}, {label}")
         if len(shown):
             _lines(lines, shown, style.colour(truth))
-            names = [pseudonyms.shown(case, settings.pseudonyms) for case in shown.index]
-            _map(chart, shown, names)
+            _map(chart, shown, names[truth])
     style.colour_key(figure, "probability", LOOK["cmap"])
     return figure
 
@@ -90,8 +95,12 @@ def _map(ax: Axes, chosen: pd.DataFrame, names: Sequence[str]) -> None:
     ax.imshow(chosen.to_numpy(), aspect="auto", extent=extent, **LOOK)
     ax.set(xlabel="slice", ylabel="patient")
     ax.grid(visible=False)
-    if len(chosen) <= NAMED:
-        ax.set_yticks(range(len(chosen)), names, fontsize=6)
+    if _are_few(names):
+        ax.set_yticks(range(len(chosen)), names, fontsize=NAME)
+
+
+def _are_few(names: Sequence[str]) -> bool:
+    return len(names) <= NAMED
 
 
 def _span(chosen: pd.DataFrame) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from triage.files import atomic
@@ -27,6 +30,8 @@ INK = "#222222"
 
 WIDTH = 10.0  # inches
 KEY = 0.35  # inches: the row of the key
+LEFT = 0.62  # inches: the room for labels left of axes, if nothing asks for more
+TITLES = ((1, 10), (1, 9), (1, 8), (2, 8), (2, 7), (2, 6), (2, 5))  # lines, and size of letters
 DPI = 120  # of images; what is drawn of lines is written as SVG
 
 # What a plotting call is told about looks.
@@ -70,30 +75,62 @@ def styled() -> Iterator[None]:
 
 
 def panels(
-    count: int, *, height: float, columns: int = 3, left: float = 0.62, **options: Any
+    count: int,
+    *,
+    height: float | Sequence[float],
+    columns: int = 3,
+    left: float = LEFT,
+    **options: Any,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of ``count`` axes, row by row, with room for titles, labels and a key on top.
 
-    ``height`` is that of one row and ``left`` the room for labels left of each axes, in inches.
+    ``height`` is that of a row, or of each row, and ``left`` the room for labels left of each axes,
+    in inches; axes that share y have labels left of the first one only.
     """
     columns = max(1, min(columns, count))
     rows = max(1, -(-count // columns))
-    tall = KEY + rows * height
+    heights = np.full(rows, height, float) if isinstance(height, float | int) else np.array(height)
+    tall = KEY + float(heights.sum())
     figure = Figure(figsize=(WIDTH, tall))
-    each = WIDTH / columns
+    between = 0.35 if options.get("sharey") else left + 0.15
+    each = (WIDTH - left - 0.15 - (columns - 1) * between) / columns
     # Margins by hand: automatic layout draws everything twice.
     figure.subplots_adjust(
         left=left / WIDTH,
         right=1 - 0.15 / WIDTH,
         top=1 - (KEY + 0.25) / tall,
         bottom=0.5 / tall,
-        wspace=(left + 0.15) / (each - left - 0.15),
-        hspace=0.75 / (height - 0.75),
+        wspace=between / each,
+        hspace=0.75 / float((heights - 0.75).mean()),
     )
-    axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    inner = {"height_ratios": heights - 0.75}
+    axes = list(figure.subplots(rows, columns, squeeze=False, gridspec_kw=inner, **options).flat)
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
+
+
+def width(words: str, size: float, weight: str = "normal") -> float:
+    """How many inches a text takes, that is its longest line."""
+    font = FontProperties(size=size, weight=weight)
+    measure = text_to_path.get_text_width_height_descent
+    return max(measure(line, font, ismath=False)[0] for line in words.split("\n")) / 72
+
+
+def room(names: Iterable[str], size: float = RC["ytick.labelsize"], more: float = 0) -> float:
+    """The inches left of axes whose scale has ``names``, and a label that takes ``more``."""
+    longest = max((width(name, size) for name in names), default=0.0)
+    return max(LEFT, longest + 0.2 + more)
+
+
+def wrapped(words: str, inches: float, size: float, weight: str = "normal") -> str:
+    """``words`` in lines no wider than ``inches``, broken after spaces and underscores."""
+    lines = [""]
+    for piece in re.findall(r"[^ _]*[ _]?", words):
+        if lines[-1] and width((lines[-1] + piece).rstrip(), size, weight) > inches:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def key(figure: Figure, handles: Sequence[Artist], words: Sequence[str]) -> None:
@@ -163,8 +200,45 @@ def notice(text: str) -> Figure:
     return figure
 
 
+def fit_titles(figure: Figure) -> None:
+    """Make the titles of axes smaller, or break them, where they don't fit beside each other."""
+    titled = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    texts = [ax.get_title(loc="left") for ax in titled]
+    rooms = [_room_right_of(ax, titled) for ax in titled]
+    for lines, size in TITLES:
+        fitted = [
+            text if lines == 1 else wrapped(text, inches, size, "bold")
+            for text, inches in zip(texts, rooms, strict=True)
+        ]
+        both = list(zip(fitted, rooms, strict=True))
+        if all(
+            text.count("\n") < lines and width(text, size, "bold") <= inches
+            for text, inches in both
+        ):
+            break
+    for ax, text in zip(titled, fitted if titled else [], strict=True):
+        ax.set_title(text, fontsize=size)
+
+
+def _room_right_of(ax: Axes, others: Sequence[Axes]) -> float:
+    """The inches from the left of ``ax`` to the next of the others, or to the figure's edge."""
+    starts = [1.0]
+    own = _corner(ax)
+    for left, top in map(_corner, others):
+        if abs(top - own[1]) < 1e-6 and left > own[0] + 1e-6:
+            starts.append(left)
+    return (min(starts) - own[0]) * WIDTH - 0.12
+
+
+def _corner(ax: Axes) -> tuple[float, float]:
+    ax.apply_aspect()
+    box = ax.get_position()
+    return box.x0, box.y1
+
+
 def save(figure: Figure, target: Path) -> None:
     """Write ``figure`` as PNG or SVG, by the suffix of ``target``, without date or version."""
+    fit_titles(figure)
     with atomic(target) as partial:
         if target.suffix == ".svg":
             figure.savefig(partial, metadata={"Date": None, "Creator": None})

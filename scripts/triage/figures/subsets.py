@@ -47,7 +47,9 @@ def votes(panel: Panel, manifest: Path, settings: FigureSettings) -> Figure:
 
 def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
     """Of the chosen arm, how often each finding is missed, and how often wrongly called."""
-    figure, axes = style.panels(2, height=1.4 + 0.3 * len(panels), columns=2, left=1.5, sharey=True)
+    left = style.room(panel.title for panel in panels)
+    height = 1.4 + 0.3 * len(panels)
+    figure, axes = style.panels(2, height=height, columns=2, left=left, sharey=True)
     titles = ("Missed where present", "Called where absent")
     for ax, truth, title in zip(axes, (1, 0), titles, strict=True):
         for place, panel in enumerate(panels):
@@ -58,8 +60,8 @@ def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
             share, low, high = shares.of_groups(sample, wrong & among, among, settings)
             ax.plot([low, high], [place, place], color=style.QUIET, linewidth=1.2)
             ax.plot(share, place, "o", color=style.colour(1 - truth))
-            ax.text(1.02, place, f"{among.sum()}", va="center", fontsize=7, color=style.QUIET)
-        ax.set(xlim=(-0.02, 1.1), xlabel="share of cases")
+            ax.text(1.04, place, f"{among.sum()}", va="center", fontsize=7, color=style.QUIET)
+        ax.set(xlim=(-0.02, 1.13), xlabel="share of cases")
         ax.set_title(title)
         ax.set_yticks(range(len(panels)), [panel.title for panel in panels])
         ax.set_ylim(len(panels) - 0.5, -0.5)
@@ -80,11 +82,11 @@ def balancing(
         own = axes[place * columns : (place + 1) * columns]
         words = _words(settings)
         counted = [row["label"].split("|") for row in rows]
-        _pairs(own[0], list(classes), counted, times, f"{style.title(arm)} ({words}): classes")
+        _pairs(own[0], list(classes), counted, times, f"{arm} ({words}): classes")
         if has_votes:
             given = [[row["votes"]] for row in rows]
             kinds = sorted({each[0] for each in given})
-            _pairs(own[1], kinds, given, times, f"{style.title(arm)}: votes")
+            _pairs(own[1], kinds, given, times, f"{arm}: votes")
     style.key(figure, [style.swatch(i) for i in range(2)], ["in the training part", "in an epoch"])
     return figure
 

@@ -83,7 +83,7 @@ def sheet(rows: Sequence[Sequence[Image | None]]) -> Sheet:
 def figure(shown: Sheet, names: Sequence[str] = (), size: float = 8) -> Figure:
     """A sheet as a figure of its own, with the names left of the rows."""
     height, width = shown.picture.shape[:2]
-    left = 0.25 + max(len(line) for name in names for line in name.split("\n")) * size / 115
+    left = 0.1 + max((style.width(name, size) for name in names), default=0)
     inches = (style.WIDTH - left) * height / width
     drawn = Figure(figsize=(style.WIDTH, inches))
     ax = drawn.add_axes((left / style.WIDTH, 0, 1 - left / style.WIDTH, 1))
