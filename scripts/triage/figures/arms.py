@@ -21,6 +21,7 @@ from triage.figures.settings import FigureSettings, Point
 
 COURSES = {"val_auc": "ROC AUC on validation", "val_loss": "loss on validation"}
 SLANT = 20  # degrees: of names below axes
+PARTS = {"test": "the test part", "val": "validation"}
 STEPS = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
 
 
@@ -116,7 +117,7 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
         ax.set_ylim(bottom - margin, top + margin)
         names = [arm.name for arm in arms]
         ax.set_xticks(places, names, rotation=SLANT, ha="right", rotation_mode="anchor")
-        ax.set_title(f"{title}, {results.partition}")
+        ax.set_title(f"{title} on {PARTS[results.partition]}")
     return figure
 
 

@@ -34,12 +34,14 @@ SHORT = 200  # pixels along a side
 class Source:
     """A trained network with the images of its study, and what it predicted for labelled cases.
 
-    ``predictions``: rows of a table of predictions, of the test part or else of validation.
+    ``predictions``: rows of a table of predictions, of the test part or else of validation;
+    ``partition`` says which.
     """
 
     checkpoint: Checkpoint
     images: Images
     predictions: tuple[dict[str, str], ...]
+    partition: str
     device: torch.device
     settings: ExplainSettings
 
@@ -52,12 +54,16 @@ class Source:
         device: torch.device,
         settings: ExplainSettings,
     ) -> Source:
-        """``predictions``: the run's tables, of which the first with a labelled case is taken."""
-        tables = (
-            [row for row in read_rows(path, "predict") if row["label"]] for path in predictions
-        )
-        rows = next((found for found in tables if found), [])
-        return cls(Checkpoint.load(checkpoint), images, tuple(rows), device, settings)
+        """``predictions``: the run's tables, of which the first with a labelled case is taken.
+
+        They are ``<partition>.csv``.
+        """
+        tables = {
+            path.stem: tuple(row for row in read_rows(path, "predict") if row["label"])
+            for path in predictions
+        }
+        part = next((name for name, rows in tables.items() if rows), predictions[0].stem)
+        return cls(Checkpoint.load(checkpoint), images, tables[part], part, device, settings)
 
     @property
     def has_scans(self) -> bool:
@@ -134,6 +140,8 @@ def attention(source: Source) -> Figure:
     figure = tiles.figure(drawn, labels)
     for place, words in enumerate(notes):
         tiles.write_names(figure, drawn, place, words)
+    if source.partition == "val":
+        style.remark(figure, style.ON_VALIDATION)
     return figure
 
 

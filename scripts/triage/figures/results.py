@@ -34,6 +34,8 @@ NAMES = (
     "chain",
 )
 
+OF_TRAINING = ("curves", "balancing", "search")  # no pictures of the part that arms are compared on
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -54,10 +56,19 @@ def draw(sources: Sources, targets: Iterable[Path]) -> Iterator[tuple[Path, Figu
         if target.stem not in NAMES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(NAMES)}")
         figure = _picture(target.stem, sources)
-        if sources.results and sources.results.left_out:
-            words = f"{sources.results.left_out} arms that are worse on validation are left out"
-            style.remark(figure, words)
+        if sources.results and (words := _remarks(target.stem, sources.results)):
+            style.remark(figure, "\n".join(words))
         yield target, figure
+
+
+def _remarks(name: str, results: Results) -> list[str]:
+    """What has to be said of a picture as a whole."""
+    words = []
+    if results.left_out:
+        words.append(f"{results.left_out} arms that are worse on validation are left out")
+    if results.partition == "val" and name not in OF_TRAINING:
+        words.append(style.ON_VALIDATION)
+    return words
 
 
 def _picture(name: str, sources: Sources) -> Figure:

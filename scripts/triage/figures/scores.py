@@ -138,7 +138,7 @@ def distributions(panels: Sequence[Panel]) -> Figure:
         ax.set_title(panel.title)
         ax.set(xlim=(-0.01, 1.01), ylabel="cases")
         ax.tick_params(axis="x", pad=12)
-        ax.set_xlabel("predicted probability")
+        ax.set_xlabel("predicted probability", labelpad=1)
     style.key(figure, [style.swatch(0), style.swatch(1)], panels[0].names)
     return figure
 

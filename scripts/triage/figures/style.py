@@ -33,6 +33,7 @@ KEY = 0.35  # inches: the row of the key
 LEFT = 0.62  # inches: the room for labels left of axes, if nothing asks for more
 TITLES = ((1, 10), (1, 9), (1, 8), (2, 8), (2, 7), (2, 6), (2, 5))  # lines, and size of letters
 DPI = 120  # of images; what is drawn of lines is written as SVG
+ON_VALIDATION = "on the validation part: no test case is labelled"  # of results
 
 # What a plotting call is told about looks.
 Look = dict[str, Any]
@@ -148,10 +149,23 @@ def key(figure: Figure, handles: Sequence[Artist], words: Sequence[str]) -> None
 
 
 def remark(figure: Figure, words: str) -> None:
-    """Say something of the whole picture in its top left corner."""
+    """Say something of the whole picture in its top left corner, which grows where it is taken."""
     inches = 0.08
+    _make_room(figure, 2 * inches + 0.14 * (words.count("\n") + 1))
     place = (inches / WIDTH, 1 - inches / figure.get_figheight())
     figure.text(*place, words, ha="left", va="top", fontsize=8, color=QUIET)
+
+
+def _make_room(figure: Figure, inches: float) -> None:
+    """Make ``figure`` higher where less than that is free above its axes."""
+    tall = figure.get_figheight()
+    boxes = {ax: ax.get_position(original=True) for ax in figure.axes}
+    top = max((box.y1 for box in boxes.values()), default=0.0)
+    higher = tall + max(0.0, inches - (1 - top) * tall)
+    scale = tall / higher
+    for ax, box in boxes.items():
+        ax.set_position((box.x0, box.y0 * scale, box.width, box.height * scale))
+    figure.set_figheight(higher)
 
 
 def colour_key(figure: Figure, words: str, colours: str) -> None:
