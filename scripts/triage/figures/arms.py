@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from triage.evaluation import arms as evaluated
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.intervals import estimate, mean_of
+from triage.evaluation.intervals import estimate
 from triage.figures import style
 from triage.figures.curves import History, read_history
 from triage.figures.decisions import LEAST_SPAN
@@ -81,6 +81,8 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
     """Steps from arm to arm, each with what it adds to the one before and its interval."""
     known = {arm.name: arm for arm in _measured(results, settings)}
     arms = [known[name] for name in names if name in known]
+    if not arms:
+        return style.notice("no arm of the chain has a labelled case")
     left, below = _slanted([arm.name for arm in arms])
     height = 2.9 + below
     figure, axes = style.panels(len(STEPS), height=height, columns=2, left=left)
@@ -145,6 +147,6 @@ def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]
 
 def _estimate(arm: evaluated.Arm, metric: str, confidence: float) -> tuple[float, float, float]:
     """The mean over the runs of a metric, and its interval over the cases."""
-    value = mean_of(arm.values[metric])
-    found = estimate(metric, value, arm.replicates[metric], confidence)
+    value, replicates = arm.means[metric], arm.replicates[metric]
+    found = estimate(metric, value, replicates, confidence, classes=arm.classes)
     return value, found.low, found.high
