@@ -20,6 +20,12 @@ from triage.files import read_rows, read_table, write_array, write_json, write_r
 PROJECT = Path(__file__).parent.parent
 ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
 SEEDS = (1, 2)
+# Of volumes: the stage of each arm, the arm it goes on from, and its weights, all and trained.
+STAGES = {
+    "resnet18": ("training", None, 11_176_512, 11_176_512),
+    "lstm": ("sequence", "resnet18", 198_785, 198_785),
+    "finetuned": ("finetuning", "lstm", 11_375_297, 11_375_168),
+}
 EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png")
 EXPLORED_VOLUMES = ("patients.png", "spots.png")
 DRAWN = (
@@ -40,7 +46,10 @@ EVALUATION = EvaluationSettings(replicates=100)
 
 @dataclass(frozen=True)
 class Study:
-    """What kind of study it is; ``slices`` above 1 makes volumes of ``roles``."""
+    """What kind of study it is.
+
+    ``slices`` above 1 makes volumes of ``roles``; ``tested``: cases of a test part are labelled.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -49,6 +58,7 @@ class Study:
     multilabel: bool = False
     channels: int = 3
     size: int = 64
+    tested: bool = True
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -114,9 +124,11 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     manifest, split, stacks = [], [], {}
     for i in range(cases + unlabelled):
         case = f"P{i:03d}"
-        label = "" if i >= cases else _label(study, i)
+        part = ("val", "test", "train", "train")[i // 2 % 4]
+        known = i < cases and (study.tested or part != "test")
+        label = _label(study, i) if known else ""
         stacks[case] = _image(study, rng, label)
-        part = "unlabelled" if not label else ("val", "test", "train", "train")[i // 2 % 4]
+        part = part if label else "unlabelled"
         same = {"case": case, "group": case, "label": label}
         files = {role: f"{case}/{role}.mha" for role in study.roles}
         source = {
@@ -202,15 +214,21 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
 
 
 def _write_record(tree: Tree, run: str) -> None:
+    arm, volumes = run.split("/")[0], tree.study.slices > 1
+    stage, _, weights, trained = STAGES[arm if volumes else "resnet18"]
     demo = PROJECT / "presets" / "demo.yaml"
     recipe = yaml.safe_load(demo.read_text(encoding="utf-8"))["recipe"]
     record = {
         "settings": {
-            "arm": run.split("/")[0],
-            "images": {"reader": "folders", "mode": "rgb", "size": None},
+            "arm": arm,
+            "images": {
+                "reader": "volumes" if volumes else "folders",
+                "mode": "volume" if volumes else "rgb",
+                "size": None,
+            },
             "recipe": recipe,
-            "sequence": None,
-            "stage": "training",
+            "sequence": {"frozen": True} if stage == "sequence" else None,
+            "stage": stage,
         },
         "code": "0123456789abcdef",
         "git_commit": "0" * 40,
@@ -218,7 +236,8 @@ def _write_record(tree: Tree, run: str) -> None:
         "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
         "seconds": 12.5,
         "device": "x86_64 processor, 2 cores",
-        "weights": 11_176_512,
+        "weights": weights,
+        "trained_weights": trained,
         "cases": {"train": 24, "val": 12},
     }
     write_json(record, tree.results / "training" / run / "record.json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triage.errors import UserError
 from triage.files import read_json
+from triage.report import decisions
 from triage.report.data import Data, read_data
 from triage.report.pictures import Caption, Picture, embed, read_captions
-from triage.report.results import Results, read_results
+from triage.report.results import Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
 from triage.report.tables import NONE, Cell, Table, count
@@ -27,8 +28,13 @@ GROUPS = {
     "explain": "What the network sees",
 }
 
-
+ON_VALIDATION = (
+    "on validation: no test case of the study is labelled. These cases had a part in choosing the "
+    "model, so the value is too good."
+)
 PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
+
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's part of the page."""
+    """A study's part of the page; ``chosen``: what validation chose, where that is measured."""
 
     name: str
     title: str
@@ -80,6 +86,7 @@ class Study:
     confidence: str
     data: Data
     results: Results
+    chosen: str
     limits: tuple[str, ...]
     pictures: tuple[tuple[str, tuple[Picture, ...]], ...]
     runs: tuple[Run, ...]
@@ -108,7 +115,10 @@ def _study(
     name = settings.name
     text = words["studies"].get(name, {})
     metrics, records = _of(name, files.metrics), _of(name, files.records)
-    runs = read_runs(metrics, records)
+    runs, measured = read_runs(metrics, records), read_metrics(metrics)
+    results = read_results(
+        _one(name, files.tables), measured, "generated data" if settings.phantom else ""
+    )
     data = read_data(
         _one(name, files.manifests),
         _one(name, files.splits),
@@ -126,15 +136,22 @@ def _study(
         phantom=settings.phantom,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        results=read_results(
-            _one(name, files.tables), "generated data" if settings.phantom else ""
-        ),
+        results=results,
+        chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *text.get("limits", []), *words["limits"]),
         pictures=_pictures(_of(name, files.figures), captions),
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
     )
+
+
+def _chosen(
+    results: Results, measured: Mapping[str, Sequence[Json]], records: Sequence[Path]
+) -> str:
+    recipes = [read_json(path)["settings"]["recipe"] for path in records]
+    runs = [run for each in measured.values() for run in each]
+    return decisions.by_validation(recipes, runs, bool(results.winner))
 
 
 def _papers(path: Path) -> dict[str, tuple[Section, ...]]:
@@ -158,7 +175,8 @@ def _overview(studies: Sequence[Study]) -> Table:
         )
         for study in studies
     )
-    return Table("Studies", columns, rows)
+    flattered = any(study.results.partition == "val" for study in studies)
+    return Table("Studies", columns, rows, note=ON_VALIDATION if flattered else "")
 
 
 def _question(classes: Sequence[str]) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from triage.files import read_rows
+from triage.files import read_json, read_rows
+from triage.report import decisions
+from triage.report.estimates import classes_counted
 from triage.report.tables import NONE, Cell, Table, count, number
 
 METRICS = {
@@ -22,8 +25,16 @@ METRICS = {
     "ece": "calibration error",
 }
 ZERO_RATE = "zero_rate"
+PARTS = {"val": "validation", "test": "test"}
+UNMEASURED = "no case outside the training part is labelled"
+DASH = (
+    f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
+    "case is called positive (each run's metrics.json says why), and where there is nothing to "
+    "compare. A value has no interval where all resamples give the same one, or too few give any."
+)
 
 Row = Mapping[str, str]
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,53 +42,101 @@ class Results:
     """The arms with their metrics, published values beside ours, and what the chosen arm reaches.
 
     ``winner`` and ``reached`` (its ROC AUC with interval) are empty where no arm could be chosen.
+    ``partition`` is the part that all is measured on, None where no case is. ``decisions`` says how
+    thresholds were chosen.
     """
 
     arms: Table
     published: Table | None
     winner: str
     reached: Cell
+    partition: str | None
+    decisions: str
 
 
-def read_results(path: Path, data: str = "") -> Results:
-    """The results of a study from its table; ``data`` names its data, if not as the table does."""
+@dataclass(frozen=True)
+class Measured:
+    """The metrics of all runs by arm, and the part that the table is about, if any."""
+
+    runs: Mapping[str, Sequence[Json]]
+    partition: str | None
+
+    @property
+    def compared(self) -> bool:
+        """Whether arms are tested against each other: not where the same cases chose the best."""
+        return self.partition == "test"
+
+    def pages(self, arm: str) -> list[Json]:
+        """The metrics of an arm's runs; of the zero rate, those that any run has of it."""
+        known = self.partition or ""
+        if arm != ZERO_RATE:
+            return [
+                page for run in self.runs.get(arm, ()) if (page := run["partitions"].get(known))
+            ]
+        pages = [page for each in self.runs for page in self.pages(each)]
+        return [{**page, "metrics": page["zero_rate"]["metrics"]} for page in pages]
+
+
+def read_metrics(paths: Sequence[Path]) -> dict[str, list[Json]]:
+    """The metrics of all runs, by arm."""
+    found: dict[str, list[Json]] = {}
+    for path in paths:
+        found.setdefault(path.parent.name, []).append(read_json(path))
+    return found
+
+
+def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = "") -> Results:
+    """The results of a study from its table and the ``metrics`` of its runs, by arm.
+
+    ``data`` names its data, if not as the table does.
+    """
     rows = read_rows(path)
     chosen = next((row for row in rows if _is_chosen(row)), None)
+    measured = [row for row in rows if _float(row["cases"])]
+    found = Measured(metrics, measured[0]["partition"] if measured else None)
     return Results(
-        _arms([row for row in rows if _float(row["cases"]) or _float(row["runs"])]),
+        _arms([row for row in rows if row in measured or _float(row["runs"])], found),
         _published(rows, data),
         arm_title(chosen["arm"]) if chosen else "",
-        _metric(chosen, "roc_auc") if chosen else Cell(NONE),
+        _reached(chosen, found),
+        found.partition,
+        decisions.of_study(run for runs in metrics.values() for run in runs),
     )
 
 
-def _arms(rows: Sequence[Row]) -> Table:
+def _arms(rows: Sequence[Row], measured: Measured) -> Table:
+    p_value = ("p (Holm)",) if measured.compared else ()
     first, *others = METRICS.values()
-    columns = ("arm", "runs", "cases", first, "difference", "p (Holm)", *others)
-    marked = frozenset(i for i, row in enumerate(rows) if _is_chosen(row))
-    note = (
-        "difference: of the ROC AUC to that of the chosen arm, on the same cases, with its p-value "
-        "corrected for the number of comparisons."
+    part = measured.partition
+    corrected = ", with its p-value corrected for the number of comparisons" if p_value else ""
+    return Table(
+        f"Arms, on the {PARTS[part]} part" if part else f"Arms: {UNMEASURED}",
+        ("arm", "runs", "cases", first, "difference", *p_value, *others),
+        tuple(_arm(row, measured) for row in rows),
+        frozenset(i for i, row in enumerate(rows) if _is_chosen(row)),
+        f"difference: of the ROC AUC to that of the chosen arm, on the same cases{corrected}. "
+        f"{DASH}",
     )
-    return Table("Arms", columns, tuple(map(_arm, rows)), marked, note)
 
 
 def _is_chosen(row: Row) -> bool:
     return _float(row["winner"]) == 1
 
 
-def _arm(row: Row) -> tuple[Cell, ...]:
+def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
     notes = ["chosen on validation"] * _is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
     notes += [f"starts from {row['weights']} weights"] * (row["weights"] not in ("", "random"))
-    auc, *others = (_metric(row, metric) for metric in METRICS)
+    notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
+    auc, *others = (_metric(row, metric, measured) for metric in METRICS)
+    p_value = [number(_float(row["roc_auc_p_holm"]))] * measured.compared
     return (
         Cell(arm_title(row["arm"]), notes=tuple(notes)),
         _count(row["runs"]),
         _count(row["cases"]),
         auc,
         number(_float(row["roc_auc_difference"])),
-        number(_float(row["roc_auc_p_holm"])),
+        *p_value,
         *others,
     )
 
@@ -87,7 +146,15 @@ def arm_title(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _metric(row: Row, metric: str) -> Cell:
+def _reached(chosen: Row | None, measured: Measured) -> Cell:
+    if chosen is None:
+        return Cell(NONE)
+    found = _metric(chosen, "roc_auc", measured)
+    notes = ("on validation",) if measured.partition == "val" else ()
+    return Cell(found.text, found.value, notes + found.notes)
+
+
+def _metric(row: Row, metric: str, measured: Measured) -> Cell:
     notes = []
     low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
     if low is not None and high is not None:
@@ -96,6 +163,7 @@ def _metric(row: Row, metric: str) -> Cell:
         deviation = _float(row[f"{metric}_sd_{kind}"])
         if deviation is not None:
             notes.append(f"± {deviation:.3f} over {kind}")
+    notes += filter(None, [classes_counted(measured.pages(row["arm"]), metric)])
     return number(_float(row[metric]), notes=notes)
 
 
@@ -112,7 +180,7 @@ def _published(rows: Sequence[Row], data: str) -> Table | None:
             (
                 Cell(arm_title(row["arm"]), notes=tuple(filter(None, [row["published_note"]]))),
                 Cell(METRICS.get(row["published_metric"], row["published_metric"])),
-                Cell({"val": "validation"}.get(row["published_split"], row["published_split"])),
+                Cell(PARTS.get(row["published_split"], row["published_split"])),
                 number(_float(row["published_value"]), 4, notes),
                 Cell(row["published_data"]),
                 number(_float(row["ours_value"]), 4),

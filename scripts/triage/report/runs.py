@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from triage.files import read_json
-from triage.report.results import arm_title
+from triage.report.results import PARTS, arm_title
 from triage.report.tables import NONE, Cell, Table, count, number
 
 SHOWN = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
-PARTITIONS = {"val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def _run(path: Path, record_path: Path | None) -> Run:
     record: dict[str, Any] = read_json(record_path) if record_path else {}
     fold, seed = path.stem.removeprefix("fold").split("-seed")
     values = {}
-    for part in PARTITIONS:
+    for part in PARTS:
         page = (metrics["partitions"].get(part) or {}).get("metrics", {})
         for name in SHOWN:
             values[part, name] = page.get(name, {}).get("value")
@@ -82,17 +81,17 @@ def _rows(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
 
 def runs_table(runs: Sequence[Run]) -> Table:
     """A row a run, with what is worth comparing."""
-    titles = [f"{SHOWN[name]}, {PARTITIONS[part]}" for part in PARTITIONS for name in SHOWN]
+    titles = [f"{SHOWN[name]}, {PARTS[part]}" for part in PARTS for name in SHOWN]
     rows = []
     for run in runs:
-        values = [number(run.values[part, name]) for part in PARTITIONS for name in SHOWN]
+        values = [number(run.values[part, name]) for part in PARTS for name in SHOWN]
         rows.append(
             (
                 Cell(arm_title(run.arm)),
                 count(run.fold),
                 count(run.seed),
                 *values,
-                Cell(NONE) if run.seconds is None else Cell(_duration(run.seconds), run.seconds),
+                Cell(NONE) if run.seconds is None else Cell(duration(run.seconds), run.seconds),
                 Cell(run.device or NONE),
             )
         )
@@ -100,7 +99,8 @@ def runs_table(runs: Sequence[Run]) -> Table:
     return Table("Single runs", columns, tuple(rows))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in words."""
     if seconds < 100:
         return f"{seconds:.1f} s"
     hours, minutes = divmod(round(seconds / 60), 60)

@@ -1,0 +1,32 @@
+"""Small words that several parts of the report share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+NAMED = 3  # of more names than this only the number is told
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a list: "a, b and c"; empty where there are none."""
+    if not names:
+        return ""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def few(names: Sequence[str], total: int) -> str:
+    """Some of the ``total`` classes: by name, or by number where there are many."""
+    return listed(names) if len(names) <= NAMED else f"{len(names)} of {total} classes"
+
+
+def agreed(sentences: Mapping[str, str]) -> str:
+    """Sentences about several arms: what holds for all is said once, what differs by arm."""
+    arms: dict[str, list[str]] = {}
+    for arm, sentence in sentences.items():
+        arms.setdefault(sentence, []).append(arm)
+    if len(arms) == 1:
+        return next(iter(arms))
+    return " ".join(
+        f"{listed(those)}: {sentence[0].lower()}{sentence[1:]}" for sentence, those in arms.items()
+    )
