@@ -12,7 +12,10 @@ from triage import command
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.samples import read_sample
 from triage.files import read_json, read_rows, read_table, write_json, write_text
-from triage.report.card import Card, CardSettings, Sources, read_cases, read_records
+from triage.report.card import Card, CardSettings, Sources, measured_part
+from triage.report.cases import read_cases
+from triage.report.checklist import checklist
+from triage.report.networks import read_networks
 from triage.report.sections import markdown
 from triage.settings import parse
 
@@ -26,30 +29,30 @@ def main(arguments: argparse.Namespace) -> None:
     fold = run.partition("-")[0]
     split = next(path for path in arguments.splits if path.stem == fold)
     groups = read_table(split, ["case", "group"])
-    samples = {part: read_sample(folder / f"{part}.csv", groups) for part in ("test", "val")}
     content = read_json(metrics)
-    parts = [name for name in samples if content["partitions"][name]]
-    partition = parts[0] if parts else "test"
+    partition = measured_part(content)
+    members = settings.ensembles.get(arm, (arm,))
     made = Card(
         Sources(
             settings=settings,
             words=yaml.safe_load(arguments.texts.read_text(encoding="utf-8")),
             arm=arm,
             run=run,
+            winner=read_json(arguments.winner),
             metrics=content,
             partition=partition,
-            sample=samples[partition],
-            records=read_records(arguments.records, settings.ensembles.get(arm, (arm,)), run),
+            sample=read_sample(folder / f"{partition}.csv", groups),
+            networks=read_networks(arguments.records, members, settings.origins, run),
             rows=read_cases(arguments.manifest, split),
             quarantined=len(read_rows(arguments.quarantine)),
             withdrawn=len(read_rows(arguments.withdrawn)),
         )
     )
     guidelines = yaml.safe_load(arguments.checklists.read_text(encoding="utf-8"))
-    card, checklist = made.sections(), made.checklist(guidelines)
+    card, items = made.sections(), checklist(guidelines, made.facts)
     write_text(markdown(f"Model card: {made.title}", card), arguments.card)
-    write_text(markdown(f"Reporting checklist: {made.title}", checklist), arguments.checklist)
-    both = {"card": list(map(asdict, card)), "checklist": list(map(asdict, checklist))}
+    write_text(markdown(f"Reporting checklist: {made.title}", items), arguments.checklist)
+    both = {"card": list(map(asdict, card)), "checklist": list(map(asdict, items))}
     write_json(both, arguments.page)
     command.log.info("card of %s, %s: %d subgroups", arm, run, len(made.subgroups))
 

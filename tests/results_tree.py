@@ -26,6 +26,7 @@ STAGES = {
     "lstm": ("sequence", "resnet18", 198_785, 198_785),
     "finetuned": ("finetuning", "lstm", 11_375_297, 11_375_168),
 }
+ORIGINS = {arm: origin for arm, (_, origin, *_) in STAGES.items() if origin}
 EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png")
 EXPLORED_VOLUMES = ("patients.png", "spots.png")
 DRAWN = (
@@ -333,6 +334,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         **{"multilabel": tree.study.multilabel, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
         "evaluation": asdict(EVALUATION),
+        "origins": ORIGINS if tree.study.slices > 1 else {},
     }
     words = PROJECT / "workflow" / "report"
     run_script(

@@ -16,8 +16,11 @@ from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.subgroups import members
 from triage.files import read_rows
-from triage.report.card import AUTHOR, Card
+from triage.report.checklist import AUTHOR, checklist
+from triage.report.estimates import in_words
+from triage.report.networks import Networks, Stage, read_networks
 from triage.report.sections import Section, markdown
+from triage.report.training import description, sentences
 
 CHECKLISTS = results_tree.PROJECT / "workflow" / "report" / "checklists.yaml"
 
@@ -82,11 +85,9 @@ def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.
 
 
 def test_an_item_that_asks_for_an_unknown_fact_is_refused() -> None:
-    card = Card.__new__(Card)
-    card.facts = {"model": "m"}
     items = {"CLAIM": {"note": "", "items": [{"number": 1, "item": "x", "here": "{modle}"}]}}
     with pytest.raises(UserError, match="no fact 'modle'"):
-        card.checklist(items)
+        checklist(items, {"model": "m"})
 
 
 def test_the_numbers_of_items_are_those_of_the_guidelines() -> None:
@@ -104,6 +105,100 @@ def test_an_ensembles_card_names_its_members(tree: results_tree.Tree) -> None:
     )
     results_tree.write_card(tree)
     assert (tree.results / "card.md").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> results_tree.Tree:
+    """A study whose arms go on from each other; the last of them is chosen."""
+    made = results_tree.Tree(tmp_path_factory.mktemp("chain"), results_tree.BRAIN)
+    results_tree.write_data(made)
+    results_tree.write_runs(made)
+    chosen = {"arm": "finetuned", "by": "", "value": 1, "reason": None}
+    (made.results / "winner.json").write_text(json.dumps(chosen))
+    results_tree.write_card(made)
+    return made
+
+
+def networks_of(tree: results_tree.Tree, *arms: str, **recipes: dict[str, Any]) -> Networks:
+    """The networks of some arms with changes to the ``recipes`` of stages."""
+    paths = tree.runs("training/*/*/record.json")
+    found = read_networks(paths, arms, results_tree.ORIGINS, "fold0-seed1")
+
+    def changed(stage: Stage) -> Stage:
+        settings = stage.settings
+        settings = {**settings, "recipe": {**stage.recipe, **recipes.get(stage.arm, {})}}
+        origin = changed(stage.origin) if stage.origin else None
+        return Stage(stage.arm, {**stage.record, "settings": settings}, origin)
+
+    return Networks(tuple(map(changed, found.last)))
+
+
+def test_an_arm_that_goes_on_from_others_tells_of_all_stages(volumes: results_tree.Tree) -> None:
+    model, training, *_ = sections(volumes, "card")["Model"]["paragraphs"]
+    assert "finetuned starts from lstm, which starts from resnet18." in model
+    assert "network resnet18 for single slices, 11,176,512 weights, all trained" in model
+    assert "lstm: a sequence model over the features of slices by resnet18" in model
+    assert "198,785 weights trained of 11,375,297 in the whole network" in model
+    assert "11,375,168 weights trained of 11,375,297 in the whole network" in model
+    assert "12.5 s (resnet18), 12.5 s (lstm) and 12.5 s (finetuned)" in training
+    claim, _ = sections(volumes, "checklist").values()
+    start = next(row[2] for row in claim["rows"] if row[0] == "24")
+    assert start == (
+        "resnet18: random, from the seed; lstm: slice network of resnet18, sequence model random, "
+        "from the seed; finetuned: all weights of lstm."
+    )
+
+
+def test_what_records_agree_on_is_said_once(volumes: results_tree.Tree) -> None:
+    epochs = {"resnet18": {"epochs": 6}, "lstm": {"epochs": 10}, "finetuned": {"epochs": 1}}
+    told = sentences(networks_of(volumes, "finetuned", **epochs))
+    assert told["training"].count("rained on 24 training cases") == 3
+    for arm, words in (("resnet18", "6 epochs"), ("lstm", "10 epochs"), ("finetuned", "1 epoch")):
+        assert f"{arm}: trained on 24 training cases for {words} in batches" in told["training"]
+    assert told["software"] == "python 3.11, torch 2.12."
+    assert told["preprocessing"].count("ecoded as volume") == 1
+    same = sentences(networks_of(volumes, "finetuned"))["training"]
+    assert same.startswith("Trained on 24")
+    assert same.count("rained on 24") == 1
+
+
+def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> None:
+    flip = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
+    changes = {
+        "augment": flip["augment"] | {"flip": 0.5},
+        "balance": {"method": "smote"},
+        "train_on": ["train", "val"],
+        "select": {"by": "last"},
+    }
+    networks = networks_of(volumes, "lstm", "resnet18", resnet18=changes)
+    assert [each.arm for each in networks.stages] == ["resnet18", "lstm"]
+    assert description(networks).startswith("lstm starts from resnet18. resnet18: network")
+    told = sentences(networks)
+    assert "resnet18: training images are augmented: flip. lstm: no augm" in told["augmentation"]
+    assert "resnet18: class imbalance: the rarer class is oversampled (smote)" in told["balance"]
+    assert "24 training and validation cases" in told["training"]
+    assert "resnet18: the last epoch is kept. lstm: the epoch" in told["selection"]
+
+
+def test_what_is_not_known_of_a_value_stands_beside_it() -> None:
+    value = {"value": 0.9, "low": 0.8, "high": 0.95, "reason": None}
+    left_out = value | {"reason": "undefined for a, b"}
+    many = {"reason": "over 2 of 15 classes: undefined for " + ", ".join("abcdefghijklm")}
+    single = {"value": 1.0, "low": None, "high": None}
+    assert in_words(value, 1) == "0.900 (0.800 to 0.950)"
+    assert in_words(left_out, 15) == (
+        "0.900 (0.800 to 0.950; over 13 of 15 classes: undefined for a and b)"
+    )
+    assert in_words(value | many, 15) == "0.900 (0.800 to 0.950; over 2 of 15 classes)"
+    assert in_words(single | {"reason": "no interval: one value"}, 1) == (
+        "1.000 (no interval: one value)"
+    )
+    assert in_words({"value": None, "reason": "undefined for a, b"}, 2) == (
+        "undefined: in all 2 classes"
+    )
+    assert in_words({"value": None, "reason": "no positive case"}, 1) == (
+        "undefined: no positive case"
+    )
 
 
 def test_the_run_that_is_best_on_validation_stands_for_the_arm(tmp_path: Path) -> None:

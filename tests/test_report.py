@@ -181,6 +181,10 @@ def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bo
     assert ("<small>on validation</small>" in text) is not tested
     assert ("p (Holm)" in text) is tested
     assert f"Arms, on the {'test' if tested else 'validation'} part" in text
+    card = (tree.results / "card.md").read_text()
+    assert ("These cases chose the epochs, the thresholds and the arm" in card) is not tested
+    checklist = (tree.results / "checklist.md").read_text()
+    assert ("corrected by Holm" in checklist) is tested
 
 
 def rendered(one: results_tree.Tree) -> str:

@@ -128,12 +128,17 @@ class Steps:
             "split": block["split"],
             "evaluation": block["evaluation"],
             "ensembles": self._ensembles(study),
+            "origins": self._origins(study),
         }
         return _params(settings, code_digest("card.py"))
 
     def _ensembles(self, study: str) -> dict[str, Any]:
         """The members of each ensemble of a study."""
         return {arm.name: arm.members for arm in self.params.arms(study).values() if arm.members}
+
+    def _origins(self, study: str) -> dict[str, str]:
+        """The arm that another one of a study starts from."""
+        return {arm.name: arm.parent for arm in self.params.arms(study).values() if arm.parent}
 
     def submission(self, study: str) -> dict[str, str]:
         block = self.params.study(study)

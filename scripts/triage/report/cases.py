@@ -1,0 +1,56 @@
+"""The cases of a study as its card tells of them: how many by class and part, and of whom."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from triage.files import read_rows
+from triage.report.data import PARTITIONS
+
+Row = Mapping[str, str]
+
+
+def read_cases(manifest: Path, split: Path) -> list[Row]:
+    """The rows of the manifest with the partition of each case."""
+    partition = {row["case"]: row["partition"] for row in read_rows(split)}
+    rows = [row for row in read_rows(manifest) if row["case"] in partition]
+    return [{**row, "partition": partition[row["case"]]} for row in rows]
+
+
+def counts(
+    rows: Sequence[Row], classes: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """A table of cases by class and partition: its columns and its rows."""
+    parts = [part for part in PARTITIONS if any(row["partition"] == part for row in rows)]
+    found = Counter(
+        (label or "unlabelled", row["partition"])
+        for row in rows
+        for label in row["label"].split("|")
+    )
+    body = [
+        (name, *(str(found[name, part]) for part in parts))
+        for name in (*classes, "unlabelled")
+        if any(found[name, part] for part in parts)
+    ]
+    sizes = Counter(row["partition"] for row in rows)
+    body.append(("all cases", *(str(sizes[part]) for part in parts)))
+    return ("class", *parts), tuple(body)
+
+
+def people(rows: Sequence[Row]) -> str:
+    """Age and sex of the cases."""
+    ages = [float(row["age"]) for row in rows if row["age"]]
+    sexes = Counter(row["sex"] for row in rows if row["sex"])
+    parts = []
+    if ages:
+        parts.append(
+            f"Age of {len(ages)} cases: median {statistics.median(ages):g} years, "
+            f"{min(ages):g} to {max(ages):g}."
+        )
+    if sexes:
+        told = ", ".join(f"{name} {count}" for name, count in sorted(sexes.items()))
+        parts.append(f"Sex: {told}, unknown {len(rows) - sexes.total()}.")
+    return " ".join(parts) or "Age and sex of the cases are not known."
