@@ -196,6 +196,11 @@ def test_what_is_not_known_of_a_value_stands_beside_it() -> None:
     assert in_words({"value": None, "reason": "undefined for a, b"}, 2) == (
         "undefined: in all 2 classes"
     )
+    uncalled = {"value": None, "reason": "no case is called " + " or ".join("abcd")}
+    assert in_words(uncalled, 15) == ("undefined: no case is called positive for 4 of 15 classes")
+    assert in_words({"value": None, "reason": "no case is called positive"}, 1) == (
+        "undefined: no case is called positive"
+    )
     assert in_words({"value": None, "reason": "no positive case"}, 1) == (
         "undefined: no positive case"
     )

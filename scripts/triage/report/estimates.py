@@ -8,8 +8,9 @@ from typing import Any
 
 from triage.report.words import NAMED, few
 
-# What the evaluation says of a mean over classes that leaves some out.
+# What the evaluation says of a mean over classes that leaves some out, or that there is none of.
 LEFT_OUT = re.compile(r"(?:over \d+ of \d+ classes: )?undefined for (.+)")
+UNCALLED = re.compile(r"no case is called (.+)")
 
 Json = Mapping[str, Any]
 
@@ -27,11 +28,14 @@ def in_words(estimate: Json, classes: int) -> str:
 
 
 def shortened(reason: str, classes: int) -> str:
-    """A reason with the classes that a mean leaves out counted, and named where they are few."""
+    """A reason with the classes that it is about counted, and named where they are few."""
     return "; ".join(_shortened(part, classes) for part in reason.split("; "))
 
 
 def _shortened(part: str, classes: int) -> str:
+    uncalled = UNCALLED.fullmatch(part)
+    if uncalled and len(names := uncalled[1].split(" or ")) > NAMED:
+        return f"no case is called positive for {few(names, classes)}"
     names = _left_out(part)
     if not names:
         return part

@@ -29,8 +29,9 @@ PARTS = {"val": "validation", "test": "test"}
 UNMEASURED = "no case outside the training part is labelled"
 DASH = (
     f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
-    "case is called positive (each run's metrics.json says why), and where there is nothing to "
-    "compare. A value has no interval where all resamples give the same one, or too few give any."
+    "case is called positive, or none of one class (each run's metrics.json says why), and where "
+    "there is nothing to compare. A value has no interval where all resamples give the same one, "
+    "or too few give any."
 )
 
 Row = Mapping[str, str]
