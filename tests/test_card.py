@@ -119,6 +119,18 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> results_tree.Tree:
     return made
 
 
+def test_without_a_winner_none_is_said_to_be_chosen(tree: results_tree.Tree) -> None:
+    winner = tree.results / "winner.json"
+    before = winner.read_text()
+    winner.write_text(json.dumps({"arm": None, "reason": "no arm has a ROC AUC on validation"}))
+    results_tree.write_card(tree)
+    how = sections(tree, "card")["Model"]["paragraphs"][2]
+    winner.write_text(before)
+    results_tree.write_card(tree)
+    assert "No arm was chosen (no arm has a ROC AUC on validation): this is the first." in how
+    assert "highest mean ROC AUC" in sections(tree, "card")["Model"]["paragraphs"][2]
+
+
 def networks_of(tree: results_tree.Tree, *arms: str, **recipes: dict[str, Any]) -> Networks:
     """The networks of some arms with changes to the ``recipes`` of stages."""
     paths = tree.runs("training/*/*/record.json")
