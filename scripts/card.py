@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from triage import command
+from triage.data import withdrawn
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.samples import read_sample
 from triage.files import read_json, read_rows, read_table, write_json, write_text
@@ -45,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
             networks=read_networks(arguments.records, members, settings.origins, run),
             rows=read_cases(arguments.manifest, split),
             quarantined=len(read_rows(arguments.quarantine)),
-            withdrawn=len(read_rows(arguments.withdrawn)),
+            withdrawn=len(withdrawn.read(arguments.withdrawn)),
         )
     )
     guidelines = yaml.safe_load(arguments.checklists.read_text(encoding="utf-8"))

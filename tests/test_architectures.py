@@ -56,6 +56,19 @@ def test_vgg16_trains_the_published_number_of_weights():
     assert sum(each.numel() for each in module.backbone.parameters()) == 14_714_688
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"patch": 7}, "no whole number of patches"),
+        ({"heads": 5}, "can't be shared by 5 heads"),
+        ({"blocks": [1, 9]}, "no blocks of 2"),
+    ],
+)
+def test_options_of_vit_that_do_not_fit_each_other_are_named(options: dict, said: str):
+    with pytest.raises(UserError, match=rf"{next(iter(options))}: .*{said}"):
+        network("vit", **SMALL["vit"] | options)
+
+
 def test_vit_is_the_base_model():
     assert trainable(shape_of("vit")) == 85_798_656 + 769  # ViT-B/16 without its head, plus ours
 

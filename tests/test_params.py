@@ -72,7 +72,7 @@ def test_the_demo_preset_is_the_committed_file():
             "volume",
             ["mhist.images.mode: volume does not fit index.reader: annotations", "one of grey"],
         ),
-        ("studies.mhist.images.mode", "grey", None),
+        ("studies.pneumonia.images.mode", "rgb", None),
         ("studies.braintriage.raw", "data/braintriage/phantom/", None),
         ("recipe.optimizer.rate", "1e-4", None),
     ],
@@ -104,6 +104,24 @@ def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
     name = "mhist" if kind == "phantoms" else "other"
     with pytest.raises(UserError, match=rf"{kind}\.{name}: no .*\n.*take the block out"):
         Params(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("model.options.size", 32, r"size is 32, its pictures have 64 pixels"),
+        ("input.crop", 200, r"200 pixels can't be cut from 64"),
+        ("input.slices", [0, 2], r"a picture has no slices"),
+        ("input", {"normalise": "fixed", "mean": [1.0] * 3, "deviation": [1.0] * 3}, "3 number"),
+        ("augment.blur", {"probability": 0.5, "kernel": [4, 3], "sigma": [1, 2]}, "no middle"),
+        ("augment.blur", {"probability": 0.5, "kernel": [3, 3], "sigma": [2, 1]}, "no range"),
+    ],
+)
+def test_pictures_fit_what_is_done_with_them(path, value, said):
+    arm = "studies.pneumonia.training.arms.cnn5"
+    with pytest.raises(UserError, match=said) as caught:
+        Params(changed(f"{arm}.{path}", value))
+    assert f"{arm}." in str(caught.value)
 
 
 def test_a_study_without_training_says_so_and_not_another():

@@ -68,12 +68,12 @@ def test_the_chosen_arm_is_marked_and_intervals_stand_below(tmp_path: Path) -> N
         {"arm": "never_run", "runs": 0.0},
     )
     found = results.read_results(path, {})
-    assert [row[0].text for row in found.arms.rows] == ["zero rate", "a", "b 2"]
+    assert [row[0].text for row in found.arms.rows] == ["zero_rate", "a", "b_2"]
     assert found.arms.marked == {2}
     assert found.arms.rows[2][3] == tables.Cell(
         "0.900", 0.9, ("0.700 to 0.950", "± 0.010 over seeds")
     )
-    assert (found.winner, found.reached.text) == ("b 2", "0.900")
+    assert (found.winner, found.reached.text) == ("b_2", "0.900")
     assert found.published is None
 
 

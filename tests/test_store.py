@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -163,19 +161,6 @@ def test_each_image_has_its_own_size() -> None:
     assert np.array_equal(found.sizes(np.arange(1500)), places[:, 1:])
     assert np.array_equal([found._kinds[kind] for kind in found._kind], places)
     assert len(set(found._kinds)) == len(found._kinds)
-
-
-def test_many_images_are_opened_fast() -> None:
-    made, places = many(rows=30_000, shards=3)
-
-    def seconds(function: Callable[[], object]) -> float:
-        started = time.thread_time()
-        function()
-        return time.thread_time() - started
-
-    slow = min(seconds(lambda: np.unique(places, axis=0, return_inverse=True)) for _ in range(2))
-    fast = min(seconds(lambda: Images(made)) for _ in range(3))
-    assert fast < slow / 2
 
 
 # --- damage

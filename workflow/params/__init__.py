@@ -141,13 +141,13 @@ class Params:
     def _check_study(self, study: str) -> None:
         where = f"studies.{study}"
         block, arms = self.study(study), self.arms(study)
+        checks.check_study(block, arms, f"{self.source}: {where}")
         for arm in arms.values():
             if arm.stage != "ensemble":
                 path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
                 schema.check(arm.recipe, schema.complete("recipe"), self.source, path)
                 weights = self.content["weights"]
                 checks.check_arm(arm, block, weights, f"{self.source}: {path}")
-        checks.check_study(block, arms, f"{self.source}: {where}")
         phantom = self.phantom(study)
         if phantom is not None and phantom not in self.phantoms:
             raise UserError(

@@ -7,6 +7,8 @@ from params.schema import Json
 from triage.errors import UserError
 from triage.models import LAYERS_OF
 
+CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
+
 
 def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
@@ -37,6 +39,8 @@ def check_arm(arm: Arm, block: Json, weights: Json, where: str) -> None:
     """Raise UserError naming the key of a resolved arm that does not fit the others."""
     _check_selection(arm.recipe, block, where)
     _check_input(arm.recipe["input"], block, where)
+    _check_pictures(arm.recipe, block, where)
+    _check_blur(arm.recipe["augment"]["blur"], where)
     _check_weights(arm.recipe["model"], weights, where)
 
 
@@ -94,15 +98,62 @@ def _check_input(settings: Json, block: Json, where: str) -> None:
             where=f"{where}.input",
             remedy="give one number a channel for both, or set normalise: training",
         )
+    channels = CHANNELS[block["images"]["mode"]]
+    for name in ("mean", "deviation") if settings["normalise"] == "fixed" else ():
+        if len(settings[name]) != channels:
+            raise UserError(
+                f"{len(settings[name])} number(s) for {channels} channel(s)",
+                where=f"{where}.input.{name}",
+                remedy="give one a channel; see images.mode",
+            )
     slices, least = settings["slices"], block["index"]["min_slices"]
     if slices is None:
         return
+    if block["images"]["mode"] != "volume":
+        raise UserError(
+            "a picture has no slices", where=f"{where}.input.slices", remedy="set it to null"
+        )
     first, end = slices if isinstance(slices, list) else (0, max(slices["only"]) + 1)
     if end > least or first >= end:
         raise UserError(
             f"{slices} does not fit volumes of at least {least} slices (index.min_slices)",
             where=f"{where}.input.slices",
             remedy="[first, end) counts from 0, end not included",
+        )
+
+
+def _check_pictures(recipe: Json, block: Json, where: str) -> None:
+    """Pictures of one size are cut, then scaled, and have to fit networks of one size."""
+    whole, cut = block["images"]["size"], recipe["input"]["crop"]
+    if whole and cut and cut > whole:
+        raise UserError(
+            f"{cut} pixels can't be cut from {whole} (images.size)",
+            where=f"{where}.input.crop",
+            remedy=f"at most {whole}, or null",
+        )
+    shown, wanted = recipe["input"]["resize"] or cut or whole, recipe["model"]["options"]
+    if shown and wanted.get("size", shown) != shown:
+        raise UserError(
+            f"the network's size is {wanted['size']}, its pictures have {shown} pixels",
+            where=f"{where}.model.options.size",
+            remedy=f"set it to {shown}, or change images.size, input.crop or input.resize",
+        )
+
+
+def _check_blur(blur: Json | None, where: str) -> None:
+    if blur is None:
+        return
+    if not all(taps % 2 for taps in blur["kernel"]):
+        raise UserError(
+            f"{blur['kernel']} has no middle",
+            where=f"{where}.augment.blur.kernel",
+            remedy="two odd numbers of pixels",
+        )
+    if blur["sigma"][0] > blur["sigma"][1]:
+        raise UserError(
+            f"{blur['sigma']} is no range",
+            where=f"{where}.augment.blur.sigma",
+            remedy="from, then to",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from triage.errors import UserError
 from triage.models.shapes import check_size
 from triage.models.vision import models
 
@@ -46,6 +47,7 @@ def build(
     Dropout acts before the head, in the blocks [first, end) (all where ``blocks`` is null), and
     after the position embedding.
     """
+    _check(size, patch, layers, heads, hidden, blocks)
     backbone = models.VisionTransformer(size, patch, layers, heads, hidden, mlp)
     if channels != 3:
         backbone.conv_proj = nn.Conv2d(channels, hidden, patch, stride=patch)
@@ -56,3 +58,20 @@ def build(
             if isinstance(module, nn.Dropout):
                 module.p = block_dropout
     return Vit(backbone, outputs, size, head_dropout)
+
+
+def _check(
+    size: int, patch: int, layers: int, heads: int, hidden: int, blocks: tuple[int, int] | None
+) -> None:
+    """Raise UserError for options that do not fit each other."""
+    mistakes = {
+        "patch": (size % patch, f"{size} pixels (size) are no whole number of patches of {patch}"),
+        "heads": (hidden % heads, f"a width of {hidden} (hidden) can't be shared by {heads} heads"),
+        "blocks": (
+            blocks is not None and not 0 <= blocks[0] < blocks[1] <= layers,
+            f"{blocks} are no blocks of {layers} (layers): [first, end)",
+        ),
+    }
+    for name, (is_wrong, what) in mistakes.items():
+        if is_wrong:
+            raise UserError(what, where=f"model.options.{name}", remedy="change one of the two")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage.data.withdrawn import read as read_withdrawn
 from triage.files import read_rows
 from triage.pseudonyms import shown
 from triage.report.tables import Cell, Table, count, of_rows
@@ -43,7 +44,7 @@ def read_data(
     """The data of a study, from its files; ``pseudonyms``: without any name of a case."""
     cases = {row["case"] for row in read_rows(manifest)}
     rows = [row for row in read_rows(split) if row["case"] in cases]
-    bad, gone = read_rows(quarantine), read_rows(withdrawn)
+    bad, gone = read_rows(quarantine), read_withdrawn(withdrawn)
     return Data(
         cases=len(rows),
         groups=len({row["group"] for row in rows}),

@@ -98,7 +98,7 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
     return Results(
         _arms([row for row in rows if row in measured or _float(row["runs"])], found),
         _published(rows, data),
-        arm_title(chosen["arm"]) if chosen else "",
+        chosen["arm"] if chosen else "",
         _reached(chosen, found),
         found.partition,
         decisions.of_study(run for runs in metrics.values() for run in runs),
@@ -132,7 +132,7 @@ def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
     auc, *others = (_metric(row, metric, measured) for metric in METRICS)
     p_value = [number(_float(row["roc_auc_p_holm"]))] * measured.compared
     return (
-        Cell(arm_title(row["arm"]), notes=tuple(notes)),
+        Cell(row["arm"], notes=tuple(notes)),
         _count(row["runs"]),
         _count(row["cases"]),
         auc,
@@ -140,11 +140,6 @@ def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
         *p_value,
         *others,
     )
-
-
-def arm_title(name: str) -> str:
-    """An arm's name in words."""
-    return name.replace("_", " ")
 
 
 def _reached(chosen: Row | None, measured: Measured) -> Cell:
@@ -179,7 +174,7 @@ def _published(rows: Sequence[Row], data: str) -> Table | None:
         notes = () if deviation is None else (f"± {deviation:.3f}",)
         body.append(
             (
-                Cell(arm_title(row["arm"]), notes=tuple(filter(None, [row["published_note"]]))),
+                Cell(row["arm"], notes=tuple(filter(None, [row["published_note"]]))),
                 Cell(METRICS.get(row["published_metric"], row["published_metric"])),
                 Cell(PARTS.get(row["published_split"], row["published_split"])),
                 number(_float(row["published_value"]), 4, notes),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.files import read_json
-from triage.report.results import PARTS, arm_title
+from triage.report.results import PARTS
 from triage.report.tables import NONE, Cell, Table, count, number
 
 SHOWN = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
@@ -87,7 +87,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
         values = [number(run.values[part, name]) for part in PARTS for name in SHOWN]
         rows.append(
             (
-                Cell(arm_title(run.arm)),
+                Cell(run.arm),
                 count(run.fold),
                 count(run.seed),
                 *values,
