@@ -27,7 +27,8 @@ KINDS = {
         f"early stopping by {by}": {"stopping": {"by": by, **EARLY}, "select": {"by": by}}
         for by in ("loss", "accuracy", "auc", "f1")
     },
-    "average": {"ema": 0.9},
+    "average": {"ema": 0.9},  # warming up throughout
+    "average after its warm-up": {"ema": 0.5},
     "accumulation and clipping": {"accumulate": 2, "clip": 0.1},
     "last epoch": {"select": {"by": "last"}},
     "float16": {"precision": "float16", "max_skipped": 0.5},

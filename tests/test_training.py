@@ -13,6 +13,7 @@ import torch
 from training_runs import ROOT, cohort, dense, fit, recipe, samples
 from triage.errors import UserError
 from triage.training import balance, draws, optimizers
+from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
 from triage.training.loop import Trainer
@@ -299,9 +300,56 @@ def test_the_average_of_the_weights_follows_them(tmp_path):
     expected = dense().state_dict()
     for epochs in (1, 2):
         followed = fit(dense(), tmp_path / str(epochs), epochs=epochs, **one_step_an_epoch).weights
-        expected = {name: torch.lerp(each, followed[name], 0.1) for name, each in expected.items()}
+        share = 1 - (1 + epochs) / (10 + epochs)  # less than that of 0.9, so early on
+        expected = {
+            name: torch.lerp(each, followed[name], share) for name, each in expected.items()
+        }
     averaged = fit(dense(), tmp_path / "average", epochs=2, ema=0.9, **one_step_an_epoch)
     assert close(averaged.weights, expected, 1e-6)
+
+
+def test_a_short_run_does_not_keep_the_random_start():
+    network = dense()
+    average = MovingAverage(network, 0.999)
+    with torch.no_grad():
+        for each in network.parameters():
+            each.fill_(5.0)
+    for _ in range(120):
+        average.update()
+    kept = average.network.parameters()
+    assert all(torch.allclose(each, torch.full_like(each, 5.0), atol=1e-4) for each in kept)
+
+
+def test_the_decay_rises_to_its_value_and_stays():
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = MovingAverage(network, 0.5)
+    shares = []
+    for _ in range(12):
+        average.network.weight.fill_(1.0)
+        network.weight.detach().fill_(0.0)
+        average.update()
+        shares.append(float(average.network.weight))
+    expected = [min(0.5, (1 + n) / (10 + n)) for n in range(1, 13)]
+    assert np.allclose(shares, expected)
+
+
+def test_the_average_of_a_recurrent_network_is_one_piece_of_memory(monkeypatch):
+    # On a GPU this moves the weights: what the average changes must be where they are then.
+    def join(module):
+        joined.append(module)
+        for each in module.parameters():
+            each.data = each.data.clone()
+
+    network = torch.nn.Sequential(torch.nn.LSTM(2, 3))
+    joined = []
+    monkeypatch.setattr(torch.nn.LSTM, "flatten_parameters", join)
+    average = MovingAverage(network, 0.9)
+    assert joined == [average.network[0]]
+    with torch.no_grad():
+        network[0].weight_ih_l0.add_(1.0)
+    before = average.network[0].weight_ih_l0.clone()
+    average.update()
+    assert not average.network[0].weight_ih_l0.equal(before)
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_leaves_no_trace(tmp_path):

@@ -267,7 +267,7 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict() if self.average else None,
+            "average": self.average.state() if self.average else None,
             "optimizer": self.stepper.optimizer.state,
             "scaler": self.stepper.scaler.state_dict(),
             "rate": self.rate.state(),
@@ -288,7 +288,7 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         if self.average:
-            self.average.network.load_state_dict(state["average"])
+            self.average.restore(state["average"])
         self.stepper.optimizer.restore(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
         self.rate.restore(state["rate"])
