@@ -150,3 +150,38 @@ def test_a_volume_is_read_slice_by_slice():
     volumes = torch.randn(2, 3, 3, 32, 32)
     features = torch.stack([network.cnn.features(volume) for volume in volumes])
     assert torch.allclose(network(volumes), network.sequence(features), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", ["slices", "rnn", "lstm"])
+def test_recurrent_layers_stay_in_full_precision(kind, precision):
+    model, recurrent, inputs = recurrent_model(kind)
+    seen = []
+    recurrent.register_forward_hook(lambda _, given, out: seen.append((given[0], out[0])))
+    with torch.autocast("cpu", precision):
+        model(inputs).float().sum().backward()
+    given, out = seen.pop()
+    assert given.dtype == out.dtype == torch.float32
+    assert torch.equal(out, recurrent(given)[0])
+    assert all(torch.isfinite(each.grad).all() for each in recurrent.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["slices", "rnn", "lstm"])
+def test_recurrent_layers_can_be_compiled(kind):
+    model, _, inputs = recurrent_model(kind)
+    compiled = torch.compile(model)
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            assert torch.allclose(compiled(inputs), model(inputs), atol=1e-2 if enabled else 1e-5)
+
+
+def recurrent_model(kind):
+    """A network, its recurrent layer, and inputs for it."""
+    if kind == "slices":
+        model = sequence_model("attention")
+        return model, model.lstm, torch.randn(2, 3, 8)
+    torch.manual_seed(0)
+    options = {"head": kind, "size": 32, "width": 2, "hidden": 4, "dropout": 0.0}
+    model = build(ModelSettings("cnn4", options=options), 1, 1)
+    return model, model.head.reader, torch.randn(2, 1, 32, 32)

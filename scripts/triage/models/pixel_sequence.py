@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from triage.models import resnet
+from triage.models import recurrent, resnet
 from triage.models.shapes import check_size
 
 HeadName = Literal["fc", "rnn", "lstm"]
@@ -39,8 +39,11 @@ class PixelHead(nn.Module):
         self.projection = nn.Linear(steps * hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        read = self.reader(x.flatten(2).transpose(1, 2))
-        states = read[0] if isinstance(read, tuple) else read
+        steps = x.flatten(2).transpose(1, 2)
+        if isinstance(self.reader, nn.RNNBase):
+            states = recurrent.read(self.reader, steps)
+        else:
+            states = self.reader(steps)
         return self.projection(self.dropout(states.flatten(1)))
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from triage.models import recurrent
+
 Pooling = Literal["final", "last", "attention"]
 
 
@@ -27,8 +29,7 @@ class SequenceModel(nn.Module):
         self.fc = nn.Linear(2 * hidden, outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        out, _ = self.lstm(features)
-        return self.fc(self._pooled(out))
+        return self.fc(self._pooled(recurrent.read(self.lstm, features)))
 
     def _pooled(self, out: Tensor) -> Tensor:
         if self.pooling == "final":
