@@ -98,6 +98,27 @@ def test_training_imports_nothing_slow():
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
+@pytest.mark.parametrize(
+    ("call", "benchmark", "convolutions", "products"),
+    [
+        ("", False, False, False),
+        (", trains=True", False, True, False),
+        (", deterministic=False, trains=True", True, True, True),
+    ],
+)
+def test_training_rounds_as_torch_does_and_the_rest_not_at_all(
+    call, benchmark, convolutions, products
+):
+    code = "from argparse import Namespace\nimport torch\nfrom triage.training import job\n"
+    code += f"job.prepare(Namespace(device='cpu', threads=1){call})\n"
+    code += "cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul\n"
+    code += "print([cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32])"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str([benchmark, convolutions, products])
+
+
 @pytest.mark.parametrize("optimizer", [{}, SGD])
 def test_accumulated_batches_are_one_big_batch(tmp_path, optimizer):
     # 20 samples: the last step of an epoch has fewer batches, the last batch fewer samples.

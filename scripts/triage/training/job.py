@@ -92,10 +92,13 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
-def prepare(options: argparse.Namespace, deterministic: bool = True, gpus: int = 1) -> torch.device:
+def prepare(
+    options: argparse.Namespace, deterministic: bool = True, gpus: int = 1, trains: bool = False
+) -> torch.device:
     """Set torch up for this process, and give its device.
 
-    Where several GPUs are asked for, the program starts anew in a process for each.
+    Where several GPUs are asked for, the program starts anew in a process for each. What does not
+    train computes in full float32.
     """
     distributed.claim(options.device, gpus)
     distributed.launch(gpus)
@@ -107,8 +110,9 @@ def prepare(options: argparse.Namespace, deterministic: bool = True, gpus: int =
         # torch would fill all new memory, to show errors that are not made here.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
-    torch.backends.cudnn.allow_tf32 = not deterministic
-    torch.backends.cuda.matmul.allow_tf32 = not deterministic
+    # As torch does by itself: TF32 in convolutions rounds more, but alike from run to run.
+    torch.backends.cudnn.allow_tf32 = trains
+    torch.backends.cuda.matmul.allow_tf32 = trains and not deterministic
     return distributed.local_device(options.device)
 
 
@@ -154,7 +158,7 @@ class Job:
         for name in ("checkpoint", "history", "record", "output"):
             if name in options:
                 ensure_writable(getattr(options, name))
-        self.device = prepare(options, self.recipe.deterministic, options.gpus)
+        self.device = prepare(options, self.recipe.deterministic, options.gpus, trains=True)
         self.outputs = outputs_of(self.settings)
         self.parts = read_parts(options.split, options.manifest, self.settings)
         self.images = Images.open(options.arrays, options.tables)
