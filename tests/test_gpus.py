@@ -102,3 +102,26 @@ def test_more_gpus_than_there_are_is_a_clear_mistake(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(UserError, match="4 GPUs are asked for, but there are 2"):
         gpus.lease(4, 2, tmp_path)
+
+
+OUT_OF_MEMORY = """
+from triage import command
+def main(options):
+    import torch
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+command.run(main, command.parser(None))
+"""
+
+
+def test_too_little_memory_of_a_gpu_is_explained():
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the GPU: its memory is not enough (CUDA out of memory)" in done.stderr
+    assert "raise recipe.accumulate" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -106,7 +106,7 @@ def test_training_imports_nothing_slow():
         (", deterministic=False, trains=True", True, True, True),
     ],
 )
-def test_training_rounds_as_torch_does_and_the_rest_not_at_all(
+def test_training_rounds_as_torch_does_and_the_rest_is_exact(
     call, benchmark, convolutions, products
 ):
     code = "from argparse import Namespace\nimport torch\nfrom triage.training import job\n"

@@ -49,8 +49,27 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     except KeyboardInterrupt:
         log.error("stopped")
         sys.exit(130)
-    except Exception:
-        _mistake()
+    except Exception as error:
+        if not _is_of_gpu_memory(error):
+            _mistake()
+        log.error("error: %s", _too_little_gpu_memory(error))
+        sys.exit(1)
+
+
+def _is_of_gpu_memory(error: Exception) -> bool:
+    # Not imported: many steps do without torch, and then this is not the error.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+
+
+def _too_little_gpu_memory(error: Exception) -> UserError:
+    return UserError(
+        f"its memory is not enough ({str(error).split('. ')[0]})",
+        where="the GPU",
+        remedy="look with nvidia-smi whether others use it; in training, lower recipe.batch and "
+        "raise recipe.accumulate by the same factor (a step has as many samples), set "
+        "recipe.precision to bfloat16, or use more GPUs (--set-resources <rule>:gpu=2)",
+    )
 
 
 def _mistake() -> NoReturn:
