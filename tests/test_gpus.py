@@ -122,6 +122,7 @@ def test_too_little_memory_of_a_gpu_is_explained():
         check=False,
     )
     assert done.returncode == 1
-    assert "the GPU: its memory is not enough (CUDA out of memory)" in done.stderr
+    said = "CUDA out of memory. Tried to allocate 2.00 GiB"
+    assert f"the GPU: its memory is not enough ({said})" in done.stderr
     assert "raise recipe.accumulate" in done.stderr
     assert "Traceback" not in done.stderr

@@ -63,8 +63,9 @@ def _is_of_gpu_memory(error: Exception) -> bool:
 
 
 def _too_little_gpu_memory(error: Exception) -> UserError:
+    said = ". ".join(str(error).split(". ")[:2])  # then come statistics
     return UserError(
-        f"its memory is not enough ({str(error).split('. ')[0]})",
+        f"its memory is not enough ({said})",
         where="the GPU",
         remedy="look with nvidia-smi whether others use it; in training, lower recipe.batch and "
         "raise recipe.accumulate by the same factor (a step has as many samples), set "
