@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training_runs import recipe
 from triage.errors import UserError
@@ -13,18 +14,19 @@ from triage.training.balance import in_order
 from triage.training.normalise import Normalisation, Normaliser
 from triage.training.pixels import Pixels
 from triage.training.samples import ImageSamples, batches
-from triage.training.settings import Input, Rotate
+from triage.training.settings import Input, Jitter, Rotate
 
 CPU = torch.device("cpu")
 PLAIN = recipe().input
 CASES, SLICES, SIZE = 6, 3, 12
+JITTER = Jitter(1.0, 0.2, 0.2, 0.2, 0.1)
 
 
 class Store:
     """Images in memory, read as the store reads them."""
 
-    def __init__(self, dtype: type = np.int16, top: int = 1000) -> None:
-        shape = (CASES * SLICES, 2, SIZE, SIZE)
+    def __init__(self, dtype: type = np.int16, top: int = 1000, channels: int = 2) -> None:
+        shape = (CASES * SLICES, channels, SIZE, SIZE)
         self.images = np.random.default_rng(0).integers(0, top, shape).astype(dtype)
         self.reads = 0
 
@@ -34,9 +36,9 @@ class Store:
         return self.images[positions, :, top : top + size[0], left : left + size[1]]
 
 
-def pixels(store: Store, share: float = 0.5, **changes) -> Pixels:
+def pixels(store: Store, share: float = 0.5, device: torch.device = CPU, **changes) -> Pixels:
     settings = dataclasses.replace(PLAIN, **changes)
-    return Pixels(store, np.arange(CASES * SLICES), (SIZE, SIZE), settings, CPU, share)
+    return Pixels(store, np.arange(CASES * SLICES), (SIZE, SIZE), settings, device, share)
 
 
 def values(part: Pixels, size: int = 5) -> torch.Tensor:
@@ -177,6 +179,31 @@ def test_augmentation_depends_on_the_case_and_the_epoch_alone(per, share):
     assert torch.allclose(first, every(volumes, epoch=3, size=1), atol=1e-5)
     assert torch.allclose(first.flatten(0, 1), every(single, epoch=3, size=7), atol=1e-5)
     assert not torch.allclose(first, every(volumes, epoch=4), atol=0.1)
+
+
+class Moves(TorchDispatchMode):
+    """Counts the copies from the processor to another device: the program waits for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **kwargs or {})
+        if function is torch.ops.aten._to_copy.default:
+            self.count += args[0].device == CPU != made.device
+        return made
+
+
+def test_nothing_is_moved_to_the_device_batch_by_batch():
+    def moves(size):
+        part = pixels(Store(np.uint8, 250, channels=3), device=torch.device("meta"))
+        chosen = samples(part, True, Normalisation(None, None), jitter=JITTER)
+        with Moves() as counted:
+            assert every(chosen, epoch=0, size=size).shape == (CASES, SLICES, 3, SIZE, SIZE)
+        return counted.count
+
+    assert moves(1) == moves(CASES) <= 4
 
 
 def normalisation(mean, deviation) -> Normalisation:

@@ -55,6 +55,7 @@ class Augmentation:
         self._flips = settings.flip > 0 or settings.flip_vertical > 0
         self._jitters = settings.jitter is not None and settings.jitter.probability > 0
         self._blurs = settings.blur is not None and settings.blur.probability > 0
+        self._grey = torch.from_numpy(GREY).float()[:, None, None]
 
     @property
     def active(self) -> bool:
@@ -96,7 +97,8 @@ class Augmentation:
         if self._blurs and self.settings.blur is not None:
             images = _blurred(images, parameters[:, BLUR], self.settings.blur.kernel)
         if self._jitters:
-            images = _jittered(images, parameters)
+            self._grey = self._grey.to(images.device)  # once, not for every batch
+            images = _jittered(images, parameters, self._grey)
             images = images.clamp(0, self.ceiling) if self.ceiling else images
         return images
 
@@ -293,13 +295,12 @@ def _gaussian(sigma: Tensor, taps: int) -> tuple[int, Tensor]:
     return reach, weights / weights.sum(1, keepdim=True)
 
 
-def _jittered(images: Tensor, parameters: Tensor) -> Tensor:
+def _jittered(images: Tensor, parameters: Tensor, grey: Tensor) -> Tensor:
     means = images.mean((2, 3), keepdim=True)
     offset = parameters[:, OFFSET, None, None, None]
     if images.shape[1] != 3:
         gain = parameters[:, GAIN, None, None, None]
         return images * gain + offset * means.mean(1, keepdim=True)
-    grey = torch.from_numpy(GREY).to(images).view(3, 1, 1)
     offset = offset * (means * grey).sum(1, keepdim=True)
     colours = parameters[:, COLOURS].view(-1, 3, 3)
     return torch.baddbmm(offset.flatten(2), colours, images.flatten(2)).view_as(images)

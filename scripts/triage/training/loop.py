@@ -53,11 +53,11 @@ class Trained:
 class Window:
     """What one step trains on: the samples of all processes, by row, and this process's parts.
 
-    ``places`` says where in ``rows`` the samples of the parts are.
+    ``places`` says where in ``rows`` the samples of each part are.
     """
 
     rows: Tensor
-    places: Tensor
+    places: list[slice]
     parts: list[Part]
 
 
@@ -168,9 +168,8 @@ class Trainer:
         rows = torch.from_numpy(plan.rows).to(self.device)
         for step, share in zip(steps, shares, strict=True):
             start, end = step[0][0], step[-1][1]
-            own = [slice(*bounds) for bounds in share]
-            parts = [self._part(rows[each], next(inputs)) for each in own]
-            places = torch.cat([torch.arange(each.start, each.stop) for each in own]) - start
+            parts = [self._part(rows[a:b], next(inputs)) for a, b in share]
+            places = [slice(a - start, b - start) for a, b in share]
             yield Window(rows[start:end], places, parts)
 
     def _part(self, rows: Tensor, inputs: Tensor) -> Part:
@@ -183,8 +182,7 @@ class Trainer:
         rate = self.rate.at(self.epoch, self.step, steps)
         elements = self.stepper.step(window.parts, weight, rate, self.totals)
         if self.hardness is not None:
-            losses = torch.zeros(len(window.rows), device=self.device)
-            losses[window.places.to(self.device)] = elements.mean(1).nan_to_num(0, 0, 0)
+            losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
             self.hardness[window.rows] = distributed.summed(losses)
         if self.average:
             self.average.update()
@@ -304,6 +302,15 @@ class Trainer:
 
     def _placed(self, tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.to(self.device)
+
+
+def _by_row(window: Window, values: Tensor) -> Tensor:
+    """What the parts' samples have, for all rows of a step; 0 for those of other processes."""
+    found = values.new_zeros(len(window.rows))
+    sizes = [each.stop - each.start for each in window.places]
+    for place, part in zip(window.places, values.split(sizes), strict=True):
+        found[place] = part
+    return found
 
 
 def _steps(count: int, batch: int, accumulate: int) -> list[Bounds]:

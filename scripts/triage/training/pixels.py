@@ -78,9 +78,7 @@ class Pixels:
     def batches(self, indices: list[Integers]) -> Iterator[Tensor]:
         """For each index into ``positions`` the images [n, channels, height, width], as floats."""
         if self.images is not None:
-            everything = np.concatenate(indices) if indices else np.empty(0, np.int64)
-            on_device = torch.from_numpy(everything).to(self.device)
-            for part in on_device.split([len(each) for each in indices]):
+            for part in moved(indices, self.device):
                 yield self._finished(self.images.index_select(0, part))
             return
         with _ahead(self._fetch, indices) as fetched:
@@ -114,6 +112,12 @@ class Pixels:
     def _finished(self, images: Tensor) -> Tensor:
         images = _as_floats(images, self.is_unsigned)
         return images if self.size == self.kept else resized(images, self.size)
+
+
+def moved(indices: list[Integers], device: torch.device) -> tuple[Tensor, ...]:
+    """The indices on ``device``, in one go: the program would wait for each."""
+    everything = np.concatenate(indices) if indices else np.empty(0, np.int64)
+    return torch.from_numpy(everything).to(device).split([len(each) for each in indices])
 
 
 def free_memory(device: torch.device) -> int:

@@ -15,7 +15,7 @@ from triage.training.augment import Augmentation
 from triage.training.balance import Plan
 from triage.training.draws import Keys
 from triage.training.normalise import Normaliser
-from triage.training.pixels import Pixels
+from triage.training.pixels import Pixels, moved
 
 Integers = NDArray[np.int64]
 Bounds = Sequence[tuple[int, int]]
@@ -82,15 +82,12 @@ class ImageSamples:
     def batches(self, plan: Plan, bounds: Bounds, epoch: int | None) -> Iterator[Tensor]:
         indices = [self.index[plan.rows[a:b]].reshape(-1) for a, b in bounds]
         tables = self._parameters(plan, bounds, epoch)
-        for index, images, table in zip(indices, self.pixels.batches(indices), tables, strict=True):
+        places = moved(indices, self.pixels.device)
+        for images, place, table in zip(self.pixels.batches(indices), places, tables, strict=True):
             if table is not None and self.augmentation is not None:
                 images = self.augmentation.apply(images, table)
-            images = self._normalised(images, index).contiguous(memory_format=self.memory_format)
+            images = self.normaliser(images, place).contiguous(memory_format=self.memory_format)
             yield images.unflatten(0, (-1, self.index.shape[1])) if self.whole else images
-
-    def _normalised(self, images: Tensor, index: Integers) -> Tensor:
-        which = torch.from_numpy(index).to(images.device) if self.normaliser.own else images
-        return self.normaliser(images, which)
 
     def _parameters(self, plan: Plan, bounds: Bounds, epoch: int | None) -> Iterator[Tensor | None]:
         """The parameters of the augmentation, drawn for the whole epoch and moved there at once."""
