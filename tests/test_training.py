@@ -405,6 +405,16 @@ def test_too_many_skipped_steps_are_an_error(tmp_path):
         fit(dense(), tmp_path, samples(features, targets))
 
 
+def test_one_step_an_epoch_may_overflow_in_float16(tmp_path):
+    features, targets = cohort()
+    features[0, 7] = math.nan
+    trained = fit(dense(), tmp_path / "a", samples(features, targets), precision="float16")
+    assert [row["skipped"] for row in trained.history] == [1, 1, 1]
+    features[0, :] = math.nan
+    with pytest.raises(UserError, match="5 of 5 steps of epoch 1 were skipped"):
+        fit(dense(), tmp_path / "b", samples(features, targets), precision="float16")
+
+
 def test_a_last_batch_of_one_joins_the_one_before(tmp_path):
     train = samples(*cohort(21))
     fit(dense(norm=True), tmp_path, train, batch=4, **LAST)

@@ -210,7 +210,7 @@ class Trainer:
     def _summary(self) -> dict[str, float]:
         """A row of the history. Raises UserError when too many steps were skipped."""
         loss, weight, right, known, steps, skipped = self.totals.sums.tolist()
-        if skipped > self.recipe.max_skipped * steps:
+        if skipped > self._may_skip(steps):
             raise UserError(
                 f"{skipped:.0f} of {steps:.0f} steps of epoch {self.epoch + 1} were skipped, since "
                 "their loss or gradient was not finite",
@@ -225,6 +225,12 @@ class Trainer:
             "accuracy": right / known if known else math.nan,
             "skipped": skipped,
         }
+
+    def _may_skip(self, steps: float) -> float:
+        """How many of so many steps may be skipped: in float16 always one, by which the scaler
+        finds out, each time that it has tried a larger scale, whether it was too large."""
+        share = self.recipe.max_skipped * steps
+        return max(share, 1) if self.stepper.scaler.is_enabled() else share
 
     def _validate(self, after_batch: Callable[[], None]) -> dict[str, float]:
         names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
