@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import torch
 
 from triage.errors import UserError
-from triage.training import gpus
+from triage.training import distributed, gpus
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 HOLDER = """
@@ -126,3 +128,26 @@ def test_too_little_memory_of_a_gpu_is_explained():
     assert f"the GPU: its memory is not enough ({said})" in done.stderr
     assert "raise recipe.accumulate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A machine with two GPUs and a driver that is too old."""
+    error = RuntimeError("The NVIDIA driver on your system is too old\nmore")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "init", Mock(side_effect=error))
+
+
+def test_a_gpu_that_is_asked_for_and_can_not_be_used_is_a_clear_mistake(broken):
+    with pytest.raises(UserError, match=r"cuda: no GPU can be used \(The NVIDIA .* too old\)"):
+        distributed.local_device("cuda")
+
+
+def test_gpus_that_can_not_be_used_are_told_of(broken, caplog, monkeypatch):
+    assert distributed.local_device("auto").type == "cpu"
+    assert "of 2 GPU(s) none can be used (The NVIDIA driver" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert distributed.local_device("auto").type == "cpu"
+    assert not caplog.text

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, distributed
 
+from triage.command import log
+from triage.errors import UserError
 from triage.training import gpus
 
 RANK = int(os.environ.get("RANK", "0"))
@@ -65,14 +67,39 @@ def _end_with_launcher() -> None:
 
 
 def local_device(kind: str) -> torch.device:
-    """The device ``auto``, ``cpu`` or ``cuda`` of this process."""
-    if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cpu":
+    """The device ``auto``, ``cpu`` or ``cuda`` of this process.
+
+    Raises UserError where a GPU is asked for and none can be used.
+    """
+    if kind == "cpu" or (kind == "auto" and not _finds_gpu()):
         return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError(
+            f"no GPU can be used ({_why_not()})",
+            where="--device cuda",
+            remedy="look with nvidia-smi whether there is one, install a torch that is built for "
+            "its driver's CUDA (pytorch.org), or take --device cpu",
+        )
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
+
+
+def _finds_gpu() -> bool:
+    if torch.cuda.is_available():
+        return True
+    if there := torch.cuda.device_count():
+        message = "warning: of %d GPU(s) none can be used (%s): the processor is, which is slower"
+        log.warning(message, there, _why_not())
+    return False
+
+
+def _why_not() -> str:
+    try:
+        torch.cuda.init()
+    except Exception as error:  # whatever torch and the driver say
+        return str(error).splitlines()[0]
+    return "torch does not say why"
 
 
 def share(start: int, end: int) -> tuple[int, int]:
