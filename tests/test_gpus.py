@@ -151,3 +151,43 @@ def test_gpus_that_can_not_be_used_are_told_of(broken, caplog, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert distributed.local_device("auto").type == "cpu"
     assert not caplog.text
+
+
+@pytest.fixture
+def claimed(monkeypatch):
+    """A machine with a driver, on which CUDA must not start; gives what is leased."""
+    leased = []
+    for name in ("CUDA_VISIBLE_DEVICES", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(distributed, "_has_driver", lambda: True)
+    started = Mock(side_effect=AssertionError("CUDA starts"))
+    monkeypatch.setattr(torch.cuda, "device_count", started)
+    monkeypatch.setattr(torch.cuda, "_device_count_nvml", lambda: -1)
+    monkeypatch.setattr(gpus, "lease", lambda count, there: leased.append((count, there)))
+    return leased
+
+
+def test_gpus_that_a_person_names_are_not_counted(claimed, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1a,MIG-2b,MIG-3c")
+    distributed.claim("auto", 2)
+    assert claimed == [(2, 3)]
+
+
+def test_gpus_are_counted_without_cuda_in_this_process(claimed, monkeypatch):
+    monkeypatch.setattr(distributed, "_counted_apart", lambda: 5)
+    distributed.claim("auto")
+    monkeypatch.setattr(torch.cuda, "_device_count_nvml", lambda: 4)
+    distributed.claim("cuda")
+    assert claimed == [(1, 5), (1, 4)]
+
+
+def test_a_machine_without_a_driver_has_no_gpus(claimed, monkeypatch):
+    monkeypatch.setattr(distributed, "_has_driver", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    distributed.claim("auto")
+    assert claimed == [(1, 0)]
+
+
+def test_another_process_counts_as_torch_does():
+    assert distributed._counted_apart() == torch.cuda.device_count()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,38 @@ def claim(kind: str, count: int = 1) -> None:
     Must come before CUDA is used: then it is too late to choose.
     """
     if kind != "cpu" and "LOCAL_RANK" not in os.environ:
-        gpus.lease(max(1, count), torch.cuda.device_count())
+        gpus.lease(max(1, count), _gpus_there())
+
+
+def _gpus_there() -> int:
+    """How many GPUs there are to choose from, found out without CUDA in this process: it reads
+    CUDA_VISIBLE_DEVICES when it starts, and then it is too late to choose."""
+    if torch.version.hip or not torch.backends.cuda.is_built():
+        return torch.cuda.device_count()
+    if not _has_driver():
+        return 0
+    if gpus.VISIBLE in os.environ:
+        return len(gpus.choice(os.environ, 0))
+    # As torch.cuda.device_count, which would start CUDA where NVML has no answer, as in
+    # containers without it.
+    found = torch.cuda._device_count_nvml()
+    return found if found >= 0 else _counted_apart()
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")  # loaded, not started
+    except OSError:
+        return False
+    return True
+
+
+def _counted_apart() -> int:
+    """The number of GPUs, by another process."""
+    program = "import torch; print(torch.cuda.device_count())"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else 0
 
 
 def launch(count: int) -> None:
