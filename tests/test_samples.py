@@ -12,7 +12,7 @@ from triage.errors import UserError
 from triage.training.augment import Augmentation
 from triage.training.balance import in_order
 from triage.training.normalise import Normalisation, Normaliser
-from triage.training.pixels import Pixels
+from triage.training.pixels import Pixels, free_memory
 from triage.training.samples import ImageSamples, batches
 from triage.training.settings import Input, Jitter, Rotate
 
@@ -53,6 +53,13 @@ def test_every_type_comes_as_the_same_numbers(dtype, share):
     part = pixels(store, share)
     assert part.resident == (share > 0)
     assert np.array_equal(values(part).numpy(), store.images.astype(np.float32))
+
+
+def test_memory_that_torch_keeps_for_later_use_is_free(monkeypatch):
+    amounts = {"mem_get_info": (10, 80), "memory_reserved": 60, "memory_allocated": 25}
+    for name, amount in amounts.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, amount=amount: amount)
+    assert free_memory(torch.device("cuda")) == 10 + 60 - 25
 
 
 def test_images_that_fit_are_read_once():

@@ -123,7 +123,9 @@ def moved(indices: list[Integers], device: torch.device) -> tuple[Tensor, ...]:
 def free_memory(device: torch.device) -> int:
     """Bytes that are free for a process of this job: of the GPU, or of the machine."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # What torch keeps for later use is free for what it makes next.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return min(_free_of_machine(), _free_of_groups()) // processes
 
