@@ -96,6 +96,13 @@ def test_what_leaves_no_choice_stays_as_it_is_and_nobody_waits(hold, given):
     assert [seen(hold(1, 8, **given)) for _ in range(2)] == [expected, expected]
 
 
+def test_jobs_side_by_side_within_an_allocation_get_different_gpus(hold):
+    allocation = {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0,1"}
+    assert {seen(hold(**allocation)), seen(hold(**allocation))} == {"0", "1"}
+    # Where SLURM counts each job's GPUs from 0, those of another job are others.
+    assert seen(hold(**allocation | {"SLURM_JOB_ID": "8"})) == "0"
+
+
 def test_a_machine_without_gpus_is_left_alone(hold):
     assert seen(hold(1, 0)) == "None"
 

@@ -1,4 +1,4 @@
-"""Which GPUs a process uses where no scheduler gives them out: a lease on a workstation.
+"""Which of the GPUs that it may use a process takes: a lease, on a workstation or within a job.
 
 A lease is a lock on a small file a GPU. The system gives the lock back when the process ends, in
 whatever way it ends, so a lease can't be left over.
@@ -26,9 +26,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 def lease(count: int, there: int, folder: Path = LOCKS) -> None:
     """Make ``count`` of the GPUs that are ``there`` visible to this process and to no other.
 
-    Waits until so many are free. Does nothing in a job of SLURM, which gives GPUs out itself, and
-    where CUDA_VISIBLE_DEVICES leaves no choice; where it names more GPUs, they are chosen from.
-    Must come before the process uses CUDA. Raises UserError where there never are so many.
+    Waits until so many are free. Does nothing where CUDA_VISIBLE_DEVICES leaves no choice, as in a
+    job of SLURM that has just its own; where it names more GPUs, they are chosen from. Must come
+    before the process uses CUDA. Raises UserError where there never are so many.
     """
     names = choice(os.environ, there)
     if len(names) < count and there:
@@ -37,7 +37,7 @@ def lease(count: int, there: int, folder: Path = LOCKS) -> None:
             where=f"{VISIBLE}={os.environ.get(VISIBLE, '')}",
             remedy="ask for fewer (--set-resources <rule>:gpu=1)",
         )
-    if "SLURM_JOB_ID" in os.environ or (len(names) <= count and VISIBLE in os.environ) or not names:
+    if (len(names) <= count and VISIBLE in os.environ) or not names:
         return
     os.environ[VISIBLE] = ",".join(_wait_for(names, count, folder))
 
@@ -69,7 +69,7 @@ def _try_lock(names: Sequence[str], count: int, folder: Path) -> list[str] | Non
     """
     held: dict[str, int] = {}
     for name in names:
-        descriptor = _lock(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock")
+        descriptor = _lock(folder / _file(name, os.environ))
         if descriptor is not None:
             held[name] = descriptor
         if len(held) == count:
@@ -79,6 +79,14 @@ def _try_lock(names: Sequence[str], count: int, folder: Path) -> list[str] | Non
     for descriptor in held.values():
         os.close(descriptor)
     return None
+
+
+def _file(name: str, environment: Mapping[str, str]) -> str:
+    """The name of a GPU's lock. SLURM may count each job's GPUs from 0: 0 of one job is not 0 of
+    another."""
+    job = environment.get("SLURM_JOB_ID")
+    whole = name if job is None else f"job{job}-{name}"
+    return re.sub(r"[^A-Za-z0-9-]", "_", whole) + ".lock"
 
 
 def _lock(path: Path) -> int | None:
