@@ -164,6 +164,7 @@ def test_recurrent_layers_stay_in_full_precision(kind, precision):
     assert given.dtype == out.dtype == torch.float32
     assert torch.equal(out, recurrent(given)[0])
     assert all(torch.isfinite(each.grad).all() for each in recurrent.parameters())
+    assert model.to("meta")(inputs.to("meta")).shape == (2, 1)
 
 
 @pytest.mark.slow

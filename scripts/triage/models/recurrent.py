@@ -13,7 +13,8 @@ def read(network: nn.RNNBase, steps: Tensor) -> Tensor:
     AutocastRNN.cpp): with bfloat16 nothing scales the loss, and small gradients become 0.
     """
     kind = steps.device.type
-    if not torch.is_autocast_enabled(kind):  # as in an exported graph, which knows no autocast
+    # Not always: an exported graph knows no autocast, nor does every kind of device.
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
         return network(steps)[0]
     with torch.autocast(kind, enabled=False):
         return network(steps.float())[0]
