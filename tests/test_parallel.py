@@ -32,7 +32,7 @@ CHANGES = {"model": NETWORK, "epochs": 3, "batch": 5, "accumulate": 2, "optimize
 # Each with batches that two processes can't share evenly.
 KINDS = {
     "accumulate": {"batch": 5, "accumulate": 2, "optimizer": {**SGD, "rate": 0.1}},
-    "balance": {"batch": 5, "balance": {"method": "adasyn"}, "ema": 0.9},
+    "balance": {"batch": 5, "balance": {"method": "adasyn"}, "ema": 0.9, "optimizer": SGD},
     "weights": {"batch": 7, "loss": {"class_weights": "inverse"}, "clip": 0.1},
 }
 
