@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _learn(arguments: argparse.Namespace) -> None:
     settings = parse(PretextSettings, arguments.settings)
-    device = prepare(arguments)
+    device = prepare(arguments, trains=True)
     digest = run_digest(arguments.settings, arguments.code, [])
     path = arguments.scratch / f"weights-{arguments.output.stem}-{digest}.state"
     keeper = Keeper(path, arguments.save_every)

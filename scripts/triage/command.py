@@ -41,6 +41,9 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     except UserError as error:
         log.error("error: %s", error)
         sys.exit(1)
+    except BrokenPipeError:  # whoever reads has seen enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if error.errno not in NO_ROOM:
             _mistake()
