@@ -275,11 +275,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_text(path: Path, step: str = "") -> str:
+def _read_text(path: Path) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (OSError, UnicodeDecodeError) as error:
-        what = f"can't be read ({error})"
-        raise UserError(what, where=path, remedy=_again(step) if step else "") from error
+        raise UserError(f"can't be read ({error})", where=path) from error

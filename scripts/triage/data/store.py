@@ -124,8 +124,11 @@ class Images:
 
     def size(self, position: int) -> tuple[int, int]:
         """Height and width of the image at ``position``."""
-        kind = self._kinds[self._kind[position]]
+        kind = self._kind_at(position)
         return kind.height, kind.width
+
+    def _kind_at(self, position: int) -> _Kind:
+        return self._kinds[self._kind[position]]
 
     def sizes(self, positions: Integers) -> np.ndarray:
         """Height and width of the images at ``positions``, [positions, 2]."""
@@ -213,14 +216,14 @@ class Images:
     def _damaged(self, positions: Integers) -> int | None:
         """The first of ``positions`` whose image is not what was written."""
         for position in positions.tolist():
-            number = self._kinds[self._kind[position]].shard
+            number = self._kind_at(position).shard
             shard, row = self._shards[number], position - self._offsets[number]
             if shard.checksums is not None and crc32(shard.array[row]) != shard.checksums[row]:
                 return int(position)
         return None
 
     def _damage_at(self, position: int) -> UserError:
-        path = self._shards[self._kinds[self._kind[position]].shard].path
+        path = self._shards[self._kind_at(position).shard].path
         case = int(np.searchsorted(self._firsts, position, side="right")) - 1
         number = position - self._firsts[case]
         assert path is not None

@@ -20,8 +20,8 @@ from triage.evaluation.metrics import METRICS, UNCALLED, columns
 from triage.evaluation.samples import Floats, Sample, read_sample
 from triage.evaluation.scoring import (
     ZERO_RATE,
+    Macro,
     Values,
-    macro,
     main_sections,
     mean_of_defined,
     point_values,
@@ -129,22 +129,22 @@ class _Measured:
         choices = Choices.from_json(run.metrics["choices"])
         scopes = scopes_of(sample, choices, bins, tuple(dict.fromkeys(sections.values())))
         self.scopes = scopes[: len(sample.classes)]
-        self.by_class = point_values(self.scopes)
-        self.points = {
-            metric: float(value[0]) for metric, value in self._means(self.by_class).items()
-        }
+        by_class = point_values(self.scopes)
+        self.macro = Macro(self.scopes, by_class)
+        self.points = {metric: float(value[0]) for metric, value in self._means(by_class).items()}
+        self.reasons = {metric: self._reason(metric) for metric in sections}
 
     def values(self, weights: Floats) -> dict[str, Floats]:
         """The metrics [rounds], of the class or the mean over classes, for [rounds, cases]."""
         return self._means([scope.measure(columns(weights, scope.index)) for scope in self.scopes])
 
-    def reason(self, metric: str) -> str | None:
+    def _reason(self, metric: str) -> str | None:
         """Why the run has no value of a metric, or None."""
-        reasons = [scope.reason(self.sections[metric], metric) for scope in self.scopes]
+        reasons = self.macro.reasons[self.sections[metric], metric]
         return UNCALLED if UNCALLED in reasons else None if None in reasons else reasons[0]
 
     def _means(self, by_class: list[Values]) -> dict[str, Floats]:
-        found = macro(self.scopes, self.by_class, by_class)
+        found = self.macro.means(by_class)
         return {metric: found[section, metric] for metric, section in self.sections.items()}
 
 
@@ -200,7 +200,7 @@ def _means(tests: Sequence[_Measured], values: Sequence[dict[str, Floats]]) -> d
         metric: mean_of_defined(
             [test.points[metric] for test in tests],
             [each[metric] for each in values],
-            [test.reason(metric) for test in tests],
+            [test.reasons[metric] for test in tests],
         )
         for metric in values[0]
     }

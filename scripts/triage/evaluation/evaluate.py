@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,10 +31,9 @@ from triage.evaluation.scoring import (
     CALIBRATED,
     RELIABILITY,
     ZERO_RATE,
+    Macro,
     Scope,
     Values,
-    macro,
-    macro_reason,
     main_sections,
     point_values,
     replicate,
@@ -140,14 +138,9 @@ def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) ->
     ]
     if len(pages) == 1:
         return counts | pages[0]
-    classes, points = scopes[:-1], values[:-1]
-    averages = _estimates(
-        macro(classes, points, points),
-        macro(classes, points, resamples[:-1]),
-        partial(macro_reason, classes),
-        settings,
-        len(classes),
-    )
+    macro = Macro(scopes[:-1], values[:-1])
+    means, drawn = macro.means(values[:-1]), macro.means(resamples[:-1])
+    averages = _estimates(means, drawn, macro.reason, settings, len(sample.classes))
     by_class = dict(zip(sample.classes, pages, strict=False))
     return counts | _sections(averages, settings) | {"micro": pages[-1], "classes": by_class}
 

@@ -139,30 +139,30 @@ def replicate(
     ]
 
 
-def macro(scopes: Sequence[Scope], points: Sequence[Values], rounds: Sequence[Values]) -> Values:
-    """The mean [rounds] over the classes ``scopes`` of each metric.
+class Macro:
+    """Means over the classes ``scopes`` of a sample, whose own values are ``points`` [1]."""
 
-    ``points`` [1] are the values of the sample itself.
-    """
-    return {
-        key: mean_of_defined(
-            [float(point[key][0]) for point in points],
-            [each[key] for each in rounds],
-            [scope.reason(*key) for scope in scopes],
-        )
-        for key in rounds[0]
-        if key[0] != RELIABILITY
-    }
+    def __init__(self, scopes: Sequence[Scope], points: Sequence[Values]) -> None:
+        keys = [key for key in points[0] if key[0] != RELIABILITY]
+        self.names = [scope.name for scope in scopes]
+        self.points = {key: [float(point[key][0]) for point in points] for key in keys}
+        self.reasons = {key: [scope.reason(*key) for scope in scopes] for key in keys}
 
+    def means(self, rounds: Sequence[Values]) -> Values:
+        """Each metric [rounds] from that of the classes."""
+        return {
+            key: mean_of_defined(points, [each[key] for each in rounds], self.reasons[key])
+            for key, points in self.points.items()
+        }
 
-def macro_reason(scopes: Sequence[Scope], section: str, metric: str) -> str | None:
-    """Why a mean over classes is undefined, or which of them it had to leave out."""
-    reasons = {scope.name: scope.reason(section, metric) for scope in scopes}
-    uncalled = [name for name, why in reasons.items() if why == UNCALLED]
-    if uncalled:
-        return f"no case is called {' or '.join(uncalled)}"
-    left_out = [name for name, why in reasons.items() if why]
-    return f"undefined for {', '.join(left_out)}" if left_out else None
+    def reason(self, section: str, metric: str) -> str | None:
+        """Why a mean is undefined, or which classes it had to leave out."""
+        reasons = dict(zip(self.names, self.reasons[section, metric], strict=True))
+        uncalled = [name for name, why in reasons.items() if why == UNCALLED]
+        if uncalled:
+            return f"no case is called {' or '.join(uncalled)}"
+        left_out = [name for name, why in reasons.items() if why]
+        return f"undefined for {', '.join(left_out)}" if left_out else None
 
 
 def mean_of_defined(

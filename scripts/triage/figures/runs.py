@@ -47,10 +47,11 @@ class Arm:
     def mean(self) -> Sample:
         """One row a case: the mean probability (and logit) of the runs that predicted it."""
         samples = [member.sample for member in self.members]
-        cases, first = np.unique(_joined(samples, "cases"), return_index=True)
+        names = _joined(samples, "cases")
+        first = np.unique(names, return_index=True)[1]
         return dataclasses.replace(
             samples[0],
-            cases=cases,
+            cases=names[first],
             groups=_joined(samples, "groups")[first],
             labels=_joined(samples, "labels")[first],
             logits=self._averaged([sample.logits for sample in samples]),
@@ -75,13 +76,16 @@ class Arm:
 
     def _averaged(self, values: Sequence[Floats]) -> Floats:
         """The mean over the runs of their ``values``, for each case of ``mean``."""
-        names = _joined([member.sample for member in self.members], "cases")
-        where = np.unique(names, return_inverse=True)[1]
-        joined = np.concatenate(values)
-        counts = np.bincount(where)
+        joined, counts = np.concatenate(values), np.bincount(self._places)
         totals = np.zeros((len(counts), *joined.shape[1:]))
-        np.add.at(totals, where, joined)
+        np.add.at(totals, self._places, joined)
         return np.asarray((totals.T / counts).T)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Where in ``mean`` each case of each run is."""
+        names = _joined([member.sample for member in self.members], "cases")
+        return np.unique(names, return_inverse=True)[1]
 
     @property
     def validation(self) -> float:
