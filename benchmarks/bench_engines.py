@@ -34,7 +34,7 @@ TARGETS = {"`snakemake -n`": 3, "`dvc status`": 5, "books after a run": 2}
 
 MAKE = """
 from pathlib import Path
-from engines.look import whole_workflow
+from engines.snakemake_adapter import whole_workflow
 from triage.data import inventory
 
 with whole_workflow() as view:
@@ -58,7 +58,7 @@ BOOKS = """
 import os
 import time
 from pathlib import Path
-from engines.look import whole_workflow
+from engines.snakemake_adapter import whole_workflow
 
 with whole_workflow() as view:
     job = next(job for job in view.dag.jobs if job.rule.name == "table")

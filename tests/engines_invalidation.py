@@ -23,7 +23,7 @@ import yaml
 from dvc.repo import Repo
 
 import params as params_package
-from engines.look import View, whole_workflow
+from engines.snakemake_adapter import View, whole_workflow
 from engines.stages import Stages
 from params import Params
 from steps import Steps

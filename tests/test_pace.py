@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[1]
 JOBS = 4
 WORKFLOW = """
 import sys
-sys.path[:0] = [{workflow!r}]
-from engines.pace import quicken
+sys.path[:0] = [{workflow!r}, {scripts!r}]
+from pathlib import Path
+from engines.start import attach
 
-onstart:
-    quicken(workflow)
+attach(workflow, Path("params.yaml"), {{}}, {{}})
 
 rule all:
     input: [f"done{{i}}" for i in range({jobs})]
@@ -25,7 +25,9 @@ rule one:
 
 
 def test_it_looks_when_a_job_has_ended(tmp_path):
-    text = WORKFLOW.format(workflow=str(ROOT / "workflow"), jobs=JOBS)
+    text = WORKFLOW.format(
+        workflow=str(ROOT / "workflow"), scripts=str(ROOT / "scripts"), jobs=JOBS
+    )
     (tmp_path / "Snakefile").write_text(text)
     program = Path(sys.executable).parent / "snakemake"
     done = subprocess.run(

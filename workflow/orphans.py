@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engines.look import View, whole_workflow
+from engines.jobs import files
+from engines.snakemake_adapter import View, whole_workflow
 from engines.stages import Stages
 from triage import command
 
@@ -33,8 +34,7 @@ def main(arguments: argparse.Namespace) -> None:
 def _orphans(view: View) -> list[str]:
     """Files on disk with a record, in a folder of dvc.yaml, that no job makes."""
     stages = Stages.read()
-    made = {str(path) for job in view.dag.jobs for path in job.output}
-    recorded = set(view.records.recorded()) - made
+    recorded = view.provenance.recorded() - set(files(view.jobs))
     # Files outside of dvc.yaml belong to targets of their own, which nothing else asks for.
     return sorted(path for path in recorded if Path(path).is_file() and stages.of(path))
 
@@ -46,8 +46,8 @@ def _remove(orphans: list[str], view: View) -> None:
             if folder == Path() or any(folder.iterdir()):
                 break
             folder.rmdir()
-    view.records.forget(orphans)
-    view.records.finish()
+    view.provenance.forget(orphans)
+    view.finish()
 
 
 if __name__ == "__main__":

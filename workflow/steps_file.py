@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 
 from engines.graph import digests, write_digests
-from engines.look import whole_workflow
+from engines.snakemake_adapter import whole_workflow
 from triage import command
 
 
 def main(_: argparse.Namespace) -> None:
     """Write the file, unless it is right already."""
     with whole_workflow() as view:
-        write_digests(digests(view.dag, view.records))
+        write_digests(digests(view.jobs))
 
 
 if __name__ == "__main__":

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-from snakemake.logging import logger
-from snakemake.settings.types import RerunTrigger
-
-from engines.graph import STEPS, digests, files, whole_graph, write_digests
+from engines import dvc_adapter
+from engines.graph import STEPS, digests, write_digests
+from engines.jobs import files, stale
 from engines.lock import LOCK
-from engines.records import Records
+from engines.snakemake_adapter import Records, log, whole_graph
 from triage.errors import UserError
+from triage.looks import look
 
 CODE = (Path("scripts"), Path("workflow"))
 RESULTS = (Path("data"), Path("results"))
-TELL = Path(__file__).parent / "tell.py"
 
 
 class Finish:
@@ -40,95 +36,72 @@ class Finish:
 
     def __call__(self, records: Records) -> None:
         try:
-            may_tell = self._may_tell(records)
+            may_commit = self._may_commit(records)
             # It takes a second to start, in which the rest can be done.
-            with _teller() if may_tell else nullcontext() as teller:
-                records.settle()
-                if teller is not None:
-                    self._tell(records, teller)
+            with dvc_adapter.committer() if may_commit else nullcontext() as committer:
+                records.provenance.settle()
+                if committer is not None:
+                    self._commit(records, committer)
         except (UserError, OSError) as error:
-            logger.error(f"The results are whole, but the books could not be kept:\n{error}")
+            log.error(f"The results are whole, but the books could not be kept:\n{error}")
 
-    def _may_tell(self, records: Records) -> bool:
+    def _may_commit(self, records: Records) -> bool:
         """Whether DVC can be told without taking anything stale for fresh."""
-        if os.environ.get("DVC_STAGE") or not Path(".dvc").is_dir():
+        if dvc_adapter.is_running_us() or not dvc_adapter.is_here():
             return False
-        if records.knowledge.recall("told") == self._scene():
+        if records.provenance.recall("told") == self._scene():
             return False
-        workflow = records.dag.workflow
-        if set(RerunTrigger) - set(workflow.rerun_triggers):
-            logger.warning("DVC is not told of this run, since --rerun-triggers was narrowed.")
+        if records.is_narrowed:
+            log.warning("DVC is not told of this run, since --rerun-triggers was narrowed.")
             return False
         if self._code() != self._read:
-            logger.warning(
+            log.warning(
                 "Settings or code were edited during the run; DVC will be told by the next run."
             )
             return False
         return True
 
-    def _tell(self, records: Records, teller: subprocess.Popen[str]) -> None:
-        workflow = records.dag.workflow
+    def _commit(self, records: Records, committer: subprocess.Popen[str]) -> None:
         self._refresh()
         try:
-            dag = whole_graph(workflow)
-        except WorkflowError as error:
-            logger.warning(f"DVC is not told of this run, since the whole is in doubt:\n{error}")
+            jobs = whole_graph(records)
+        except UserError as error:
+            log.warning(f"DVC is not told of this run, since the whole is in doubt:\n{error}")
             return
-        write_digests(digests(dag, records))
-        stale = set(files(dag.needrun_jobs()))
-        folders = records.knowledge.folders
-        stale |= {folder for listing, folder in folders.items() if listing in stale}
-        made = {*files(dag.jobs), *folders.values(), *self._sources, str(STEPS)}
+        write_digests(digests(jobs))
+        provenance = records.provenance
+        not_fresh = set(files(stale(jobs)))
+        not_fresh |= {folder for file, folder in provenance.folders.items() if file in not_fresh}
+        made = {*files(jobs), *provenance.folders.values(), *self._sources, str(STEPS)}
         if self._code() != self._read:
             return  # edited just now; the next run will tell
-        request = {"stale": sorted(stale), "made": sorted(made - stale)}
-        answer, complaint = teller.communicate(json.dumps(request))
-        if teller.returncode != 0:
-            problem = (complaint.strip().splitlines() or ["it gave no reason"])[-1]
-            logger.warning(f"DVC could not be told of this run: {problem}")
+        try:
+            names = dvc_adapter.commit(committer, not_fresh, made)
+        except UserError as error:
+            log.warning(str(error))
             return
-        # DVC itself prints as well; the answer is the last line.
-        if told := json.loads(answer.splitlines()[-1]):
-            logger.info(f"DVC was told of {', '.join(told)}.")
-        records.knowledge.contents.save()
-        records.knowledge.remember({"told": self._scene()})
+        if names:
+            log.info(f"DVC was told of {', '.join(names)}.")
+        provenance.contents.save()
+        provenance.remember({"told": self._scene()})
 
     def _code(self) -> str:
         return _looks([self._settings, *CODE])
 
     def _scene(self) -> str:
         """Everything that both engines judge by, as it looks."""
-        books = [Path("dvc.yaml"), Path("dvc.lock"), LOCK, STEPS]
+        books = [Path("dvc.yaml"), dvc_adapter.LOCK, LOCK, STEPS]
         return _looks([self._settings, *CODE, *RESULTS, *books])
 
 
-@contextmanager
-def _teller() -> Iterator[subprocess.Popen[str]]:
-    """The program that tells DVC, started; it waits for what to tell, and ends without it."""
-    teller = subprocess.Popen(
-        [sys.executable, str(TELL)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield teller
-    finally:
-        teller.kill()
-        teller.communicate()
-
-
 def _looks(places: Iterable[Path]) -> str:
-    """A digest of names, sizes and times of files and of those in folders."""
+    """A digest of names and looks of files and of those in folders."""
     summary = hashlib.sha256()
     for path in sorted(_walk(places)):
         try:
-            status = path.stat()
+            summary.update(f"{path} {look(path.stat())}\n".encode())
         except OSError:
             continue
-        look = f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}\n"
-        summary.update(look.encode())
     return summary.hexdigest()
 
 

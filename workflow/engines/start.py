@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import snakemake.workflow
-from snakemake.logging import logger
-from snakemake.settings.enums import PersistenceBackend
-
+from engines import snakemake_adapter
 from engines.finish import Finish
-from engines.knowledge import STATE, Knowledge
-from engines.records import Records
+from engines.provenance import Provenance
+from engines.running import STATE
+from engines.snakemake_adapter import log
 from params import Params
 from triage.data import inventory
 from triage.errors import UserError
@@ -65,18 +63,15 @@ def attach(
     ``folders`` gives for each output that lists a generated folder that folder.
     """
     logging.raiseExceptions = False  # a full disk is told of once, not for every line of the log
-    with _bare_messages():
-        _refuse_other_settings(workflow, settings)
-        if not workflow.is_main_process:
-            return  # a single job, which the main process judged and will record
+    refresh = functools.partial(_refresh, raw)
+
+    def provenance() -> Provenance:
         ensure_writable(STATE / "state.json")
-        refresh = functools.partial(_refresh, raw)
         refresh()
-        finish = Finish(settings, raw, refresh)
-        knowledge = Knowledge(folders)
-    snakemake.workflow.FilePersistence = functools.partial(
-        Records, knowledge=knowledge, finish=finish
-    )
+        return Provenance(folders)
+
+    with _bare_messages():
+        snakemake_adapter.attach(workflow, provenance, Finish(settings, raw, refresh))
 
 
 @contextmanager
@@ -91,20 +86,6 @@ def _bare_messages() -> Iterator[None]:
         raise SystemExit(f"error: {error}") from None
 
 
-def _refuse_other_settings(workflow: Workflow, settings: Path) -> None:
-    """Raise UserError where settings come from elsewhere, or records would go elsewhere."""
-    if workflow.config_settings.config or workflow.config_settings.configfiles:
-        raise UserError(
-            "--config and --configfile are not for this workflow: DVC would not know of them",
-            remedy=f"edit {settings}, or copy one of presets/ over it",
-        )
-    if workflow.workflow_settings.persistence_backend != PersistenceBackend.FILE:
-        raise UserError(
-            "--persistence-backend is not for this workflow: its records are shared as files",
-            remedy="leave it out",
-        )
-
-
 def _refresh(raw: Mapping[str, str]) -> None:
     """Notice what was added to, changed in or taken from folders of raw data."""
     for table, folder in raw.items():
@@ -112,4 +93,4 @@ def _refresh(raw: Mapping[str, str]) -> None:
             inventory.refresh(Path(folder), Path(table), STATE / f"{table.replace('/', '-')}.json")
         except UserError as error:
             # Only a run that needs these files has to stop, which Snakemake sees to.
-            logger.warning(str(error))
+            log.warning(str(error))

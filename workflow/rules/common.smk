@@ -8,7 +8,6 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # Threads that wait give way, so that jobs side by side do not slow each other down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from engines.pace import quicken
 from engines.start import read_params
 from engines.warm_up import warm_up
 from params.arms import STAGES
