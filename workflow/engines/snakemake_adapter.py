@@ -21,8 +21,8 @@ from engines import dvc_adapter, running, versions
 VERSIONS = ">=9.26,<9.28"
 versions.require("snakemake", VERSIONS)
 
+import snakemake.api
 import snakemake.workflow
-from snakemake.api import SnakemakeApi
 from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
 from snakemake.io import IOCache
@@ -385,7 +385,7 @@ def whole_workflow() -> Iterator[View]:
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
-    with SnakemakeApi(settings) as api:
+    with snakemake.api.SnakemakeApi(settings) as api:
         try:
             source = api.workflow(
                 ResourceSettings(cores=1),
