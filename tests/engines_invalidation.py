@@ -59,7 +59,7 @@ def others_to_name(content: Any, path: tuple[str, ...], value: Any) -> list[Any]
     """What a key may name instead that names another block; nothing for other keys."""
     key = path[-1]
     if key == "pretrained":
-        return ["none", *content["weights"]]
+        return ["none", *content["pretrained"]]
     if path[0] != "studies" or not {key, *path[2:3]} & {"arm", "from", "extends", "ensembles"}:
         return []
     training = content["studies"][path[1]]["training"]

@@ -37,9 +37,7 @@ DRAWN_PICTURES = ("votes.svg", "balancing.svg", "search.svg", "chain.svg")
 DRAWN_VOLUMES = ("slices.svg",)
 COMPARED = {
     "chain": list(ARMS),
-    "searches": {
-        "wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.rate": 0.1}}
-    },
+    "searches": {"wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.lr": 0.1}}},
     "balancing": {"lstm": {"method": "smote", "exclude_votes": [3, 4], "seed": 1}},
 }
 EVALUATION = EvaluationSettings(replicates=100)
@@ -210,7 +208,7 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
         training = {"loss": 0.7 * learnt + rng.normal(0, 0.01), "accuracy": 1 - 0.5 * learnt}
         noise = rng.normal(0, 0.02, 2)
         val = {"val_loss": 0.7 * held + noise[0], "val_accuracy": 1 - 0.5 * held + noise[1]}
-        rows.append({"epoch": epoch, "rate": 1e-4} | training | val)
+        rows.append({"epoch": epoch, "lr": 1e-4} | training | val)
     _write(rows, tree.results / "training" / run / "history.csv")
 
 
@@ -237,8 +235,8 @@ def _write_record(tree: Tree, run: str) -> None:
         "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
         "seconds": 12.5,
         "device": "x86_64 processor, 2 cores",
-        "weights": weights,
-        "trained_weights": trained,
+        "parameters": weights,
+        "trained_parameters": trained,
         "cases": {"train": 24, "val": 12},
     }
     write_json(record, tree.results / "training" / run / "record.json")

@@ -27,7 +27,7 @@ def short(content: dict) -> None:
     """The benchmark's settings, with one fold and one epoch of a small network."""
     content.clear()
     content.update(SETTINGS)
-    content["weights"] = {}
+    content["pretrained"] = {}
     content["defaults"] |= {"folds": [0], "ensembles": {}}
     content["defaults"]["evaluation"] |= {"replicates": 100}
     for name, study in content["studies"].items():

@@ -42,7 +42,7 @@ def merged(base: Json, changes: Mapping[str, Any]) -> Json:
 
 def recipe_block(**changes: Any) -> Json:
     content = yaml.safe_load((ROOT / "presets" / "demo.yaml").read_text(encoding="utf-8"))
-    small = {"epochs": 3, "batch": 4, "optimizer": {"rate": 0.01}}
+    small = {"epochs": 3, "batch_size": 4, "optimizer": {"lr": 0.01}}
     return merged(merged(content["recipe"], small), changes)
 
 

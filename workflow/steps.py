@@ -86,10 +86,14 @@ class Steps:
     def features(self, run: Run) -> dict[str, str]:
         """Settings of the cached features of a slice classifier."""
         arm = self.params.arms(run.study)[run.arm]
-        draws = self.params.study(run.study)["training"]["sequence"]["draws"]
-        # Without augmented draws nothing is augmented, so augmentation settings are not read.
-        augment = arm.recipe["augment"] if draws else None
-        settings = {"draws": draws, "augment": augment, "seed": run.seed if draws else 0}
+        copies = self.params.study(run.study)["training"]["sequence"]["augmented_copies"]
+        # Without augmented copies nothing is augmented, so augmentation settings are not read.
+        augment = arm.recipe["augment"] if copies else None
+        settings = {
+            "augmented_copies": copies,
+            "augment": augment,
+            "seed": run.seed if copies else 0,
+        }
         return _params(settings, code_digest("features.py", self._architecture(run)))
 
     def predict(self, run: Run) -> dict[str, str]:
@@ -106,17 +110,20 @@ class Steps:
 
     def table(self, study: str) -> dict[str, str]:
         arms = {
-            name: {"weights": self._weights_of(study, name), "search": arm.search or ""}
+            name: {
+                "initialisation": self._initialisation_of(study, name),
+                "search": arm.search or "",
+            }
             for name, arm in self.params.arms(study).items()
         }
         step = _params(self.params.study(study)["evaluation"], code_digest("table.py"))
         return step | {"arms": canonical(arms)}
 
-    def weights(self, name: str) -> dict[str, str]:
+    def pretrain(self, name: str) -> dict[str, str]:
         """Settings of pretrained weights; their architecture's file counts where it is used."""
-        settings = self.params.content["weights"][name]
+        settings = self.params.content["pretrained"][name]
         used = [ARCHITECTURES[settings["architecture"]]] * (settings["source"] == "pretext")
-        return _params(settings, code_digest("weights.py", *used))
+        return _params(settings, code_digest("pretrain.py", *used))
 
     def card(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
@@ -215,14 +222,16 @@ class Steps:
         """A step that reads no settings but those given."""
         return _params(settings or {}, code_digest(script))
 
-    def _weights_of(self, study: str, arm: str) -> str:
+    def _initialisation_of(self, study: str, arm: str) -> str:
         """What an arm starts from, in words; of an ensemble, what its members start from."""
         arms = self.params.arms(study)
         if arms[arm].members:
-            found = [self._weights_of(study, member) for member in arms[arm].members]
+            found = [self._initialisation_of(study, member) for member in arms[arm].members]
             return ", ".join(dict.fromkeys(found))
         name = arms[arm].recipe["model"]["pretrained"]
-        return "random" if name == "none" else str(self.params.content["weights"][name]["source"])
+        return (
+            "random" if name == "none" else str(self.params.content["pretrained"][name]["source"])
+        )
 
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]

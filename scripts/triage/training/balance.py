@@ -66,7 +66,7 @@ def _copies(
         raise UserError(
             "balancing needs one label a case, and this study has several",
             where="recipe.balance.method",
-            remedy="set it to none, and recipe.loss.positive_weights to balanced",
+            remedy="set it to none, and recipe.loss.pos_weight to balanced",
         )
     positive = targets[:, 0] == 1
     negative = targets[:, 0] == 0

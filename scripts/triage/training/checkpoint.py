@@ -144,7 +144,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> dict[str, Any]:
     """What a file holds; each part of it is compared with its checksum first."""
-    step = "weights" if path.parent.name == "weights" else "training"
+    step = "pretrained" if path.parent.name == "pretrained" else "training"
     try:
         _verify(path)
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -63,7 +63,7 @@ class Member(nn.Module):
     """One network with its preprocessing: probabilities from [cases, slices, channels, h, w]."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -78,10 +78,10 @@ class Member(nn.Module):
         # As when training images are kept: what is made smaller is rounded.
         shrinks = math.prod(self.size) < math.prod(self.cut)
         self.rounds = shrinks and np.dtype(stored.dtype).kind in "iu"
-        mean, deviation = checkpoint.normalisation.mean, checkpoint.normalisation.deviation
-        self.own = mean is None or deviation is None
+        mean, std = checkpoint.normalisation.mean, checkpoint.normalisation.std
+        self.own = mean is None or std is None
         self.register_buffer("mean", torch.tensor(mean or [0.0])[:, None, None])
-        self.register_buffer("deviation", torch.tensor(deviation or [1.0])[:, None, None])
+        self.register_buffer("std", torch.tensor(std or [1.0])[:, None, None])
 
     def forward(self, volumes: Tensor) -> Tensor:
         if self.chosen is not None:
@@ -106,11 +106,11 @@ class Member(nn.Module):
 
     def _normalised(self, volumes: Tensor) -> Tensor:
         if not self.own:
-            return (volumes - self.mean) / self.deviation
+            return (volumes - self.mean) / self.std
         mean = volumes.mean((1, 3, 4), keepdim=True)
-        deviation = (volumes - mean).square().mean((1, 3, 4), keepdim=True).sqrt()
+        std = (volumes - mean).square().mean((1, 3, 4), keepdim=True).sqrt()
         # A volume of one value throughout becomes 0 throughout.
-        return (volumes - mean) / torch.where(deviation > 1e-6 * mean.abs(), deviation, 1)
+        return (volumes - mean) / torch.where(std > 1e-6 * mean.abs(), std, 1)
 
 
 def check_packages() -> None:

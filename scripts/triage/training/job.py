@@ -294,8 +294,8 @@ class Job:
             "processor_seconds": round(used.ru_utime + used.ru_stime, 3),
             "peak_memory_mb": used.ru_maxrss // 1024,
             "seconds_of_epochs": [round(each, 3) for each in trained.seconds],
-            "weights": sum(each.numel() for each in weights),
-            "trained_weights": sum(each.numel() for each in weights if each.requires_grad),
+            "parameters": sum(each.numel() for each in weights),
+            "trained_parameters": sum(each.numel() for each in weights if each.requires_grad),
             "cases": {"train": len(self.parts.train), "val": len(self.parts.val)},
         }
 

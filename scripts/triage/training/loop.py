@@ -35,7 +35,7 @@ from triage.training.step import Autocast, Part, Stepper, Totals
 State = dict[str, Tensor]
 
 HISTORY = (
-    "epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
+    "epoch", "lr", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
 )  # fmt: skip
 
 
@@ -93,10 +93,10 @@ class Trainer:
         self.objective = objective
         self.weights = objective.weights(train.targets)
         self.targets_on_host = train.targets.cpu().numpy()
-        self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
+        self.average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
         self.stepper = Stepper(network, objective, recipe)
         self.autocast = Autocast(self.device, recipe.precision)
-        self.rate = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
+        self.lr = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
         self.selection = Selection(recipe.select)
         self.stopping = EarlyStopping(recipe.stopping)
         self.epoch, self.step = 0, 0
@@ -128,7 +128,7 @@ class Trainer:
             raise UserError(
                 "no epoch had a finite validation loss and score",
                 where="training",
-                remedy="lower optimizer.rate, set clip, or choose another select.by",
+                remedy="lower optimizer.lr, set grad_clip_norm, or choose another select.by",
             )
         return Trained(self.best, self.selection.epoch, self.history, self.seconds)
 
@@ -138,7 +138,7 @@ class Trainer:
     def _run_epoch(self, interrupt: Interrupt, progress: Progress) -> None:
         self.started = time.monotonic() - self.spent
         plan = self._plan()
-        steps = _steps(len(plan), self.recipe.batch, self.recipe.accumulate)
+        steps = _steps(len(plan), self.recipe.batch_size, self.recipe.grad_accum)
         progress.start_epoch(self.epoch, len(steps), self.step)
         for window in self._windows(plan, steps[self.step :]):
             self._take_step(window, len(steps))
@@ -179,8 +179,8 @@ class Trainer:
         place = (self.epoch, self.step, distributed.RANK)
         self.stepper.seed(draws.generator_seed(self.seed, *place))
         weight = self.weights[window.rows].sum().clamp(min=1e-12)
-        rate = self.rate.at(self.epoch, self.step, steps)
-        elements = self.stepper.step(window.parts, weight, rate, self.totals)
+        lr = self.lr.at(self.epoch, self.step, steps)
+        elements = self.stepper.step(window.parts, weight, lr, self.totals)
         if self.hardness is not None:
             losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
             self.hardness[window.rows] = distributed.summed(losses)
@@ -195,7 +195,7 @@ class Trainer:
         self.totals = Totals(self.device)
         if self.hardness is not None:
             self.known_hardness = self.hardness.clone()
-        self.rate.observe(row["loss"] if self.val is None else row["val_loss"])
+        self.lr.observe(row["loss"] if self.val is None else row["val_loss"])
         if self.selection.improves(self.epoch, row):
             kept = self.average.network if self.average else self.network
             self.best = {name: each.clone() for name, each in kept.state_dict().items()}
@@ -215,12 +215,12 @@ class Trainer:
                 f"{skipped:.0f} of {steps:.0f} steps of epoch {self.epoch + 1} were skipped, since "
                 "their loss or gradient was not finite",
                 where="training",
-                remedy="lower optimizer.rate, set clip, use float32 or look for broken images; "
-                f"up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
+                remedy="lower optimizer.lr, set grad_clip_norm, use float32 or look for broken "
+                f"images; up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
             )
         return {
             "epoch": self.epoch + 1,
-            "rate": self.rate.at(self.epoch, 0, 1),
+            "lr": self.lr.at(self.epoch, 0, 1),
             "loss": loss / weight if weight else math.nan,
             "accuracy": right / known if known else math.nan,
             "skipped": skipped,
@@ -237,7 +237,7 @@ class Trainer:
         if self.val is None:
             return dict.fromkeys(names, math.nan)
         kept = self.average.network if self.average else self.network
-        logits = predict(kept, self.val, self.recipe.batch, self.autocast, after_batch)
+        logits = predict(kept, self.val, self.recipe.batch_size, self.autocast, after_batch)
         targets = self.val.targets
         weights = self.objective.weights(targets)
         elements = self.objective.elements(logits, targets)
@@ -274,7 +274,7 @@ class Trainer:
             "average": self.average.state() if self.average else None,
             "optimizer": self.stepper.optimizer.state,
             "scaler": self.stepper.scaler.state_dict(),
-            "rate": self.rate.state(),
+            "lr": self.lr.state(),
             "selection": self.selection.state(),
             "stopping": self.stopping.state(),
             "best": self.best,
@@ -295,7 +295,7 @@ class Trainer:
             self.average.restore(state["average"])
         self.stepper.optimizer.restore(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
-        self.rate.restore(state["rate"])
+        self.lr.restore(state["lr"])
         self.selection.restore(state["selection"])
         self.stopping.restore(state["stopping"])
         self.best = {name: each.to(self.device) for name, each in state["best"].items()}
@@ -355,9 +355,9 @@ def _check_feasible(recipe: Recipe, val: Samples | None) -> None:
             where="recipe.compile",
             remedy="install one, for example g++, or set it to false",
         )
-    if recipe.batch < distributed.WORLD:
+    if recipe.batch_size < distributed.WORLD:
         raise UserError(
-            f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
-            where="recipe.batch",
+            f"a batch of {recipe.batch_size} can't be shared by {distributed.WORLD} processes",
+            where="recipe.batch_size",
             remedy="use fewer processes (GPUs) or a larger batch",
         )

@@ -25,7 +25,7 @@ class Objective:
     def __init__(self, settings: Loss, targets: Tensor, outputs: Sequence[str]) -> None:
         positive = (targets == 1).sum(0)
         negative = (targets == 0).sum(0)
-        if settings.class_weights != "none" or settings.positive_weights != "none":
+        if settings.class_weights != "none" or settings.pos_weight != "none":
             one_sided = (positive == 0) | (negative == 0)
             _report_one_sided(one_sided, outputs)
             # Equal counts give equal weights.
@@ -36,7 +36,7 @@ class Objective:
         inverse = settings.class_weights == "inverse"
         self.weight_of_positive = negative / known if inverse else ones
         self.weight_of_negative = positive / known if inverse else ones
-        balanced = settings.positive_weights == "balanced"
+        balanced = settings.pos_weight == "balanced"
         self.factor_of_positive = negative / positive if balanced else None
         self.smoothing = settings.label_smoothing
 
@@ -64,6 +64,6 @@ def _report_one_sided(one_sided: Tensor, outputs: Sequence[str]) -> None:
         raise UserError(
             f"{what}; class weights need both",
             where="recipe.loss",
-            remedy="add cases, or set class_weights and positive_weights to none",
+            remedy="add cases, or set class_weights and pos_weight to none",
         )
     log.warning("%s: not weighted", what)

@@ -51,7 +51,7 @@ class Stepper:
     def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
         self.network = network
         self.objective = objective
-        self.clip = recipe.clip
+        self.grad_clip_norm = recipe.grad_clip_norm
         self.parameters = [each for each in network.parameters() if each.requires_grad]
         self.device = self.parameters[0].device
         self.autocast = Autocast(self.device, recipe.precision)
@@ -111,8 +111,8 @@ class Stepper:
         of all processes."""
         self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
         norm = nn.utils.get_total_norm(self.optimizer.gradients)
-        if self.clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
+        if self.grad_clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip_norm, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
         found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
