@@ -48,8 +48,10 @@ def main(options: argparse.Namespace) -> None:
     samples = job.image_samples(network, normalisation, whole=False)
     keeper = job.keeper(f"memorise-{json.dumps(options.goal)}")
     limit = TimeLimit.of_job(options.time_limit)
-    seed, outputs = job.settings.seed, job.outputs
-    trainer = Trainer(network, *samples, job.recipe, seed, outputs, keeper, limit=limit)
+    run, outputs = job.settings, job.outputs
+    trainer = Trainer(
+        network, *samples, job.recipe, run.seed, outputs, keeper, limit=limit, task=run.task
+    )
     trained = trainer.run()
     accuracies = [row["val_accuracy"] for row in trained.history]
     reached = [i for i, each in enumerate(accuracies, start=1) if each >= settings.accuracy]

@@ -31,7 +31,7 @@ from steps import Steps
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
 STRUCTURE |= {"from", "extends", "ensembles"}
-STRUCTURE |= {"chain", "exclude_votes", "method", "multilabel", "reader"}  # which pictures
+STRUCTURE |= {"chain", "exclude_votes", "method", "task", "reader"}  # which pictures
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

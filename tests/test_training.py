@@ -17,7 +17,7 @@ from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
 from triage.training.loop import Trainer
-from triage.training.losses import Objective
+from triage.training.losses import Independent
 from triage.training.schedules import LearningRate
 from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
@@ -141,7 +141,7 @@ def test_accumulation_is_exact_with_weights_and_unknown_labels(tmp_path):
 
 def objective(targets, **changes):
     settings = dataclasses.replace(recipe().loss, **changes)
-    return Objective(settings, targets, [f"class{i}" for i in range(targets.shape[1])])
+    return Independent(settings, targets, [f"class{i}" for i in range(targets.shape[1])])
 
 
 def mean_loss(chosen, logits, targets):

@@ -35,7 +35,7 @@ def short(content: dict) -> None:
         study["training"]["recipe"] |= {"epochs": 1}
         study["training"]["arms"] = {"lesion_cnn": study["training"]["arms"]["lesion_cnn"]}
     # The same images, with all their findings.
-    findings = {"classes": FINDINGS, "multilabel": True}
+    findings = {"classes": FINDINGS, "task": "multilabel"}
     content["studies"]["findings"] = content["studies"]["nih_64"] | findings
 
 

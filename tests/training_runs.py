@@ -173,7 +173,7 @@ def run_settings(stage: str = "training", sequence: Json | None = None, **change
         "fold": 0,
         "seed": 1,
         "classes": ["normal", "abnormal"],
-        "multilabel": False,
+        "task": "binary",
         "images": {"reader": "folders", "size": None, "mode": "rgb"},
         "recipe": recipe_block(**{"model": SMALL_NETWORK} | changes),
         "sequence": sequence,

@@ -10,6 +10,7 @@ from params import Params, Run, canonical
 from params.arms import merge
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
+from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
@@ -36,7 +37,7 @@ class Steps:
 
     def index(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        settings = block["index"] | {"classes": block["classes"]}
+        settings = block["index"] | {"classes": block["classes"], "task": block["task"]}
         return _params(settings, code_digest("index.py", _reader(block)))
 
     def images(self, study: str) -> dict[str, str]:
@@ -57,7 +58,7 @@ class Steps:
             "fold": run.fold,
             "seed": run.seed,
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "images": _decoding(block),
             "recipe": arm.recipe,
             "sequence": arm.sequence,
@@ -130,7 +131,7 @@ class Steps:
         settings = {
             "study": study,
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
             "evaluation": block["evaluation"],
@@ -149,7 +150,7 @@ class Steps:
 
     def submission(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        classes = block["classes"] if block["multilabel"] else []
+        classes = [] if block["task"] == Task.BINARY else block["classes"]
         return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
 
     def explore(self, study: str) -> dict[str, str]:
@@ -182,7 +183,7 @@ class Steps:
         bootstrap = ("confidence", "replicates", "seed", "bins")
         settings = {
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,

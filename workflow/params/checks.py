@@ -6,6 +6,7 @@ from params.arms import Arm
 from params.schema import Json
 from triage.errors import UserError
 from triage.models import LAYERS_OF
+from triage.task import Task
 
 CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
 
@@ -14,12 +15,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
     _check_folds(block, where)
     _check_mode(block, where)
-    if block["multilabel"] is False and len(block["classes"]) != 2:
-        raise UserError(
-            f"{len(block['classes'])} classes",
-            where=f"{where}.classes",
-            remedy="name two, the positive one last, or set multilabel: true",
-        )
+    Task(block["task"]).check(block["classes"], f"{where}.classes")
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
             f"{unknown[0]!r} is not an arm",
@@ -38,6 +34,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
 def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     """Raise UserError naming the key of a resolved arm that does not fit the others."""
     _check_selection(arm.recipe, block, where)
+    _check_loss(arm.recipe, Task(block["task"]), where)
     _check_input(arm.recipe["input"], block, where)
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
@@ -71,6 +68,16 @@ def _check_mode(block: Json, where: str) -> None:
         where=f"{where}.images.mode",
         remedy="volume" if reader == "volumes" else "one of grey, rgb; volume is for volumes only",
     )
+
+
+def _check_loss(recipe: Json, task: Task, where: str) -> None:
+    """Positives and negatives are of a class for itself."""
+    if task is Task.MULTICLASS and recipe["loss"]["positive_weights"] != "none":
+        raise UserError(
+            f"{recipe['loss']['positive_weights']} is for classes that don't exclude each other",
+            where=f"{where}.loss.positive_weights",
+            remedy="set it to none, and loss.class_weights to inverse",
+        )
 
 
 def _check_selection(recipe: Json, block: Json, where: str) -> None:

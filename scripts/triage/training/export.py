@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import atomic
+from triage.task import Task
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
 from triage.training.pixels import resized
@@ -69,6 +70,8 @@ class Member(nn.Module):
         super().__init__()
         self.network = checkpoint.network().eval()
         self.over_volumes = checkpoint.over_volumes
+        exclusive = checkpoint.task is Task.MULTICLASS
+        self.activation = nn.Softmax(-1) if exclusive else nn.Sigmoid()
         chosen = slice_numbers(checkpoint.input)
         self.chosen = None if chosen is None else list(chosen)
         stored, crop, size = checkpoint.stored, checkpoint.input.crop, checkpoint.input.resize
@@ -88,9 +91,9 @@ class Member(nn.Module):
             volumes = volumes[:, self.chosen]
         slices = self._normalised(self._resized(self._cropped(volumes)))
         if self.over_volumes:
-            return torch.sigmoid(self.network(slices))
+            return self.activation(self.network(slices))
         logits = self.network(slices.flatten(0, 1))
-        return torch.sigmoid(logits).unflatten(0, (-1, slices.shape[1])).mean(1)
+        return self.activation(logits).unflatten(0, (-1, slices.shape[1])).mean(1)
 
     def _cropped(self, volumes: Tensor) -> Tensor:
         (height, width), (own_height, own_width) = self.cut, volumes.shape[-2:]

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from triage.command import log
 from triage.errors import UserError
+from triage.task import Task
 from triage.training import balance, distributed, draws
 from triage.training.average import MovingAverage
 from triage.training.balance import Plan
 from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.limit import TimeLimit
-from triage.training.losses import Objective
+from triage.training.losses import objective_for
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
 from triage.training.schedules import LearningRate
@@ -64,9 +65,10 @@ class Window:
 class Trainer:
     """Trains ``network`` on ``train``, watching ``val``.
 
-    The network is on its device already. ``outputs`` name the columns of the targets. The run
-    goes on from what ``keeper`` finds, and ends with the same bytes as an unbroken one. ``watch``
-    is called with each row of the history.
+    The network is on its device already. ``outputs`` name the columns of the targets, which stand
+    for themselves unless the ``task`` has them exclude each other. The run goes on from what
+    ``keeper`` finds, and ends with the same bytes as an unbroken one. ``watch`` is called with each
+    row of the history.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Trainer:
         keeper: Keeper,
         watch: Callable[[dict[str, float]], None] = lambda row: None,
         limit: TimeLimit | None = None,
+        task: Task = Task.MULTILABEL,
     ) -> None:
         _check_feasible(recipe, val)
         self.network = network
@@ -89,7 +92,8 @@ class Trainer:
         self.watch = watch
         self.limit = limit or TimeLimit(None)
         self.device = train.targets.device
-        objective = Objective(recipe.loss, train.targets, outputs)
+        self.task = task
+        objective = objective_for(task, recipe.loss, train.targets, outputs)
         self.objective = objective
         self.weights = objective.weights(train.targets)
         self.targets_on_host = train.targets.cpu().numpy()
@@ -158,6 +162,7 @@ class Trainer:
             self.train.keys,
             self.targets_on_host,
             hardness,
+            self.task,
         )
 
     def _windows(self, plan: Plan, steps: list[Bounds]) -> Iterator[Window]:
@@ -242,7 +247,7 @@ class Trainer:
         weights = self.objective.weights(targets)
         elements = self.objective.elements(logits, targets)
         loss = (elements * weights).sum() / weights.sum()
-        found = scores(logits.cpu().numpy(), targets.cpu().numpy())
+        found = scores(logits.cpu().numpy(), targets.cpu().numpy(), self.task)
         return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
 
     @contextmanager

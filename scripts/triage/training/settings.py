@@ -7,6 +7,7 @@ from typing import Literal
 
 from triage.data.shards import Decoding
 from triage.models import ModelSettings
+from triage.task import Task
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class TrainingSettings:
     fold: int
     seed: int
     classes: tuple[str, ...]
-    multilabel: bool
+    task: Task
     images: Decoding
     recipe: Recipe
     sequence: Sequence | None

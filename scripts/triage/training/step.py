@@ -76,7 +76,7 @@ class Stepper:
     def step(self, parts: Sequence[Part], weight: Tensor, rate: float, totals: Totals) -> Tensor:
         """Take one step on the sum over ``parts``, whose labels weigh ``weight`` in all.
 
-        Gives the loss of each label of the parts, [rows, outputs].
+        Gives the loss of each label of the parts, [rows, outputs], or of each case, [rows, 1].
         """
         self.guard.remember()
         self.optimizer.zero_grad()
@@ -98,7 +98,12 @@ class Stepper:
             loss = (elements * part.weights).sum()
             # The processes' gradients are averaged, and a sum is wanted.
             self.scaler.scale(loss / weight * distributed.WORLD).backward()
-        return elements.detach(), _sums(loss.detach(), logits.detach(), part)
+        return elements.detach(), self._sums(loss.detach(), logits.detach(), part)
+
+    def _sums(self, loss: Tensor, logits: Tensor, part: Part) -> Tensor:
+        """Loss, weight, right and known labels of a part."""
+        sums = [loss, part.weights.sum(), *self.objective.right(logits, part.targets)]
+        return torch.stack([each.double() for each in sums])
 
     def _waiting(self, is_last: bool) -> AbstractContextManager[None]:
         """Gradients of several processes are summed once, with the last part."""
@@ -162,11 +167,3 @@ def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
     share_batch_norm(network, device)
     devices = [device.index] if device.type == "cuda" else None
     return DistributedDataParallel(network, devices, broadcast_buffers=False)
-
-
-def _sums(loss: Tensor, logits: Tensor, part: Part) -> Tensor:
-    """Loss, weight, right and known labels of a part."""
-    known = ~part.targets.isnan()
-    right = known & ((logits > 0) == (part.targets > 0.5))
-    sums = [loss, part.weights.sum(), right.sum(), known.sum()]
-    return torch.stack([each.double() for each in sums])
