@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 import bench
-from params import Params
 from triage.data.store import Images, Shard
 from triage.models import build
 from triage.settings import convert
@@ -26,6 +25,7 @@ from triage.training.normalise import Normalisation
 from triage.training.samples import ImageSamples
 from triage.training.settings import Balance, Recipe
 from triage.training.state import Keeper
+from triage_workflow.params import Params
 
 PARAMS = Params.read(bench.ROOT / "params.yaml")
 
