@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from triage_workflow.params import Params
+from triage_workflow.steps import Steps
+
 import bench
 from triage.data import inventory
 from triage.files import read_rows, write_rows
-from triage_workflow.params import Params
-from triage_workflow.steps import Steps
 
 SIZE = 16  # pixels; what is measured is the cost of an image beside that of its pixels
 SHARDS = 4

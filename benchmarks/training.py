@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from triage_workflow.params import Params
+
 import bench
 from triage.data.store import Images, Shard
 from triage.models import build
@@ -25,7 +27,6 @@ from triage.training.normalise import Normalisation
 from triage.training.samples import ImageSamples
 from triage.training.settings import Balance, Recipe
 from triage.training.state import Keeper
-from triage_workflow.params import Params
 
 PARAMS = Params.read(bench.ROOT / "params.yaml")
 

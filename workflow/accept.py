@@ -15,12 +15,13 @@ from pathlib import Path
 
 from snakemake.jobs import Job
 
-from triage import command
-from triage.errors import UserError
-from triage.files import read_rows, write_rows
 from triage_workflow.engines import reasons
 from triage_workflow.engines.look import View, whole_workflow
 from triage_workflow.engines.stages import Stages
+
+from triage import command
+from triage.errors import UserError
+from triage.files import read_rows, write_rows
 
 LOG = Path("accepted.csv")
 COLUMNS = ["time", "who", "step", "file", "change", "reason"]

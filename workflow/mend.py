@@ -14,13 +14,14 @@ from typing import Any
 
 import yaml
 
-from triage import command
-from triage.errors import UserError
-from triage.files import write_text
 from triage_workflow.engines.contents import Contents
 from triage_workflow.engines.knowledge import STATE
 from triage_workflow.engines.lock import LOCK, Lock, Origin, mend, sides
 from triage_workflow.engines.stages import Stages
+
+from triage import command
+from triage.errors import UserError
+from triage.files import write_text
 
 DVC_LOCK = Path("dvc.lock")
 STEPS = Path("steps.json")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from triage import command
 from triage_workflow.engines.look import View, whole_workflow
 from triage_workflow.engines.stages import Stages
+
+from triage import command
 
 
 def main(arguments: argparse.Namespace) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 
-from triage import command
 from triage_workflow.engines.graph import digests, write_digests
 from triage_workflow.engines.look import whole_workflow
+
+from triage import command
 
 
 def main(_: argparse.Namespace) -> None:

@@ -18,13 +18,14 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from triage_workflow.engines.lock import LOCK, Lock
+from triage_workflow.params import Params
+
 from triage import command
 from triage.data import inventory
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import sha256
-from triage_workflow.engines.lock import LOCK, Lock
-from triage_workflow.params import Params
 
 RAW_REMEDY = "get it again from where it came from; if it was changed on purpose, run the workflow"
 

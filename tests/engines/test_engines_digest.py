@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from triage.errors import UserError
 from triage_workflow.engines import digest
+
+from triage.errors import UserError
 
 FILES = {
     "scripts/train.py": "from lib import loop\nimport numpy\n",

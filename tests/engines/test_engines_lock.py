@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.errors import UserError
 from triage_workflow.engines.lock import Lock, Origin, mend
 from triage_workflow.params import canonical
+
+from triage.errors import UserError
 
 SUM = "0123456789abcdef" * 4
 

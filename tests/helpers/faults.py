@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from engines_support import Answer, Project, Server
 from triage_workflow.engines import warm_up
+
+from engines_support import Answer, Project, Server
 from workflow_copy import ROOT, Workflow, only
 
 SITE = Path(__file__).with_name("fault_site")

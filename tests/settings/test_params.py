@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.errors import UserError
 from triage_workflow.params import Params, canonical
+
+from triage.errors import UserError
 
 COMMITTED = yaml.safe_load(Path("params.yaml").read_text())
 

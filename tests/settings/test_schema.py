@@ -8,9 +8,10 @@ from importlib import import_module
 
 import pytest
 
+from triage_workflow.params.schema import schema
+
 from triage.models import ARCHITECTURES
 from triage.training.settings import Recipe, Sequence
-from triage_workflow.params.schema import schema
 
 DEFINITIONS = schema()["$defs"]
 

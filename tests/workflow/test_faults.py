@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from triage_workflow.engines.stages import Stages
+
 from engines_support import Server
 from faults import FILLER, TARGETS, Fault, Faulty, Step, project, steps_in, warm_python
-from triage_workflow.engines.stages import Stages
 from workflow_copy import ROOT
 
 pytestmark = pytest.mark.slow

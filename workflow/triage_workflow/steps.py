@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from triage.data.readers import READERS
-from triage.models import ARCHITECTURES
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
+
+from triage.data.readers import READERS
+from triage.models import ARCHITECTURES
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}

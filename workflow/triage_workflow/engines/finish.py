@@ -15,10 +15,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import RerunTrigger
 
-from triage.errors import UserError
 from triage_workflow.engines.graph import STEPS, digests, files, whole_graph, write_digests
 from triage_workflow.engines.lock import LOCK
 from triage_workflow.engines.records import Records
+
+from triage.errors import UserError
 
 CODE = (Path("scripts"), Path("workflow"))
 RESULTS = (Path("data"), Path("results"))

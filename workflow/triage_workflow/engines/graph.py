@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from snakemake.io import IOCache
 
-from triage.files import write_text
 from triage_workflow.engines.records import Records
 from triage_workflow.engines.stages import Stage, Stages
+
+from triage.files import write_text
 
 if TYPE_CHECKING:
     from snakemake.dag import DAG

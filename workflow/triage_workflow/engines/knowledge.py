@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triage.data import inventory
-from triage.files import write_text
 from triage_workflow.engines.contents import Contents
 from triage_workflow.engines.lock import LOCK, Lock, Origin
+
+from triage.data import inventory
+from triage.files import write_text
 
 STATE = Path(".snakemake/engines")
 

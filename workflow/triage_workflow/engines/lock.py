@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triage_workflow.params import canonical
+
 from triage.errors import UserError
 from triage.files import write_text
-from triage_workflow.params import canonical
 
 LOCK = Path("snakemake.lock")
 VERSION = 1

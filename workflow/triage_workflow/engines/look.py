@@ -22,9 +22,10 @@ from snakemake.settings.types import (
 from snakemake.workflow import DAG
 from snakemake_interface_common.exceptions import ApiError
 
-from triage.errors import UserError
 from triage_workflow.engines.graph import whole_graph
 from triage_workflow.engines.records import Records
+
+from triage.errors import UserError
 
 
 @dataclass(frozen=True)

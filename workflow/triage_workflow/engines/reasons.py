@@ -11,8 +11,9 @@ from typing import Any
 
 from snakemake.jobs import Job
 
-from triage.errors import UserError
 from triage_workflow.engines.look import View
+
+from triage.errors import UserError
 
 # What `dvc status` says of a stage: kinds of change, and what is changed in what way.
 Status = dict[str, list[dict[str, Any] | str]]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from snakemake.exceptions import LockException
 
+from triage_workflow.engines.knowledge import STATE, alone
+
 from triage.errors import NO_ROOM, UserError, unwritable
 from triage.files import write_text
-from triage_workflow.engines.knowledge import STATE, alone
 
 FOLDER = STATE / "running"
 

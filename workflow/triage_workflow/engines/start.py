@@ -13,13 +13,14 @@ import snakemake.workflow
 from snakemake.logging import logger
 from snakemake.settings.enums import PersistenceBackend
 
-from triage.data import inventory
-from triage.errors import UserError
-from triage.files import ensure_writable, write_rows
 from triage_workflow.engines.finish import Finish
 from triage_workflow.engines.knowledge import STATE, Knowledge
 from triage_workflow.engines.records import Records
 from triage_workflow.params import Params
+
+from triage.data import inventory
+from triage.errors import UserError
+from triage.files import ensure_writable, write_rows
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow

@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
-from triage.errors import UserError
 from triage_workflow.params import checks, schema
 from triage_workflow.params.arms import Arm, location, merge, resolve_arms
 from triage_workflow.params.schema import Json
+
+from triage.errors import UserError
 
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")

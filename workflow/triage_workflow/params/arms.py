@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from triage.errors import UserError
 from triage_workflow.params.schema import Json
+
+from triage.errors import UserError
 
 STAGES = ("training", "sequence", "finetuning")
 # The stage before each, whose arms it starts from.

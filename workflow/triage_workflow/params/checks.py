@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from triage.errors import UserError
-from triage.models import LAYERS_OF
 from triage_workflow.params.arms import Arm
 from triage_workflow.params.schema import Json
+
+from triage.errors import UserError
+from triage.models import LAYERS_OF
 
 CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
 
