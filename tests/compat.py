@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from engines import dvc_adapter, snakemake_adapter
+from triage_workflow.engines import dvc_adapter, snakemake_adapter
 
 FOLDER = Path(".compat")
 RANGES = {"snakemake": snakemake_adapter.VERSIONS, "dvc": dvc_adapter.VERSIONS}

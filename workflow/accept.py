@@ -13,10 +13,11 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engines import reasons
-from engines.jobs import Job, stale
-from engines.snakemake_adapter import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines import reasons
+from triage_workflow.engines.jobs import Job, stale
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 from triage.files import read_rows, write_rows

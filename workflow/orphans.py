@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engines.jobs import files
-from engines.snakemake_adapter import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines.jobs import files
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
-from engines.contents import Contents
-from engines.dvc_adapter import LOCK as DVC_LOCK
-from engines.graph import STEPS
-from engines.lock import LOCK, Lock, Origin, repair, sides
-from engines.running import STATE
-from engines.stages import Stages
+from triage_workflow.engines.contents import Contents
+from triage_workflow.engines.dvc_adapter import LOCK as DVC_LOCK
+from triage_workflow.engines.graph import STEPS
+from triage_workflow.engines.lock import LOCK, Lock, Origin, repair, sides
+from triage_workflow.engines.running import STATE
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 from triage.files import write_text

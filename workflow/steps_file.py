@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from engines.graph import digests, write_digests
-from engines.snakemake_adapter import whole_workflow
+from triage_workflow.engines.graph import digests, write_digests
+from triage_workflow.engines.snakemake_adapter import whole_workflow
+
 from triage import command
 
 

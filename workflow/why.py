@@ -10,11 +10,12 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from engines import dvc_adapter, reasons
-from engines.graph import changed_stages, digests
-from engines.jobs import files, stale
-from engines.snakemake_adapter import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines import dvc_adapter, reasons
+from triage_workflow.engines.graph import changed_stages, digests
+from triage_workflow.engines.jobs import files, stale
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 
