@@ -42,13 +42,8 @@ def main(arguments: argparse.Namespace) -> None:
             for job, change in changes.items()
             if change
         ]
-        contents = view.provenance.contents
         for job in jobs:
-            inputs, outputs = (
-                {path: contents.sha256(path) or "" for path in paths}
-                for paths in (job.inputs, job.outputs)
-            )
-            view.provenance.note(job.origin(inputs, outputs))
+            view.provenance.accept(job)
         _log(rows, reason)
         view.finish()
     for row in rows:

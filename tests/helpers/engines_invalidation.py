@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import params as params_package
 import yaml
 from dvc.repo import Repo
-from steps import Steps
 
+from triage_workflow import params as params_package
 from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 from triage_workflow.params import Params
+from triage_workflow.steps import Steps
 
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}

@@ -41,6 +41,10 @@ class Contents:
             self._changed = True
         return known[1]
 
+    def of(self, paths: Iterable[str]) -> dict[str, str]:
+        """The checksum of each of ``paths``, empty where there is no file."""
+        return {path: self.sha256(path) or "" for path in paths}
+
     def unread(self, paths: Iterable[str]) -> dict[str, int]:
         """The size of each of ``paths`` that would have to be read."""
         looks = {path: _look(path) for path in dict.fromkeys(paths)}

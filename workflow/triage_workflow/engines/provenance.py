@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from triage_workflow.engines.contents import Contents
+from triage_workflow.engines.jobs import Job
 from triage_workflow.engines.lock import LOCK, Lock, Origin
 from triage_workflow.engines.running import STATE, alone
 
@@ -120,6 +121,10 @@ class Provenance:
         with open(JOURNAL, "a", encoding="utf-8") as stream:
             stream.write(f"\n{line}\n")  # the line before may have been cut short
         self._records.put(origin)
+
+    def accept(self, job: Job) -> None:
+        """Record a job's outputs, as they are, as made from what the job would read now."""
+        self.note(job.origin(self.contents.of(job.inputs), self.contents.of(job.outputs)))
 
     def settle(self) -> None:
         """Bring the lock up to date with the records of this machine, and save what was learnt.

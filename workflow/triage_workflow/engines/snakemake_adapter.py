@@ -283,7 +283,7 @@ class Records(FilePersistence):
 
     def started(self, job: Any, external_jobid: str | None = None) -> None:
         # Taken now: a file that is changed while the job runs is not what the job read.
-        self._inputs[job] = self._checksums(job.input)
+        self._inputs[job] = self.provenance.contents.of(map(str, job.input))
         self._clear_cache()
 
     async def finished(self, job: Any) -> None:
@@ -291,13 +291,9 @@ class Records(FilePersistence):
         await asyncio.to_thread(self.provenance.contents.read, outputs)
         if outputs and job in self._inputs:
             plain = as_job(job, self, is_stale=False, before=[])
-            made = plain.origin(self._inputs.pop(job), self._checksums(outputs))
+            made = plain.origin(self._inputs.pop(job), self.provenance.contents.of(outputs))
             self.provenance.note(made)
         self._clear_cache()
-
-    def _checksums(self, paths: Any) -> dict[str, str]:
-        contents = self.provenance.contents
-        return {str(path): contents.sha256(str(path)) or "" for path in paths}
 
     def _code(self, rule: Any) -> str | None:
         return command_digest(super()._code(rule)) or None
@@ -356,6 +352,10 @@ def whole_graph(records: Records) -> list[Job]:
 
     Raises UserError where a source is missing.
     """
+    return _plain(_whole_dag(records), records)
+
+
+def _whole_dag(records: Records) -> DAG:
     workflow = records.workflow
     workflow.iocache = IOCache(workflow.dag_settings.max_inventory_wait_time)
     records.provenance.look_anew()
@@ -365,6 +365,10 @@ def whole_graph(records: Records) -> list[Job]:
         workflow.async_run(dag.init())
     except WorkflowError as error:
         raise UserError(str(error)) from error
+    return dag
+
+
+def _plain(dag: DAG, records: Records) -> list[Job]:
     found: dict[Any, Job] = {}
     for level in dag.toposorted():
         for job in sorted(level, key=lambda each: list(each.output)):
@@ -375,8 +379,12 @@ def whole_graph(records: Records) -> list[Job]:
 
 @dataclass(frozen=True)
 class View:
-    """All jobs, each after those before it, and what they were judged by."""
+    """All jobs, each after those before it, and what they were judged by.
 
+    ``dag`` is Snakemake's own graph of them.
+    """
+
+    dag: DAG
     jobs: list[Job]
     provenance: Provenance
     finish: Callable[[], None]
@@ -401,12 +409,12 @@ def whole_workflow() -> Iterator[View]:
             workflow = source._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
             records = workflow.persistence
-            jobs = whole_graph(records)
+            dag = _whole_dag(records)
         except ApiError as error:
             raise UserError(str(error), remedy="go to the top folder of the project") from error
         except (WorkflowError, RuleException) as error:
             raise UserError(str(error)) from error
         except SystemExit as end:  # a mistake in the settings
             raise UserError(str(end.code).removeprefix("error: ")) from end
-        yield View(jobs, records.provenance, records.finish)
+        yield View(dag, _plain(dag, records), records.provenance, records.finish)
         records.provenance.contents.save()
