@@ -47,8 +47,8 @@ class Run:
 
 
 @contextmanager
-def held(inputs: Iterable[str], outputs: Iterable[str]) -> Iterator[Path]:
-    """Be alone with these files. The path is locked until the end of the run, however it ends.
+def held(inputs: Iterable[str], outputs: Iterable[str]) -> Iterator[IO[str]]:
+    """Be alone with these files: the file is locked until it is closed, or the run ends otherwise.
 
     Raises UserError where another run reads or makes the same.
     """
@@ -71,7 +71,7 @@ def held(inputs: Iterable[str], outputs: Iterable[str]) -> Iterator[Path]:
         stream.write(json.dumps(asdict(run)))
         stream.flush()
     try:
-        yield path
+        yield stream
     finally:
         with suppress(OSError):  # that it is locked no more says the same
             path.unlink(missing_ok=True)

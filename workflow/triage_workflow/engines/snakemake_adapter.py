@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from triage_workflow.engines import dvc_adapter, running, versions
 
@@ -32,7 +32,7 @@ from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
-from snakemake.settings.enums import PersistenceBackend, Quietness
+from snakemake.settings.enums import Quietness
 from snakemake.settings.types import (
     DAGSettings,
     OutputSettings,
@@ -46,8 +46,10 @@ from snakemake_interface_common.exceptions import ApiError
 from triage_workflow.engines.jobs import Job, command_digest
 from triage_workflow.engines.lock import Origin
 from triage_workflow.engines.provenance import Provenance
+from triage_workflow.engines.refusals import bare_messages, refuse_elsewhere, refuse_guesses
 
-from triage.errors import NO_ROOM, UserError, unwritable
+from triage.errors import UserError
+from triage.lifetime import ENDS_WITH
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 _USED = {
     DAG: ("check_output_mtime", "finish", "register_running", "toposorted"),
     FilePersistence: ("started", "finished", "lock", "cleanup_locks", "_read_record", "_code"),
-    JobScheduler: ("_schedule_reevalutation",),
+    JobScheduler: ("exit_gracefully",),
     SnakemakeJob: ("output_mintime", "check_protected_output"),
     snakemake.workflow.Workflow: ("_prepare_dag", "_build_dag", "async_run"),
     snakemake.workflow: ("DAG", "FilePersistence"),
@@ -64,8 +66,6 @@ _USED = {
 # More than this is worth a word before it is read, in bytes.
 _MUCH = 2_000_000_000
 _JOBS_BY_DEFAULT = (100, 1)  # jobs in so many seconds
-# Where a step finds the lock of its run, with which it ends.
-RUN_LOCK = "TRIAGE_ENDS_WITH"
 
 log = logger
 Book = Callable[["Records"], None]  # what is done at the start or the end of a run
@@ -82,16 +82,7 @@ def attach(
     _take_times_out()
     if not workflow.is_main_process:
         return  # a single job, which the main process judged and will record
-    if workflow.config_settings.config or workflow.config_settings.configfiles:
-        raise UserError(
-            "--config and --configfile are not for this workflow: DVC would not know of them",
-            remedy="edit params.yaml, or copy one of presets/ over it",
-        )
-    if workflow.workflow_settings.persistence_backend != PersistenceBackend.FILE:
-        raise UserError(
-            "--persistence-backend is not for this workflow: its records are shared as files",
-            remedy="leave it out",
-        )
+    refuse_elsewhere(workflow)
     known = provenance()
     snakemake.workflow.FilePersistence = functools.partial(
         Records, provenance=known, begin=begin, finish=finish
@@ -182,7 +173,8 @@ class Records(FilePersistence):
         self.finish = lambda: finish(self)
         self._inputs: dict[Any, dict[str, str]] = {}
         self._has_read = False
-        _refuse_guesses(workflow)
+        with bare_messages():
+            refuse_guesses(workflow)
         self._is_run = workflow.executor_plugin is not None and not workflow.dryrun
         self._is_locking = self._is_run and not options.get("nolock")
         self.lock = self._lock  # in place of what the options made of it
@@ -196,32 +188,22 @@ class Records(FilePersistence):
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        try:
-            with running.held(*self._files()) if self._is_locking else nullcontext() as path:
-                if path is not None and self.workflow.local_exec:
-                    os.environ[RUN_LOCK] = str(path.absolute())
-                self._begin(self)
-                try:
-                    yield
-                finally:
-                    if self._is_run:
-                        self.finish()
-        except UserError as error:
-            raise SystemExit(f"error: {error}") from None
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            where = error.filename or ".snakemake"
-            raise SystemExit(f"error: {unwritable(where, error)}") from None
-
-    def _files(self) -> tuple[list[str], list[str]]:
-        return list(map(str, self.all_inputfiles())), list(map(str, self.all_outputfiles()))
+        files = [map(str, self.all_inputfiles()), map(str, self.all_outputfiles())]
+        held = running.held(*files) if self._is_locking else nullcontext()
+        with bare_messages(), held as stream:
+            if stream is not None and self.workflow.local_exec:
+                os.environ[ENDS_WITH] = str(Path(stream.name).absolute())
+                JobScheduler.exit_gracefully = functools.partialmethod(_stop, stream)
+            self._begin(self)
+            try:
+                yield
+            finally:
+                if self._is_run:
+                    self.finish()
 
     def cleanup_locks(self) -> None:
-        try:
+        with bare_messages():
             running.forget_ended()
-        except UserError as error:
-            raise SystemExit(f"error: {error}") from None
         dvc_adapter.repair_rwlock()
 
     def is_stale(self, job: Any) -> bool:
@@ -314,6 +296,15 @@ def as_job(job: Any, records: Records, is_stale: bool, before: list[Job]) -> Job
     )
 
 
+_exit_gracefully = JobScheduler.exit_gracefully
+
+
+def _stop(scheduler: JobScheduler, lock: IO[str], *_: object) -> None:
+    """On SIGTERM start no more jobs, and let those at work save what they reached, and stop."""
+    _exit_gracefully(scheduler)
+    lock.close()
+
+
 def commands_to_run(workflow: Workflow) -> list[str]:
     """The commands of the jobs that are about to start on this machine; none for a cluster."""
     if not workflow.is_main_process or not workflow.local_exec:
@@ -331,20 +322,6 @@ def _start_at_once(workflow: Workflow) -> None:
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == _JOBS_BY_DEFAULT:
         workflow.scheduling_settings.max_jobs_per_timespan = None
-
-
-def _refuse_guesses(workflow: Any) -> None:
-    """Stop where an option would take files for fresh that may not be."""
-    if workflow.touch:
-        raise SystemExit(
-            "error: --touch takes stale files for fresh, and DVC would not know why.\n"
-            '  -> accept a change that does not matter: python workflow/accept.py STEP --reason "…"'
-        )
-    if workflow.execution_settings and workflow.execution_settings.keep_incomplete:
-        raise SystemExit(
-            "error: --keep-incomplete leaves what failed jobs made, and it looks like results.\n"
-            "  -> leave it out; what a training has reached is kept in scratch/ anyway"
-        )
 
 
 def whole_graph(records: Records) -> list[Job]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triage_workflow.engines import snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
+from triage_workflow.engines.refusals import bare_messages
 from triage_workflow.engines.running import STATE
 from triage_workflow.engines.snakemake_adapter import log
 from triage_workflow.params import Params
@@ -31,7 +31,7 @@ def read_params(workflow: Workflow) -> Params:
 
     A mistake in the settings ends Snakemake with the bare message.
     """
-    with _bare_messages():
+    with bare_messages():
         params = Params.read(PARAMS)
         raw = {
             f"data/{study}/inventory.csv": params.raw(study)
@@ -71,21 +71,9 @@ def attach(
         refresh()
         return Provenance(folders)
 
-    with _bare_messages():
+    with bare_messages():
         books = Books(settings, raw, refresh)
         snakemake_adapter.attach(workflow, provenance, books.begin, books.end)
-
-
-@contextmanager
-def _bare_messages() -> Iterator[None]:
-    """End on a user's mistake with the message alone.
-
-    An exception would be printed with the lines of the Snakefile, where the mistake is not.
-    """
-    try:
-        yield
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
 
 
 def _refresh(raw: Mapping[str, str]) -> None:
