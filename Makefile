@@ -22,7 +22,7 @@ test-all: setup
 # The matrix of situations with the oldest and the newest Snakemake and DVC that are allowed.
 COMPAT ?= oldest newest
 compat: setup
-	PYTHONPATH=workflow:scripts $(BIN)/python tests/compat.py $(COMPAT)
+	$(BIN)/python tests/compat.py $(COMPAT)
 
 # Randomly damaged tables and images; what breaks a reader is kept in .fuzz/: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60

@@ -54,7 +54,7 @@ def main() -> None:
         for package in RANGES:
             code = f"import importlib.metadata as m; print({package!r}, m.version({package!r}))"
             subprocess.run([python, "-c", code], check=True)
-        files = [f"tests/test_engines_{name}.py" for name in TESTS]
+        files = [f"tests/engines/test_engines_{name}.py" for name in TESTS]
         done = subprocess.run([python, "-m", "pytest", "-q", *files], check=False)
         if done.returncode:
             sys.exit(done.returncode)
