@@ -30,7 +30,7 @@ def told(inputs=(), outputs=MADE) -> str:
 @pytest.fixture
 def other():
     """Another process, with the lock of its run."""
-    program = "from engines import running\nwith running.held(['data/b'], ['results/a']): input()"
+    program = "from triage_workflow.engines import running\nwith running.held(['data/b'], ['results/a']): input()"
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.path = {sys.path}\n{program}"],
         stdin=subprocess.PIPE,
@@ -48,9 +48,8 @@ def test_a_run_is_known_as_long_as_it_lasts(other):
         running.forget_ended()
     other.kill()
     other.wait()
-    with running.held([], MADE) as path:
-        assert path.exists()
-        assert list(running.FOLDER.iterdir()) == [path]  # what it left is gone
+    with running.held([], MADE) as stream:
+        assert list(running.FOLDER.iterdir()) == [Path(stream.name)]  # what it left is gone
     assert not list(running.FOLDER.iterdir())
 
 

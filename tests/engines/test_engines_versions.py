@@ -14,7 +14,7 @@ from triage_workflow.engines import dvc_adapter, snakemake_adapter, versions
 
 from engines_support import Project
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RANGES = {"snakemake": snakemake_adapter.VERSIONS, "dvc": dvc_adapter.VERSIONS}
 
 
@@ -46,10 +46,10 @@ def test_the_versions_at_hand_are_in_the_range() -> None:
 OTHERWISE = "\nimport snakemake.workflow, snakemake.dag\n"
 DAMAGES = {
     "records that are not asked": (
-        "from snakemake.persistence.file import FilePersistence\n"
+        "from snakemake.persistence.file import FilePersistence as Plain\n"
         "keep = snakemake.workflow.Workflow._prepare_dag\n"
         "def prepare(self, *arguments, **options):\n"
-        "    snakemake.workflow.FilePersistence = FilePersistence\n"
+        "    snakemake.workflow.FilePersistence = Plain\n"
         "    return keep(self, *arguments, **options)\n"
         "snakemake.workflow.Workflow._prepare_dag = prepare\n",
         "its own records are in use",

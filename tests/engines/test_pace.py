@@ -5,11 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
 JOBS = 4
 WORKFLOW = """
-import sys
-sys.path[:0] = [{workflow!r}, {scripts!r}]
 from pathlib import Path
 from triage_workflow.engines.start import attach
 
@@ -25,10 +22,7 @@ rule one:
 
 
 def test_it_looks_when_a_job_has_ended(tmp_path):
-    text = WORKFLOW.format(
-        workflow=str(ROOT / "workflow"), scripts=str(ROOT / "scripts"), jobs=JOBS
-    )
-    (tmp_path / "Snakefile").write_text(text)
+    (tmp_path / "Snakefile").write_text(WORKFLOW.format(jobs=JOBS))
     program = Path(sys.executable).parent / "snakemake"
     done = subprocess.run(
         [program, "--cores", "1", "--verbose"],
