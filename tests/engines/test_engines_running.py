@@ -30,7 +30,9 @@ def told(inputs=(), outputs=MADE) -> str:
 @pytest.fixture
 def other():
     """Another process, with the lock of its run."""
-    program = "from triage_workflow.engines import running\nwith running.held(['data/b'], ['results/a']): input()"
+    program = """from triage_workflow.engines import running
+with running.held(["data/b"], ["results/a"]):
+    input()"""
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.path = {sys.path}\n{program}"],
         stdin=subprocess.PIPE,

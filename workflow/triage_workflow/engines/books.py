@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
-from triage_workflow.engines import dvc_adapter
+from triage_workflow.engines import consents, dvc_adapter
 from triage_workflow.engines.graph import STEPS, digests, write_digests
 from triage_workflow.engines.jobs import files, stale
 from triage_workflow.engines.lock import LOCK
@@ -47,6 +47,7 @@ class Books:
     def end(self, records: Records) -> None:
         """Write the lock, and tell DVC."""
         try:
+            consents.keep()
             may_commit = self._may_commit(records)
             # It takes a second to start, in which the rest can be done.
             with dvc_adapter.committer() if may_commit else nullcontext() as committer:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage_workflow.engines import snakemake_adapter
+from triage_workflow.engines import consents, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
 from triage_workflow.engines.refusals import bare_messages
@@ -43,6 +43,7 @@ def read_params(workflow: Workflow) -> Params:
         }
         if workflow.is_main_process:
             _provide_withdrawn(params.studies)
+            consents.provide(params.studies)
     attach(workflow, PARAMS, raw, phantoms)
     return params
 
