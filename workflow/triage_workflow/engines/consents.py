@@ -40,24 +40,25 @@ def keep() -> None:
 def lost() -> Iterator[tuple[Path, list[Row], Path]]:
     """Records that lack rows they had: these rows, and a table of all, to put in place."""
     keep()
-    for path in sorted({*Path("data").glob("*/consent.csv"), *_kept()}):
-        kept = KEPT / f"{path.parent.name}.csv"
-        rows, known = _rows(path), merged(_rows(kept), _committed(path))
-        if missing := [row for row in known if row not in merged(rows, [])]:
-            write_rows(merged(known, rows), COLUMNS, kept)
+    tracked = _git("ls-files", "data/*/consent.csv").split()
+    for study in sorted({Path(path).parent.name for path in tracked} | _studies_kept()):
+        path, kept = Path(f"data/{study}/consent.csv"), KEPT / f"{study}.csv"
+        committed = list(csv.DictReader(_git("show", f"HEAD:./{path}").splitlines()))
+        rows, known = merged(_rows(path), []), merged(_rows(kept), committed)
+        if missing := [row for row in known if row not in rows]:
+            write_rows(known, COLUMNS, kept)
             yield path, missing, kept
 
 
-def _kept() -> Iterator[Path]:
-    return (Path(f"data/{path.stem}/consent.csv") for path in KEPT.glob("*.csv"))
+def _studies_kept() -> set[str]:
+    return {path.stem for path in KEPT.glob("*.csv")}
 
 
 def _rows(path: Path) -> list[Row]:
     return read_rows(path) if path.exists() else []
 
 
-def _committed(path: Path) -> list[Row]:
-    asked = subprocess.run(
-        ["git", "show", f"HEAD:./{path.as_posix()}"], capture_output=True, text=True, check=False
-    )
-    return list(csv.DictReader(asked.stdout.splitlines())) if asked.returncode == 0 else []
+def _git(*arguments: str) -> str:
+    """What git prints; nothing where there is no git, or nothing committed."""
+    asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return asked.stdout if asked.returncode == 0 else ""
