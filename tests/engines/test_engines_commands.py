@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import pytest
 
@@ -75,11 +76,11 @@ def test_accepting_one_study_leaves_the_others_stale(project: Project) -> None:
     assert "training@beta" not in project.changed()
 
 
-def test_an_accepted_change_travels(project: Project, tmp_path) -> None:
+def test_an_accepted_change_travels(project: Project, folder: Path) -> None:
     project.set("recipe.rate", 0.4)
     project.command("accept", "train", "--reason", "no difference")
     project.commit()
-    clone = project.clone(tmp_path / "clone")
+    clone = project.clone(folder / "clone")
     clone.succeed("dvc", "pull", "--quiet")
     clone.assert_agreed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def test_after_snakemake_both_have_nothing_to_do(project: Project) -> None:
     assert project.repro() == []
 
 
-def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_path: Path) -> None:
-    fresh = made.clone(tmp_path / "fresh")
+def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, folder: Path) -> None:
+    fresh = made.clone(folder / "fresh")
     for name in ("snakemake.lock", "dvc.lock", "steps.json"):
         fresh.path(name).unlink()
     fresh.repro()
@@ -53,8 +54,8 @@ def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_pa
 @pytest.mark.parametrize(
     "link", ["copy", pytest.param("hardlink", marks=pytest.mark.slow), "symlink", "reflink"]
 )
-def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
-    clone = made.clone(tmp_path / "clone", link)
+def test_clone_and_pull(made: Project, folder: Path, link: str) -> None:
+    clone = made.clone(folder / "clone", link)
     pulled = clone.run("dvc", "pull", "--quiet")
     if pulled.code and link == "reflink":
         pytest.skip("this file system has no reflinks")
@@ -66,14 +67,14 @@ def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_clone_without_pull_says_how_to_get_results(made: Project, tmp_path: Path) -> None:
-    clone = made.clone(tmp_path / "clone")
+def test_clone_without_pull_says_how_to_get_results(made: Project, folder: Path) -> None:
+    clone = made.clone(folder / "clone")
     assert "`dvc pull` fetches" in clone.succeed("snakemake", "--dry-run")
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_clone_pull_and_a_changed_parameter(made: Project, tmp_path: Path, engine: str) -> None:
-    clone = made.clone(tmp_path / "clone", "hardlink")
+def test_clone_pull_and_a_changed_parameter(made: Project, folder: Path, engine: str) -> None:
+    clone = made.clone(folder / "clone", "hardlink")
     clone.succeed("dvc", "pull", "--quiet")
     clone.set("studies.alpha.arms.large.rate", 0.3)
     ran = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]
@@ -374,8 +375,8 @@ def test_experiment_aside(project: Project) -> None:
     project.assert_agreed()
 
 
-def test_partial_pull(made: Project, tmp_path: Path) -> None:
-    clone = made.clone(tmp_path / "clone")
+def test_partial_pull(made: Project, folder: Path) -> None:
+    clone = made.clone(folder / "clone")
     of_beta = ["index@beta", "split@beta", "training@beta", "metrics@beta", "table@beta"]
     clone.succeed("dvc", "pull", "--quiet", *of_beta)
     assert clone.plan("results/beta/table.csv") == []
@@ -430,3 +431,34 @@ def test_input_edited_while_it_is_read_is_noticed(project: Project) -> None:
     project.snakemake()
     project.assert_agreed()
     assert project.text("data/beta/split/split.csv") == split
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_inputs_dated_ahead_are_inputs_like_others(project: Project, engine: str) -> None:
+    for path in ("data/beta/split/split.csv", "data/beta/manifest.csv", "raw/beta/1.txt"):
+        project.age([path], -3600)
+    project.assert_agreed()
+    project.set("recipe.rate", 0.9)
+    if engine == "dvc":
+        project.repro()
+    else:
+        assert "train beta small 1" in project.snakemake()
+    project.assert_agreed()
+
+
+def test_raw_file_of_the_same_size_and_time_is_read_again(project: Project) -> None:
+    path, status = project.path("raw/beta/2.txt"), project.path("raw/beta/2.txt").stat()
+    text = path.read_text()
+    path.write_text(text.swapcase() if text.swapcase() != text else text[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_ino, path.stat().st_size) == (status.st_ino, status.st_size)
+    assert project.snakemake() == BETA_ALL
+
+
+def test_what_others_left_read_only_is_replaced(project: Project) -> None:
+    for path in project.path("results").rglob("*"):
+        if path.is_file():
+            path.chmod(0o444)
+    project.set("recipe.rate", 0.9)
+    assert "train beta small 1" in project.snakemake()
+    project.assert_agreed()
