@@ -185,7 +185,7 @@ class Trainer:
             losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
             self.hardness[window.rows] = distributed.summed(losses)
         if self.average:
-            self.average.update()
+            self.average.update_parameters(self.network)
         self.step += 1
 
     def _end_epoch(self, validated: dict[str, float], progress: Progress) -> None:
@@ -197,7 +197,7 @@ class Trainer:
             self.known_hardness = self.hardness.clone()
         self.rate.observe(row["loss"] if self.val is None else row["val_loss"])
         if self.selection.improves(self.epoch, row):
-            kept = self.average.network if self.average else self.network
+            kept = self.average.module if self.average else self.network
             self.best = {name: each.clone() for name, each in kept.state_dict().items()}
         if self.val is not None:
             self.stopping.observe(row)
@@ -236,7 +236,7 @@ class Trainer:
         names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
         if self.val is None:
             return dict.fromkeys(names, math.nan)
-        kept = self.average.network if self.average else self.network
+        kept = self.average.module if self.average else self.network
         logits = predict(kept, self.val, self.recipe.batch, self.autocast, after_batch)
         targets = self.val.targets
         weights = self.objective.weights(targets)
@@ -271,8 +271,8 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         return {
             "network": self.network.state_dict(),
-            "average": self.average.state() if self.average else None,
-            "optimizer": self.stepper.optimizer.state,
+            "average": self.average.state_dict() if self.average else None,
+            "optimizer": self.stepper.optimizer.state_dict(),
             "scaler": self.stepper.scaler.state_dict(),
             "rate": self.rate.state(),
             "selection": self.selection.state(),
@@ -292,8 +292,8 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         if self.average:
-            self.average.restore(state["average"])
-        self.stepper.optimizer.restore(state["optimizer"])
+            self.average.load_state_dict(state["average"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
         self.rate.restore(state["rate"])
         self.selection.restore(state["selection"])

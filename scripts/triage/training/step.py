@@ -83,7 +83,7 @@ class Stepper:
         done = [self._backward(part, weight, is_last=part is parts[-1]) for part in parts]
         elements = torch.cat([each for each, _ in done])
         is_bad, sums = self._check(elements, torch.stack([each for _, each in done]).sum(0))
-        self.optimizer.step(rate, is_bad)
+        optimizers.step(self.optimizer, rate, is_bad)
         self.scaler.update()
         self.guard.restore(is_bad)
         totals.add(sums, is_bad)
@@ -109,8 +109,9 @@ class Stepper:
     def _check(self, elements: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
         """Clips the gradient. Gives 1 where it or the loss is not finite, else 0, and the sums
         of all processes."""
-        self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
-        norm = nn.utils.get_total_norm(self.optimizer.gradients)
+        self.scaler.unscale_(self.optimizer)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
