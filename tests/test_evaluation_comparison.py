@@ -6,13 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import chi2, rankdata
+from scipy.stats import chi2
 from sklearn.metrics import roc_auc_score
 
 from triage.evaluation.arms import Arm
-from triage.evaluation.comparison import compare_arms, delong, holm, midranks
+from triage.evaluation.comparison import compare_arms, delong, holm
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import Sample
 
@@ -88,11 +86,6 @@ def test_fast_delong_equals_its_definition(size: int, ties: bool):
         classic = np.cov(components.mean(axis=2)) / labels.sum()
         classic += np.cov(components.mean(axis=1)) / (1 - labels).sum()
         assert covariance == pytest.approx(classic)
-
-
-@given(st.lists(st.integers(0, 5), min_size=1))
-def test_midranks_equal_scipy(values: list[int]):
-    assert midranks(np.array(values, dtype=float)) == pytest.approx(rankdata(values))
 
 
 def test_delong_needs_two_groups_of_each_class():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
 from triage.evaluation.metrics import in_bins, reason
 
@@ -44,10 +45,7 @@ def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
         return Temperature(COLDEST, "at the lower limit: the classes are kept apart without fail")
     if slope(low) >= 0:
         return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
-    while high - low > 1e-10 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return Temperature(2 / (low + high))
+    return Temperature(1 / brentq(slope, low, high))
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from triage.evaluation.arms import Arm
 from triage.evaluation.bootstrap import codes
@@ -54,9 +55,9 @@ def delong(
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return np.full(len(scores), NAN), np.full((len(scores), len(scores)), NAN)
-    every = _ranks(scores)
-    above = (every[:, positive] - _ranks(scores[:, positive])) / n
-    below = 1 - (every[:, ~positive] - _ranks(scores[:, ~positive])) / m
+    every = rankdata(scores, axis=1)
+    above = (every[:, positive] - rankdata(scores[:, positive], axis=1)) / n
+    below = 1 - (every[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / m
     auc = above.mean(axis=1)
     x = _by_group(above - auc[:, None], group[positive], int(group.max()) + 1) / m
     y = _by_group(below - auc[:, None], group[~positive], int(group.max()) + 1) / n
@@ -66,12 +67,6 @@ def delong(
         + y @ y.T * _inflation(group[~positive])
         + (cross + cross.T) * _inflation(group)
     )
-
-
-def midranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[index]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -164,10 +159,6 @@ def _bootstrap_test(
 
 def _cases(arm: Arm) -> set[bytes]:
     return {sample.cases.tobytes() for sample in arm.samples}
-
-
-def _ranks(scores: Floats) -> Floats:
-    return np.stack([midranks(curve) for curve in scores])
 
 
 def _by_group(components: Floats, group: npt.NDArray[np.intp], groups: int) -> Floats:
