@@ -12,7 +12,7 @@ import torch
 
 from training_runs import ROOT, cohort, dense, fit, recipe, samples
 from triage.errors import UserError
-from triage.training import balance, draws, optimizers
+from triage.training import balance, optimizers, rng
 from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
@@ -27,7 +27,7 @@ from triage.training.step import Autocast
 
 LAST = {"select": {"by": "last"}}
 SGD = {"optimizer": {"name": "sgd", "rate": 0.1, "weight_decay": 0.0, "momentum": 0.9}}
-KEYS = draws.keys(f"case{i}" for i in range(40))
+KEYS = rng.keys(f"case{i}" for i in range(40))
 RARE = np.repeat([[1.0], [0.0]], (8, 32), axis=0).astype(np.float32)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage.errors import UserError
-from triage.training import draws
-from triage.training.draws import Keys
+from triage.training import rng
+from triage.training.rng import Keys
 from triage.training.settings import Balance
 
 Integers = NDArray[np.int64]
@@ -53,7 +53,7 @@ def plan(
         counts += _copies(settings, seed, epoch, keys, targets, hardness)
     rows = np.repeat(np.arange(len(keys)), counts)
     copies = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    order = draws.order(seed, epoch, draws.combine(keys[rows], copies))
+    order = rng.order(seed, epoch, rng.combine(keys[rows], copies))
     augmented = np.ones(len(rows), bool) if settings.augment == "all" else copies > 0
     return Plan(rows[order], copies[order], augmented[order])
 
@@ -92,7 +92,7 @@ def _shared_out(total: int, shares: Floats, seed: int, epoch: int, keys: Keys) -
     left = total - int(copies.sum())
     if left > 0:
         # The largest of u ** (1 / weight): a draw without replacement (Efraimidis, Spirakis 2006).
-        u = draws.uniform(seed, epoch, "copies", keys)
+        u = rng.uniform(seed, epoch, "copies", keys)
         with np.errstate(divide="ignore"):
             race = np.where(rest > 0, np.log(np.maximum(u, 1e-300)) / rest, -np.inf)
         copies[np.lexsort((keys, -race))[:left]] += 1

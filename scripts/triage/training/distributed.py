@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,14 +16,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, distributed
 
+from triage import process
 from triage.command import log
 from triage.errors import UserError
 from triage.training import gpus
 
 RANK = int(os.environ.get("RANK", "0"))
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
-IS_FIRST = RANK == 0
-PR_SET_PDEATHSIG = 1  # of prctl.h
 
 
 @contextmanager
@@ -33,7 +31,7 @@ def group(device: torch.device) -> Iterator[None]:
     if WORLD == 1:
         yield
         return
-    _end_with_launcher()
+    process.end_with_parent()  # else it would train on, beside the next start of the job
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
@@ -91,13 +89,6 @@ def launch(count: int) -> None:
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def _end_with_launcher() -> None:
-    """A process whose launcher was killed would train on, beside the next start of the job."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, "prctl"):  # Linux
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def local_device(kind: str) -> torch.device:
     """The device ``auto``, ``cpu`` or ``cuda`` of this process.
 
@@ -134,13 +125,18 @@ def _why_not() -> str:
     return "torch does not say why"
 
 
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return RANK == 0
+
+
 def share(start: int, end: int) -> tuple[int, int]:
     """This process's part of the rows from ``start`` to ``end``."""
     size = end - start
     return start + size * RANK // WORLD, start + size * (RANK + 1) // WORLD
 
 
-def summed(tensor: Tensor) -> Tensor:
+def all_reduce(tensor: Tensor) -> Tensor:
     """The sum over all processes, in place."""
     if WORLD > 1:
         distributed.all_reduce(tensor)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from triage.command import log
 from triage.errors import UserError
-from triage.training import balance, distributed, draws
+from triage.training import balance, distributed, rng
 from triage.training.average import MovingAverage
 from triage.training.balance import Plan
 from triage.training.inference import predict
@@ -116,7 +116,7 @@ class Trainer:
         state = self.keeper.load()
         if state is not None:
             self._restore(state)
-            if distributed.IS_FIRST:
+            if distributed.is_main_process():
                 log.info("going on in epoch %d, after %d steps", self.epoch + 1, self.step)
         with (
             Interrupt() as interrupt,
@@ -177,13 +177,13 @@ class Trainer:
 
     def _take_step(self, window: Window, steps: int) -> None:
         place = (self.epoch, self.step, distributed.RANK)
-        self.stepper.seed(draws.generator_seed(self.seed, *place))
+        self.stepper.seed(rng.generator_seed(self.seed, *place))
         weight = self.weights[window.rows].sum().clamp(min=1e-12)
         rate = self.rate.at(self.epoch, self.step, steps)
         elements = self.stepper.step(window.parts, weight, rate, self.totals)
         if self.hardness is not None:
             losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
-            self.hardness[window.rows] = distributed.summed(losses)
+            self.hardness[window.rows] = distributed.all_reduce(losses)
         if self.average:
             self.average.update_parameters(self.network)
         self.step += 1
@@ -257,12 +257,12 @@ class Trainer:
         self.keeper.remove()
 
     def _save(self) -> None:
-        if distributed.IS_FIRST:
+        if distributed.is_main_process():
             self.keeper.save(self._state())
 
     def _save_if_due(self, interrupt: Interrupt, epoch_ended: bool = False) -> None:
         time_is_up = self.limit.is_near(self.keeper.cost) and not self._is_done()
-        stop = (interrupt.requested or time_is_up) and distributed.IS_FIRST
+        stop = (interrupt.requested or time_is_up) and distributed.is_main_process()
         if stop or self.keeper.is_due(epoch_ended):
             self._save()
         if stop:

@@ -28,7 +28,7 @@ from triage.training.settings import Input
 Integers = NDArray[np.int64]
 
 CHUNK = 64 << 20  # bytes read at once
-AHEAD = 3  # batches that are read before they are asked for
+PREFETCHED = 3  # batches that are read before they are asked for
 SHARE_OF_MEMORY = 0.5  # of what is free, for images that stay in memory
 UNBOUND = 1 << 62
 
@@ -81,7 +81,7 @@ class Pixels:
             for part in moved(indices, self.device):
                 yield self._finished(self.images.index_select(0, part))
             return
-        with _ahead(self._fetch, indices) as fetched:
+        with _prefetch(self._fetch, indices) as fetched:
             for images in fetched:
                 yield self._finished(images.to(self.device, non_blocking=True))
 
@@ -179,11 +179,11 @@ def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @contextmanager
-def _ahead(
+def _prefetch(
     fetch: Callable[[Integers], Tensor], indices: list[Integers]
 ) -> Iterator[Iterator[Tensor]]:
     """The results of ``fetch`` in order, fetched ahead by a thread."""
-    results: queue.Queue[Tensor | BaseException] = queue.Queue(AHEAD)
+    results: queue.Queue[Tensor | BaseException] = queue.Queue(PREFETCHED)
     stopped = threading.Event()
 
     def put(result: Tensor | BaseException) -> None:

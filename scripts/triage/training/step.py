@@ -115,7 +115,7 @@ class Stepper:
         if self.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
-        found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
+        found = distributed.all_reduce(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
 
 
