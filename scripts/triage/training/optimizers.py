@@ -13,7 +13,7 @@ from triage.training import settings
 
 def make(weights: Iterable[nn.Parameter], options: settings.Optimizer) -> torch.optim.Optimizer:
     """The optimizer that the settings name."""
-    shared: Any = {"lr": options.rate, "weight_decay": options.weight_decay, "fused": True}
+    shared: Any = {"lr": options.lr, "weight_decay": options.weight_decay, "fused": True}
     if options.name == "adam":
         return torch.optim.Adam(weights, **shared)
     if options.name == "adamw":
@@ -26,9 +26,9 @@ def make(weights: Iterable[nn.Parameter], options: settings.Optimizer) -> torch.
     return sgd
 
 
-def step(optimizer: torch.optim.Optimizer, rate: float, is_bad: Tensor) -> None:
+def step(optimizer: torch.optim.Optimizer, lr: float, is_bad: Tensor) -> None:
     """Take a step; where ``is_bad`` is 1 on the device, everything stays as it was."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = lr
     optimizer.found_inf = is_bad.float()  # type: ignore[attr-defined]  # as GradScaler hands it over
     optimizer.step()
