@@ -93,7 +93,7 @@ def test_an_empty_class_can_not_be_filled_up() -> None:
     keys = rng.keys([f"case{i}" for i in range(4)])
     targets = one_hot(np.array([0, 0, 1, 1]))
     with pytest.raises(UserError, match="no training case"):
-        plan(Balance("smote", "all"), 1, 0, keys, targets, None, Task.MULTICLASS)
+        plan(Balance("oversample", "all"), 1, 0, keys, targets, None, Task.MULTICLASS)
 
 
 @given(st.integers(0, 2**32 - 1))

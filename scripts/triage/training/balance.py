@@ -2,9 +2,8 @@
 
 Balanced epochs have as many samples of each class as the largest class has: every sample at
 least once, and copies of those of smaller classes. ``oversample`` spreads the copies evenly,
-``adasyn`` gives more of them to the samples that the network found hardest in the epoch before.
-With ``smote`` and ``adasyn`` the copies stand for synthetic samples: by default they, and only
-they, are augmented.
+``hard_examples`` gives more of them to the samples that the network found hardest in the epoch
+before. Where only copies are augmented, they stand for synthetic samples.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def plan(
 
 def _shares(settings: Balance, keys: Keys, hardness: Floats | None) -> Floats:
     """What share of the copies each sample wants."""
-    if settings.method == "adasyn" and hardness is not None:
+    if settings.method == "hard_examples" and hardness is not None:
         return np.maximum(hardness, 1e-6)
     return np.ones(len(keys))
 

@@ -111,7 +111,7 @@ class Trainer:
         self.seconds: list[float] = []
         self.totals = Totals(self.device)
         # The loss of each sample in this epoch, and in the one before.
-        adaptive = recipe.balance.method == "adasyn"
+        adaptive = recipe.balance.method == "hard_examples"
         self.hardness = torch.zeros(len(train), device=self.device) if adaptive else None
         self.known_hardness: Tensor | None = None
 
