@@ -39,6 +39,11 @@ HISTORY = (
     "epoch", "lr", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
 )  # fmt: skip
 
+# What of a trainer is saved beside the states of its parts.
+OWN = (
+    "best", "epoch", "step", "spent", "stopped", "history", "seconds", "hardness", "known_hardness"
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -117,7 +122,7 @@ class Trainer:
 
     def run(self) -> Trained:
         """Train to the end. Raises UserError when too many steps had to be skipped."""
-        state = self.keeper.load()
+        state = self.keeper.load(self.device)
         if state is not None:
             self._restore(state)
             if distributed.is_main_process():
@@ -274,45 +279,28 @@ class Trainer:
             interrupt.leave(time_is_up)
 
     def _state(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict() if self.average else None,
-            "optimizer": self.stepper.optimizer.state_dict(),
-            "scaler": self.stepper.scaler.state_dict(),
-            "lr": self.lr.state(),
-            "selection": self.selection.state(),
-            "stopping": self.stopping.state(),
-            "best": self.best,
-            "epoch": self.epoch,
-            "step": self.step,
-            "spent": time.monotonic() - self.started if self.step else 0.0,
-            "stopped": self.stopped,
-            "history": self.history,
-            "seconds": self.seconds,
-            "totals": self.totals.sums,
-            "hardness": self.hardness,
-            "known_hardness": self.known_hardness,
-        }
+        self.spent = time.monotonic() - self.started if self.step else 0.0
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return parts | {name: getattr(self, name) for name in OWN}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        if self.average:
-            self.average.load_state_dict(state["average"])
-        self.stepper.optimizer.load_state_dict(state["optimizer"])
-        self.stepper.scaler.load_state_dict(state["scaler"])
-        self.lr.restore(state["lr"])
-        self.selection.restore(state["selection"])
-        self.stopping.restore(state["stopping"])
-        self.best = {name: each.to(self.device) for name, each in state["best"].items()}
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.spent, self.stopped = state["spent"], state["stopped"]
-        self.history, self.seconds = state["history"], state["seconds"]
-        self.totals.sums.copy_(state["totals"])
-        self.hardness = self._placed(state["hardness"])
-        self.known_hardness = self._placed(state["known_hardness"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        for name in OWN:
+            setattr(self, name, state[name])
 
-    def _placed(self, tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.to(self.device)
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        parts = {
+            "network": self.network,
+            "optimizer": self.stepper.optimizer,
+            "scaler": self.stepper.scaler,
+            "lr": self.lr,
+            "selection": self.selection,
+            "stopping": self.stopping,
+            "totals": self.totals,
+        }
+        return parts | ({"average": self.average} if self.average else {})
 
 
 def _by_row(window: Window, values: Tensor) -> Tensor:

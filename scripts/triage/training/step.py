@@ -18,14 +18,15 @@ from triage.training import distributed, optimizers
 from triage.training.batch_norm import share_batch_norm
 from triage.training.losses import Objective
 from triage.training.settings import Recipe
+from triage.training.state import Resumable
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Totals:
+class Totals(Resumable):
     """Sums over the steps of an epoch and over all processes, on the device."""
 
-    LOSS, WEIGHT, RIGHT, KNOWN, STEPS, SKIPPED = range(6)
+    STATE = ("sums",)
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(6, dtype=torch.float64, device=device)
