@@ -7,10 +7,11 @@ one process. The first process writes the results.
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -57,10 +58,7 @@ def _gpus_there() -> int:
         return 0
     if gpus.VISIBLE in os.environ:
         return len(gpus.choice(os.environ, 0))
-    # As torch.cuda.device_count, which would start CUDA where NVML has no answer, as in
-    # containers without it.
-    found = torch.cuda._device_count_nvml()
-    return found if found >= 0 else _counted_apart()
+    return _counted_apart()
 
 
 def _has_driver() -> bool:
@@ -72,11 +70,9 @@ def _has_driver() -> bool:
 
 
 def _counted_apart() -> int:
-    """The number of GPUs, by another process."""
-    program = "import torch; print(torch.cuda.device_count())"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout) if done.returncode == 0 else 0
+    """The number of GPUs, by another process: torch may start CUDA to find out."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(torch.cuda.device_count).result()
 
 
 def launch(count: int) -> None:
