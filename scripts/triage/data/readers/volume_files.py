@@ -5,9 +5,7 @@ A damaged file is refused, and none makes a reader open any other file than thos
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 from isal.igzip_lib import IsalError
 
@@ -40,15 +38,15 @@ def read(raw: Path, file: str) -> Volume:
 
 
 def _decode(path: Path) -> Volume:
+    # What these need takes a second to import, and many a study has neither.
     if path.is_dir():
-        return _format("dicom_series").read(path)
+        from triage.data.formats import dicom_series
+
+        return dicom_series.read(path)
     if path.stat().st_size == 0:
         raise Refusal("is empty")
     if metaimage.is_metaimage(path):
         return metaimage.read(path)
-    return _format("nifti").read(path)
+    from triage.data.formats import nifti
 
-
-def _format(name: str) -> ModuleType:
-    """The module of a format; what it needs takes a second to import."""
-    return importlib.import_module(f"triage.data.formats.{name}")
+    return nifti.read(path)
