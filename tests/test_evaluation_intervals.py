@@ -155,7 +155,7 @@ def test_many_images_of_few_patients_count_as_patients():
     assert page["recall"]["low"] == pytest.approx(binomtest(5, 5).proportion_ci(0.95).low)
 
 
-def test_intervals_of_a_mean_pr_auc_over_rare_classes_cover_it():
+def test_intervals_of_a_mean_average_precision_over_rare_classes_cover_it():
     """Where resampling adds to each class's value."""
     classes, cases, strength, covered = 12, 160, 1.0, 0
     names = tuple(f"finding {i}" for i in range(classes))
@@ -169,7 +169,7 @@ def test_intervals_of_a_mean_pr_auc_over_rare_classes_cover_it():
         sample = Sample(ids, ids, names, labels, logits, 1 / (1 + np.exp(-logits)))
         choices = choices_of(None, pd.DataFrame({"partition": [], "label": []}), names, 0.9)
         page = summarise(sample, choices, EvaluationSettings(replicates=200))
-        found = page["metrics"]["pr_auc"]
+        found = page["metrics"]["average_precision"]
         covered += found["low"] <= true <= found["high"]
     assert covered >= 20
 

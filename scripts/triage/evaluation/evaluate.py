@@ -39,7 +39,15 @@ from triage.evaluation.scoring import (
     scopes_of,
 )
 
-HEADLINE = ("roc_auc", "pr_auc", "balanced_accuracy", "recall", "specificity", "f1", "brier")
+HEADLINE = (
+    "roc_auc",
+    "average_precision",
+    "balanced_accuracy",
+    "recall",
+    "specificity",
+    "f1",
+    "brier",
+)
 
 
 @dataclass(frozen=True)

@@ -136,14 +136,14 @@ class Scope:
             )
             return Support(ranking_cases(value, *cases), ranking_cases(value, *groups))
         among = self._among(section, metric, positive)
-        most = float("inf") if metric in ("pr_auc", *PROBABILITY) else float(among.sum())
+        most = float("inf") if metric in ("average_precision", *PROBABILITY) else float(among.sum())
         return Support(most, len(np.unique(self.groups[among])))
 
     def _among(self, section: str, metric: str, positive: Bools) -> Bools:
         """The pairs that a metric is a share of."""
         if section == RELIABILITY:
             return in_bins(self.scores[SCORES], self.bins)[:, int(metric)] > 0
-        if metric in ("recall", "pr_auc"):
+        if metric in ("recall", "average_precision"):
             return positive
         if metric == "specificity":
             return ~positive
