@@ -127,8 +127,8 @@ def main() -> None:
         "coverage",
         "Coverage of the intervals",
         f"How many of {arguments.repetitions} simulated studies have an interval that holds the "
-        "truth, at a confidence of 95 %. Half of the cases of five images a patient are as alike "
-        "as 0.7 of a score's variance. At least 90 % is promised everywhere.",
+        "truth, at a confidence of 95 %. Five images of a patient share 0.7 of the variance of "
+        "scores. At least 90 % is promised everywhere.",
         bench.table(["study", *METRICS, "least"], rows),
     )
 

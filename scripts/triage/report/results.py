@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triage.evaluation.intervals import FIXED
 from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.estimates import classes_counted
@@ -30,8 +31,7 @@ UNMEASURED = "no case outside the training part is labelled"
 DASH = (
     f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
     "case is called positive, or none of one class (each run's metrics.json says why), and where "
-    "there is nothing to compare. A value has no interval where all resamples give the same one, "
-    "or too few give any."
+    "there is nothing to compare."
 )
 
 Row = Mapping[str, str]
@@ -156,7 +156,7 @@ def _metric(row: Row, metric: str, measured: Measured) -> Cell:
     notes = []
     low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
     if low is not None and high is not None:
-        notes.append(f"{low:.3f} to {high:.3f}")
+        notes.append(FIXED if low == high else f"{low:.3f} to {high:.3f}")
     for kind in ("seeds", "folds"):
         deviation = _float(row[f"{metric}_sd_{kind}"])
         if deviation is not None:
