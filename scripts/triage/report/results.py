@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triage.evaluation.intervals import FIXED
 from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.estimates import classes_counted
@@ -156,7 +155,7 @@ def _metric(row: Row, metric: str, measured: Measured) -> Cell:
     notes = []
     low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
     if low is not None and high is not None:
-        notes.append(FIXED if low == high else f"{low:.3f} to {high:.3f}")
+        notes.append("the same for any cases" if low == high else f"{low:.3f} to {high:.3f}")
     for kind in ("seeds", "folds"):
         deviation = _float(row[f"{metric}_sd_{kind}"])
         if deviation is not None:
