@@ -16,6 +16,7 @@ from snakemake.settings.enums import PersistenceBackend
 from engines.finish import Finish
 from engines.knowledge import STATE, Knowledge
 from engines.records import Records
+from engines.site_cache import secure
 from params import Params
 from triage.data import inventory
 from triage.errors import UserError
@@ -70,6 +71,7 @@ def attach(
         if not workflow.is_main_process:
             return  # a single job, which the main process judged and will record
         ensure_writable(STATE / "state.json")
+        secure()
         refresh = functools.partial(_refresh, raw)
         refresh()
         finish = Finish(settings, raw, refresh)
