@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engines.lock import Lock, Origin, mend
 from params import canonical
 from triage.errors import UserError
+from triage.paths import inside
 
 SUM = "0123456789abcdef" * 4
 
@@ -25,6 +26,7 @@ parameters = st.one_of(
     values.map(repr), st.dictionaries(st.text(), values).map(lambda each: repr(canonical(each)))
 )
 paths = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+paths = paths.filter(inside)
 sums = st.sampled_from([SUM, ""])
 
 

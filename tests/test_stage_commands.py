@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SNAKEMAKE = "#!/bin/sh\necho \"$@\" >> made\nmkdir -p data/nice/phantom\n: > data/nice/phantom.csv\n"
+SNAKEMAKE = '#!/bin/sh\necho "$@" >> made\nmkdir -p data/nice/phantom\n: > data/nice/phantom.csv\n'
 HOSTILE = ("x; touch pwned #", "$(touch pwned)", "x\ntouch pwned", "-rf", "nice\n", "../nice", "")
 
 
