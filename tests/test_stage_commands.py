@@ -46,7 +46,7 @@ def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedPr
 
 def test_what_a_key_says_is_not_run_though_all_of_it_looks_checked(folder):
     names = ["x; touch pwned #", "$(touch pwned)"]
-    content = {"phantoms": {name: {"seed": 1} for name in names}, "weights": {}, "studies": {}}
+    content = {"phantoms": {name: {"seed": 1} for name in names}, "pretrained": {}, "studies": {}}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     prepared = {"phantom": dict.fromkeys(names, "0"), "report": "0"}
     (folder / "steps.json").write_text(json.dumps(prepared))

@@ -316,6 +316,13 @@ def _check_share(
 
 
 def _check_classes(cases: Sequence[Case], settings: IndexSettings, raw: Path) -> None:
+    for case in cases:
+        if not settings.task.allows(case.label):
+            raise UserError(
+                f"case {case.case} has several classes: {case.label}",
+                where=raw,
+                remedy="set task: multilabel, or give it one",
+            )
     counts = Counter(name for case in cases for name in case.label.split("|") if case.label)
     if unknown := sorted(counts.keys() - set(settings.classes)):
         raise UserError(

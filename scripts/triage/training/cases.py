@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from triage.errors import UserError
 from triage.files import each_row
+from triage.task import SEPARATOR
 from triage.training.settings import TrainingSettings
 
 
@@ -33,7 +34,7 @@ class Cases:
         targets = np.full((len(self), len(outputs)), np.nan, np.float32)
         for i, label in enumerate(self.labels):
             if label:
-                present = label.split("|")
+                present = label.split(SEPARATOR)
                 targets[i] = [output in present for output in outputs]
         return targets
 
@@ -68,7 +69,7 @@ def read_parts(split: Path, manifest: Path, settings: TrainingSettings) -> Parts
     train = read_cases(split, recipe.train_on, without=ambiguous)
     val = read_cases(split, {"val"} - set(recipe.train_on))
     for cases in (train, val):
-        _check_labels(cases, settings.classes, split)
+        _check_labels(cases, settings, split)
     if not len(train):
         raise UserError(
             f"has no case of the partition(s) {', '.join(recipe.train_on)} to train on",
@@ -78,11 +79,6 @@ def read_parts(split: Path, manifest: Path, settings: TrainingSettings) -> Parts
     return Parts(train, val)
 
 
-def outputs_of(settings: TrainingSettings) -> tuple[str, ...]:
-    """The classes that have a logit: all of several labels, the last, positive one of two."""
-    return settings.classes if settings.multilabel else settings.classes[-1:]
-
-
 def _cases_with_votes(manifest: Path, votes: Sequence[int]) -> set[str]:
     if not votes:
         return set()
@@ -90,11 +86,14 @@ def _cases_with_votes(manifest: Path, votes: Sequence[int]) -> set[str]:
     return {row["case"] for row in each_row(manifest) if row["votes"] in wanted}
 
 
-def _check_labels(cases: Cases, classes: Sequence[str], where: Path) -> None:
+def _check_labels(cases: Cases, settings: TrainingSettings, where: Path) -> None:
+    known = set(settings.classes)
     for name, label in zip(cases.names, cases.labels, strict=True):
-        if label and not set(label.split("|")) <= set(classes):
+        if label and not (set(label.split(SEPARATOR)) <= known and settings.task.allows(label)):
+            several = "" if settings.task.allows(label) else "one "
             raise UserError(
                 f"case {name} has the label {label!r}",
                 where=where,
-                remedy=f"must be of {', '.join(classes)}: change the study's classes or the data",
+                remedy=f"must be {several}of {', '.join(settings.classes)}: change the study's"
+                " classes or the data",
             )
