@@ -22,8 +22,8 @@ def main() -> None:
         name = os.environ.get(VARIABLE, "").partition("@")[2]
         if not NAME.fullmatch(name):
             sys.exit(
-                f"error: params.yaml: {name!r} is no name of a study, phantom or weights\n"
-                f"  -> small letters, digits and _, a letter first, as in brain_mri"
+                f"error: params.yaml: {name!r} is no name of a study, phantom or network\n"
+                "  -> small letters, digits and _, a letter first, as in brain_mri"
             )
         target = target.replace("@", name)
     os.execvp("snakemake", ["snakemake", target])
