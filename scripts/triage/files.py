@@ -205,10 +205,17 @@ def _each_cell(
 
 
 def write_rows(
-    rows: Iterable[Mapping[str, object]], columns: list[str], target: Path, sealed: bool = False
+    rows: Iterable[Mapping[str, object]],
+    columns: list[str],
+    target: Path,
+    sealed: bool = False,
+    exact: bool = False,
 ) -> None:
-    """Write a small CSV without pandas, for steps that must start fast."""
-    rows = map(_shielded, rows)
+    """Write a small CSV without pandas, for steps that must start fast.
+
+    ``exact``: others than this project read it, and want every cell as it is.
+    """
+    rows = rows if exact else map(_shielded, rows)
     if sealed:
         rows, columns = _seal(rows, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
