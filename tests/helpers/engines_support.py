@@ -37,6 +37,7 @@ class Server:
     def __init__(self, folder: Path, user: int | None = None, umask: int = 0o022) -> None:
         self.environment = environment(folder)
         self.user = user
+        (folder / "site").mkdir(mode=0o700)
         self._folder = folder
         self.before = users.by(user, umask) if user else []
         self.own(folder)

@@ -15,7 +15,7 @@ from triage.figures import shares, style
 from triage.figures.panels import Panel
 from triage.figures.settings import Balancing, FigureSettings
 from triage.files import read_rows
-from triage.training import balance, draws
+from triage.training import balance, rng
 from triage.training.settings import Balance
 
 Row = Mapping[str, str]
@@ -33,7 +33,7 @@ def votes(panel: Panel, manifest: Path, settings: FigureSettings) -> Figure:
     words = []
     for place, kind in enumerate(kinds):
         among = of_case == kind
-        share, low, high = shares.of_cases(sample, wrong & among, among, settings)
+        share, low, high = shares.share(sample, wrong, among, settings)
         ax.plot([place, place], [low, high], color=style.QUIET, linewidth=1.2)
         ax.plot(place, share, "o", color=style.colour(0), markersize=7)
         words.append(f"{kind}\n{among.sum()} cases")
@@ -57,7 +57,7 @@ def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
             among = sample.labels[:, panel.index] == truth
             if not among.any():
                 continue
-            share, low, high = shares.of_groups(sample, wrong & among, among, settings)
+            share, low, high = shares.share(sample, wrong, among, settings)
             ax.plot([low, high], [place, place], color=style.QUIET, linewidth=1.2)
             ax.plot(share, place, "o", color=style.colour(1 - truth))
             ax.text(1.04, place, f"{among.sum()}", va="center", fontsize=7, color=style.QUIET)
@@ -107,7 +107,7 @@ def _times(
     names = [rows[i]["case"] for i in kept]
     targets = np.array([[float(classes[-1] in rows[i]["label"].split("|"))] for i in kept])
     plan = balance.plan(
-        Balance(settings.method, "all"), settings.seed, 0, draws.keys(names), targets, None
+        Balance(settings.method, "all"), settings.seed, 0, rng.keys(names), targets, None
     )
     times = np.zeros(len(rows), np.int64)
     times[kept] = np.bincount(plan.rows, minlength=len(kept))

@@ -13,6 +13,7 @@ from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
 from triage_workflow.engines.refusals import bare_messages
 from triage_workflow.engines.running import STATE
+from triage_workflow.engines.site_cache import secure
 from triage_workflow.engines.snakemake_adapter import log
 from triage_workflow.params import Params
 
@@ -69,6 +70,7 @@ def attach(
 
     def provenance() -> Provenance:
         ensure_writable(STATE / "state.json")
+        secure()
         refresh()
         return Provenance(folders)
 
