@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from triage.files import read_json, read_rows
+from triage.shield import shielded
 
 COLUMNS = ["case", "partition", "checkpoint", "md5", "commit"]
 Row = dict[str, str]
@@ -39,7 +40,7 @@ def add(found: Iterable[Row], record: Path) -> list[Row]:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         if stream.tell() == 0:
             writer.writeheader()
-        writer.writerows(new)
+        writer.writerows({name: shielded(cell) for name, cell in row.items()} for row in new)
         stream.flush()
         os.fsync(stream.fileno())
     return new

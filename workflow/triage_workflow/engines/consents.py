@@ -14,6 +14,7 @@ from pathlib import Path
 from triage_workflow.engines.running import STATE
 
 from triage.files import read_rows, write_rows
+from triage.shield import unshielded
 from triage.training.consent import COLUMNS, Row, merged
 
 KEPT = STATE / "consent"
@@ -43,8 +44,7 @@ def lost() -> Iterator[tuple[Path, list[Row], Path]]:
     tracked = _git("ls-files", "data/*/consent.csv").split()
     for study in sorted({Path(path).parent.name for path in tracked} | _studies_kept()):
         path, kept = Path(f"data/{study}/consent.csv"), KEPT / f"{study}.csv"
-        committed = list(csv.DictReader(_git("show", f"HEAD:./{path}").splitlines()))
-        rows, known = merged(_rows(path), []), merged(_rows(kept), committed)
+        rows, known = merged(_rows(path), []), merged(_rows(kept), _committed(path))
         if missing := [row for row in known if row not in rows]:
             write_rows(known, COLUMNS, kept)
             yield path, missing, kept
@@ -56,6 +56,11 @@ def _studies_kept() -> set[str]:
 
 def _rows(path: Path) -> list[Row]:
     return read_rows(path) if path.exists() else []
+
+
+def _committed(path: Path) -> list[Row]:
+    rows = csv.DictReader(_git("show", f"HEAD:./{path}").splitlines())
+    return [{name: unshielded(cell) for name, cell in row.items()} for row in rows]
 
 
 def _git(*arguments: str) -> str:
