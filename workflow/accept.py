@@ -8,8 +8,9 @@ Files that were edited by hand, that are missing, or of which nothing is known c
 from __future__ import annotations
 
 import argparse
-import getpass
+import os
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,8 +97,11 @@ def _log(rows: list[dict[str, str]], reason: str) -> None:
 
 
 def _who() -> str:
-    asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
-    return asked.stdout.strip() or getpass.getuser()
+    with suppress(FileNotFoundError):  # there is no git
+        asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
+        if name := asked.stdout.strip():
+            return name
+    return os.environ.get("LOGNAME") or f"user {os.getuid()}"
 
 
 if __name__ == "__main__":

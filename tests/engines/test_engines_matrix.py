@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
+from triage_workflow.engines import dvc_adapter
+
 from engines_support import Project, Server, jobs, kill_when, stages, wait_until
+from triage import pseudonyms
 
 # Both ways round; the second one costs more, and is not run every time where it says little new.
 BOTH = ["snakemake", pytest.param("dvc", marks=pytest.mark.slow)]
@@ -462,3 +466,37 @@ def test_what_others_left_read_only_is_replaced(project: Project) -> None:
     project.set("recipe.rate", 0.9)
     assert "train beta small 1" in project.snakemake()
     project.assert_agreed()
+
+
+def test_dvc_is_told_what_to_type_where_it_wants_what_is_made(project: Project) -> None:
+    output = project.succeed("dvc", "repro", "--force", "--single-item", "metrics@beta")
+    assert jobs(output) == []
+    assert "nothing runs. To run it all the same: snakemake --forcerun RULE" in output
+    project.assert_agreed()
+
+
+def test_a_copy_without_git_works_throughout(project: Project) -> None:
+    shutil.rmtree(project.path(".git"))
+    project.set("recipe.rate", 0.9)
+    assert "Snakemake: rate 0.1 -> 0.9" in project.command("why")
+    output = project.succeed("snakemake")
+    assert "DVC was told of" in output
+    assert "warning" not in output.lower()
+    project.assert_agreed()
+    project.set("recipe.rate", 0.8)
+    assert "training@beta" in project.repro()
+    project.git("init", "--quiet", "--initial-branch", "main")
+    assert project.snakemake() == []
+    assert "no_scm" not in project.text(".dvc/config.local")
+
+
+def test_an_experiment_aside_shares_the_key_of_pseudonyms(tmp_path: Path) -> None:
+    aside = tmp_path / ".dvc/tmp/exps/temp1"
+    aside.mkdir(parents=True)
+    main = dvc_adapter.main_checkout(aside)
+    assert main == tmp_path
+    assert dvc_adapter.main_checkout(tmp_path) == tmp_path
+    pseudonyms.provide(main, aside / "pseudonyms.key")  # which the main one lacks as well
+    assert pseudonyms.shown("P1", True, aside / "pseudonyms.key") == pseudonyms.shown(
+        "P1", True, tmp_path / "pseudonyms.key"
+    )

@@ -43,19 +43,15 @@ def shared(made: Project, folder: Path, servers: list[Server], link: str) -> lis
     shutil.copytree(made.folder, copied, symlinks=True)
     first = Project(copied, servers[0])
     servers[0].own(copied)
-    if umask_of(servers) == 0o002:
+    if servers[0].umask == 0o002:
         for path in (copied, *copied.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o2070 if path.is_dir() else 0o060))
     first.succeed("dvc", "config", "--local", "cache.type", link)
-    if umask_of(servers) == 0o002:
+    if servers[0].umask == 0o002:
         first.succeed("dvc", "config", "--local", "cache.shared", "group")
     first.succeed("dvc", "checkout", "--quiet", "--relink")
     return [first, Project(copied, servers[1])]
-
-
-def umask_of(servers: list[Server]) -> int:
-    return next(int(each.before[-1].split()[1], 8) for each in servers)
 
 
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])

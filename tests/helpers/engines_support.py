@@ -36,7 +36,7 @@ class Server:
 
     def __init__(self, folder: Path, user: int | None = None, umask: int = 0o022) -> None:
         self.environment = environment(folder)
-        self.user = user
+        self.user, self.umask = user, umask
         (folder / "site").mkdir(mode=0o700)
         self._folder = folder
         self.before = users.by(user, umask) if user else []

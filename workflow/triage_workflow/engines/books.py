@@ -36,7 +36,12 @@ class Books:
         self._read = self._code()
 
     def begin(self, records: Records) -> None:
-        """Tell how to get results that others have made."""
+        """Tell how to get results that others have made, and why nothing runs."""
+        if dvc_adapter.is_running_us() and not records.is_needed:
+            log.info(
+                "DVC wanted this, but its files are what they have to be, so nothing runs."
+                " To run it all the same: snakemake --forcerun RULE"
+            )
         absent = records.provenance.absent()
         if absent and dvc_adapter.is_here():
             log.info(

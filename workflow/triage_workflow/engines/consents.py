@@ -65,5 +65,8 @@ def _committed(path: Path) -> list[Row]:
 
 def _git(*arguments: str) -> str:
     """What git prints; nothing where there is no git, or nothing committed."""
-    asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        asked = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return asked.stdout if asked.returncode == 0 else ""

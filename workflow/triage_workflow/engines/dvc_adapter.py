@@ -19,9 +19,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from configobj import ConfigObj
+
 from triage_workflow.engines import versions
 
 from triage.errors import UserError
+from triage.files import write_text
 
 VERSIONS = ">=3.66,<3.68"
 
@@ -82,6 +85,30 @@ def commit(process: subprocess.Popen[str], stale: set[str], made: set[str]) -> l
     return names
 
 
+def main_checkout(folder: Path) -> Path:
+    """The project that a folder of `dvc exp run --temp` or `--queue` was copied from, or itself."""
+    apart = (above for above in folder.parents if folder.is_relative_to(above / ".dvc/tmp/exps"))
+    return next(apart, folder)
+
+
+def say_whether_git_is_here() -> None:
+    """Tell DVC so, for this copy alone: without git, as from a ZIP, it would refuse to start."""
+    local = Path(".dvc/config.local")
+    has_git = any((above / ".git").exists() for above in (Path.cwd(), *Path.cwd().parents))
+    if not is_here() or (has_git and not local.exists()):
+        return
+    config = ConfigObj(str(local), encoding="utf-8", interpolation=False)
+    core = config.setdefault("core", {})
+    if has_git != (core.get("no_scm") == "true"):
+        return
+    if has_git:
+        del core["no_scm"]
+    else:
+        core["no_scm"] = "true"
+    config.filename, config.encoding = None, None  # gives the lines as text
+    write_text("\n".join(config.write()) + "\n", local)
+
+
 def repair_rwlock() -> None:
     """Remove DVC's list of locks if DVC was killed while it wrote it: it would not start again."""
     path = Path(".dvc/tmp/rwlock")
@@ -94,6 +121,7 @@ def repair_rwlock() -> None:
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:
+    say_whether_git_is_here()
     search = os.pathsep.join(filter(None, sys.path))
     return subprocess.Popen(
         command,

@@ -63,8 +63,7 @@ _USED = {
     snakemake.workflow.Workflow: ("_prepare_dag", "_build_dag", "async_run"),
     snakemake.workflow: ("DAG", "FilePersistence"),
 }
-# More than this is worth a word before it is read, in bytes.
-_MUCH = 2_000_000_000
+_MUCH = 2_000_000_000  # bytes that are worth a word before they are read
 _JOBS_BY_DEFAULT = (100, 1)  # jobs in so many seconds
 
 log = logger
@@ -185,6 +184,11 @@ class Records(FilePersistence):
     def is_narrowed(self) -> bool:
         """Whether an option keeps Snakemake from looking at everything."""
         return bool(set(RerunTrigger) - set(self.workflow.rerun_triggers) - {RerunTrigger.MTIME})
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a job that makes files has to run."""
+        return any(job.output for job in self.dag.needrun_jobs())
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage_workflow.engines import consents, snakemake_adapter
+from triage_workflow.engines import consents, dvc_adapter, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
 from triage_workflow.engines.refusals import bare_messages
@@ -17,6 +17,7 @@ from triage_workflow.engines.site_cache import secure
 from triage_workflow.engines.snakemake_adapter import log
 from triage_workflow.params import Params
 
+from triage import pseudonyms
 from triage.data import inventory
 from triage.errors import UserError
 from triage.files import ensure_writable, write_rows
@@ -45,6 +46,8 @@ def read_params(workflow: Workflow) -> Params:
         if workflow.is_main_process:
             _provide_withdrawn(params.studies)
             consents.provide(params.studies)
+            if params.content["pseudonyms"]:
+                pseudonyms.provide(dvc_adapter.main_checkout(Path.cwd()))
     attach(workflow, PARAMS, raw, phantoms)
     return params
 
