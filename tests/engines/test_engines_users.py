@@ -91,7 +91,18 @@ def test_a_folder_that_is_another_users_alone(
     assert "train beta small 1" in first.snakemake()
     before = first.path(CHECKPOINT).read_bytes()
     if umask == 0o022:
-        assert "can't be written" in second.fail("snakemake")
+        for answer in (
+            second.fail("snakemake", "-n"),
+            second.fail("snakemake"),
+            second.refusal("why"),
+        ):
+            assert "nothing can be written there by you" in answer
+            assert f"cp -r {first.folder} COPY" in answer
+        copied = folder / "copied"
+        cp = [*users.by(users.USERS[1]), "cp", "-r", first.folder, copied]
+        folder.chmod(0o777)
+        subprocess.run(cp, check=True)
+        Project(copied, second.server).assert_agreed()
     else:
         for path in (first.folder, first.path(".snakemake"), first.path(".dvc")):
             path.chmod(0o700)
