@@ -41,7 +41,7 @@ def refuse_foreign(place: Path) -> None:
         raise UserError(
             "nothing can be written there by you, and even a look takes notes",
             where=there,
-            remedy=f"look at a copy: cp -r {shlex.quote(str(here))} COPY; cd COPY;"
+            remedy=f"make the folder writable, or look at a copy: cp -r {shlex.quote(str(here))} COPY; cd COPY;"
             " docs/engines.md says how two users share one folder",
         )
 
