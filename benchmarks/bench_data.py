@@ -49,7 +49,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=1)
     arguments = options.parse_args()
-    recipe = training.recipe("braintriage", "resnet18", batch=16)
+    recipe = training.recipe("braintriage", "resnet18", batch_size=16)
     rows = []
     for size in (96, 256, 426):
         made = training.prepare(recipe, arguments.images, 3, size, arguments.threads)

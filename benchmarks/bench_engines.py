@@ -28,7 +28,7 @@ import yaml
 
 import bench
 
-PARTS = ("scripts", "workflow", "dvc.yaml", "params.yaml", "data/weights")
+PARTS = ("scripts", "workflow", "dvc.yaml", "params.yaml", "data/pretrained")
 REPEATS = 3
 TARGETS = {"`snakemake -n`": 3, "`dvc status`": 5, "books after a run": 2}
 

@@ -48,7 +48,7 @@ LINES = {
     "an epoch": [
         "train.py --settings SETTINGS --code none --manifest manifest.csv --split split.csv"
         f" --statistics statistics.json --arrays {ARRAYS} --tables {TABLES} --scratch scratch"
-        " --weights --checkpoint c.pt --history h.csv --record r.json"
+        " --pretrained --checkpoint c.pt --history h.csv --record r.json"
     ],
     "evaluation": [
         "evaluate.py --val val.csv --test test.csv --split split.csv --settings SETTINGS"
@@ -112,7 +112,7 @@ class Study:
         run = next(iter(PARAMS.runs(STUDY)))
         settings = json.loads(Steps(PARAMS).training("train.py", run)["settings"])
         settings["images"]["size"] = SIZE
-        settings["recipe"] |= {"epochs": 1, "batch": 256}
+        settings["recipe"] |= {"epochs": 1, "batch_size": 256}
         settings["recipe"]["input"]["resize"] = None
         settings["recipe"]["model"] = {
             "architecture": "fcnn", "options": {"size": SIZE}, "pretrained": "none"

@@ -25,7 +25,7 @@ SLICES, WIDTH, EPOCHS, COHORT = 32, 128, 30, 1000
 
 def trainer(batch: int, patients: int) -> Trainer:
     """Of the sequence model on cached features of so many patients, for one epoch."""
-    recipe = training.recipe("braintriage", "lstm", batch=batch, epochs=1)
+    recipe = training.recipe("braintriage", "lstm", batch_size=batch, epochs=1)
     torch.manual_seed(0)
     features = torch.randn(1, patients, SLICES, WIDTH)
     targets = (np.arange(patients) % 2).astype(np.float32)[:, None]

@@ -70,7 +70,9 @@ def main() -> None:
         for name, changes in VARIANTS.items():
             if name == "compiled" and not arguments.compiled:
                 continue
-            recipe = training.recipe("braintriage", "resnet18", model=model, batch=batch, **changes)
+            recipe = training.recipe(
+                "braintriage", "resnet18", model=model, batch_size=batch, **changes
+            )
             made = training.prepare(
                 recipe, arguments.images, channels, size, arguments.threads, arguments.device
             )

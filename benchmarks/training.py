@@ -43,7 +43,7 @@ class Training:
         return len(self._bounds())
 
     def _bounds(self) -> list[Any]:
-        return _steps(len(self.samples), self.trainer.recipe.batch, 1)
+        return _steps(len(self.samples), self.trainer.recipe.batch_size, 1)
 
     def windows(self) -> Iterator[Window]:
         plan = self.trainer._plan()

@@ -33,7 +33,7 @@ from triage.training.export import (
     write_onnx,
 )
 from triage.training.job import parser, prepare
-from triage.training.prediction import Predictor, pooled
+from triage.training.prediction import Predictor
 
 CASES = 8  # that are compared
 TOLERANCE = 1e-4  # of a probability
@@ -69,8 +69,9 @@ def main(options: argparse.Namespace) -> None:
     images = Images.open(options.arrays, options.tables)
     cases = read_cases(options.parts).first(CASES)
     found = run_onnx(options.model, stored_images(model, images, cases.names))
-    logits = [pooled(Predictor(each, device)(images, cases).logits) for each in checkpoints]
-    expected = 1 / (1 + np.exp(-pooled(np.stack(logits, axis=1))))
+    task = checkpoints[0].task
+    logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in checkpoints]
+    expected = task.probabilities(task.pooled(np.stack(logits, axis=1)))
     difference = float(np.abs(found - expected).max(initial=0))
     if not difference <= TOLERANCE:
         raise UserError(
@@ -115,7 +116,7 @@ def describe(
         "run": run.stem,
         "input": {"name": INPUT, "shape": ["cases", *model.shape], "axes": axes, "channels": roles},
         "preprocessing": steps,
-        "output": {"name": OUTPUT, "classes": list(first.outputs)},
+        "output": {"name": OUTPUT, "classes": list(first.outputs), "task": first.task},
         "operating_point": metrics["operating_point"],
         "thresholds": {
             name: {point: each["threshold"] for point, each in choice["operating_points"].items()}

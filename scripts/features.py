@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> None:
         cases, checkpoint.outputs, whole=True, augment=settings.augment, seed=settings.seed
     )
     network = checkpoint.network().to(device).eval()
-    draws = [None, *range(1, settings.draws + 1)]
+    draws = [None, *range(1, settings.augmented_copies + 1)]
     found = torch.stack([features(network, samples, draw) for draw in draws])
     cached.write(found.numpy(), cases.names, options.features, options.cases)
     command.log.info("%d cases, %d slices, %d features", *found.shape[1:])

@@ -38,18 +38,20 @@ class Settings:
 def main(options: argparse.Namespace) -> None:
     """Write how well the cases were learnt; raises UserError where it was not well enough."""
     settings = parse(Settings, options.goal)
-    job = Job(options, statistics=options.statistics, weights=options.weights)
+    job = Job(options, statistics=options.statistics, pretrained=options.pretrained)
     job.parts = _chosen(job.parts, settings.cases, job.settings.seed)
     statistics, channels = read_json(options.statistics), job.images.channels
     normalisation = Normalisation.of(job.recipe.input, statistics, channels)
-    weights = read_weights(options.weights) if options.weights else None
+    weights = read_weights(options.pretrained) if options.pretrained else None
     job.seed_weights()
     network = job.place(build_pretrained(job.recipe.model, channels, len(job.outputs), weights))
     samples = job.image_samples(network, normalisation, whole=False)
     keeper = job.keeper(f"memorise-{json.dumps(options.goal)}")
     limit = TimeLimit.of_job(options.time_limit)
-    seed, outputs = job.settings.seed, job.outputs
-    trainer = Trainer(network, *samples, job.recipe, seed, outputs, keeper, limit=limit)
+    run, outputs = job.settings, job.outputs
+    trainer = Trainer(
+        network, *samples, job.recipe, run.seed, outputs, keeper, limit=limit, task=run.task
+    )
     trained = trainer.run()
     accuracies = [row["val_accuracy"] for row in trained.history]
     reached = [i for i, each in enumerate(accuracies, start=1) if each >= settings.accuracy]
@@ -61,7 +63,7 @@ def main(options: argparse.Namespace) -> None:
         raise UserError(
             f"learnt only {learnt} by heart, not {settings.accuracy:g}",
             where=f"{job.settings.study}, arm {job.settings.arm}",
-            remedy="look at its rate, its input and its size, or raise memorise.epochs",
+            remedy="look at its lr, its input and its size, or raise memorise.epochs",
         )
     command.log.info("learnt %s by heart, the first time in epoch %d", learnt, reached[0])
     found = {
@@ -89,7 +91,7 @@ def _chosen(parts: Parts, count: int, seed: int) -> Parts:
 if __name__ == "__main__":
     parser = training_options(__doc__)
     parser.add_argument("--statistics", type=Path, required=True, help="of the training part")
-    parser.add_argument("--weights", type=Path, nargs="?", help="pretrained")
+    parser.add_argument("--pretrained", type=Path, nargs="?", help="pretrained")
     parser.add_argument("--goal", required=True, help="cases, epochs and accuracy, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="to write")
     command.run(main, parser)

@@ -33,7 +33,7 @@ from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
 from triage.training.job import prepare
-from triage.training.prediction import Predictor, pooled, scores
+from triage.training.prediction import Predictor, scores
 
 COLUMNS = ["case", "class", "logit", "probability", "remark"]
 AT_ONCE = 256 << 20  # bytes of decoded images that are predicted together
@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
     checkpoints = [Checkpoint.load(path) for path in options.checkpoint]
     first = checkpoints[0]
     for path, other in zip(options.checkpoint, checkpoints, strict=True):
-        if (other.outputs, other.images) != (first.outputs, first.images):
+        if (other.task, other.outputs, other.images) != (first.task, first.outputs, first.images):
             raise UserError(
                 f"does not belong together with {options.checkpoint[0]}",
                 where=path,
@@ -142,17 +142,17 @@ def _predict(batch: Sequence[Decoded], predictors: Sequence[Predictor]) -> Itera
     if wrong:
         yield from (_unusable(name, wrong) for name in names)
         return
-    logits = []
+    checkpoint = predictors[0].checkpoint
+    logits, task = [], checkpoint.task
     for predictor in predictors:
         stored = predictor.checkpoint.stored
         images = Images.of(stacks, np.dtype(stored.dtype), (stored.height, stored.width))
-        logits.append(pooled(predictor(images, cases).logits))
-    mean = pooled(np.stack(logits, axis=1))
-    checkpoint = predictors[0].checkpoint
+        logits.append(task.pooled(predictor(images, cases).logits))
+    mean = task.pooled(np.stack(logits, axis=1))
     for i, (name, image) in enumerate(stacks.items()):
         remark = "; ".join(checkpoint.reference.unlike(image))
         for j, output in enumerate(checkpoint.outputs):
-            yield {"case": name, "class": output, **scores(mean[i, j]), "remark": remark}
+            yield {"case": name, "class": output, **scores(mean[i, j], task), "remark": remark}
 
 
 def _wrong_channels(batch: Sequence[Decoded], checkpoint: Checkpoint) -> str:

@@ -19,7 +19,7 @@ from triage.files import write_rows
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.job import parser, prepare
-from triage.training.prediction import Predicted, Predictor, pooled, scores
+from triage.training.prediction import Predicted, Predictor, scores
 
 PARTITIONS = ("val", "test", "unlabelled")
 COLUMNS = ["case", "class", "label", "logit", "probability"]
@@ -38,29 +38,31 @@ def main(options: argparse.Namespace) -> None:
         # A run may train on validation cases: what it says of them is no validation.
         cases = read_cases([getattr(options, name)], without=seen)
         found = predictor(images, cases)
-        rows = case_rows(cases, checkpoint.outputs, pooled(found.logits))
+        rows = case_rows(cases, checkpoint, checkpoint.task.pooled(found.logits))
         write_rows(rows, COLUMNS, options.predictions / f"{name}.csv", sealed=True)
         if not checkpoint.over_volumes:
-            slices.extend(slice_rows(cases, checkpoint.outputs, found))
+            slices.extend(slice_rows(cases, checkpoint, found))
         command.log.info("%s: %d cases", name, len(cases))
     write_rows(slices, SLICE_COLUMNS, options.slices, sealed=True)
 
 
-def case_rows(cases: Cases, outputs: tuple[str, ...], logits: NDArray[np.float64]) -> Rows:
+def case_rows(cases: Cases, checkpoint: Checkpoint, logits: NDArray[np.float64]) -> Rows:
+    outputs, task = checkpoint.outputs, checkpoint.task
     targets = cases.targets(outputs)
     for i, name in enumerate(cases.names):
         for j in np.argsort(outputs):
             label = "" if np.isnan(targets[i, j]) else int(targets[i, j])
             row = {"case": name, "class": outputs[j], "label": label}
-            yield row | scores(logits[i, j])
+            yield row | scores(logits[i, j], task)
 
 
-def slice_rows(cases: Cases, outputs: tuple[str, ...], found: Predicted) -> Rows:
+def slice_rows(cases: Cases, checkpoint: Checkpoint, found: Predicted) -> Rows:
+    outputs, task = checkpoint.outputs, checkpoint.task
     for i, name in enumerate(cases.names):
         for number, of_slice in zip(found.numbers, found.logits[i], strict=True):
             for j in np.argsort(outputs):
                 row = {"case": name, "index": int(number), "class": outputs[j]}
-                yield row | scores(of_slice[j])
+                yield row | scores(of_slice[j], task)
 
 
 if __name__ == "__main__":

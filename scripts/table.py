@@ -47,7 +47,7 @@ if __name__ == "__main__":
     options.add_argument("--splits", type=Path, nargs="+", required=True, help="one a fold")
     options.add_argument("--published", type=Path, required=True, help="published values")
     options.add_argument("--settings", required=True, help="JSON, as for evaluate.py")
-    options.add_argument("--arms", default="{}", help="weights and search of each, as JSON")
+    options.add_argument("--arms", default="{}", help="initialisation and search of each, as JSON")
     options.add_argument("--data", default="", help="the name of the data, for the table")
     options.add_argument("--table", type=Path, required=True, help="to write")
     options.add_argument("--comparison", type=Path, required=True, help="to write")

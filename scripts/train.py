@@ -16,12 +16,12 @@ from triage.training.normalise import Normalisation
 
 
 def main(options: argparse.Namespace) -> None:
-    job = Job(options, statistics=options.statistics, weights=options.weights)
+    job = Job(options, statistics=options.statistics, pretrained=options.pretrained)
     with job.group():
         statistics = read_json(options.statistics)
         channels = job.images.channels
         normalisation = Normalisation.of(job.recipe.input, statistics, channels)
-        weights = read_weights(options.weights) if options.weights else None
+        weights = read_weights(options.pretrained) if options.pretrained else None
         job.seed_weights()
         model = job.recipe.model
         network = job.place(build_pretrained(model, channels, len(job.outputs), weights))
@@ -34,6 +34,6 @@ if __name__ == "__main__":
     parser = training_parser(__doc__)
     parser.add_argument("--statistics", type=Path, required=True, help="of the training part")
     parser.add_argument(
-        "--weights", type=Path, nargs="?", help="pretrained, for arms that want them"
+        "--pretrained", type=Path, nargs="?", help="pretrained, for arms that want them"
     )
     command.run(main, parser)

@@ -31,7 +31,7 @@ from steps import Steps
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
 STRUCTURE |= {"from", "extends", "ensembles"}
-STRUCTURE |= {"chain", "exclude_votes", "method", "multilabel", "reader"}  # which pictures
+STRUCTURE |= {"chain", "exclude_votes", "method", "task", "reader"}  # which pictures
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -59,7 +59,7 @@ def others_to_name(content: Any, path: tuple[str, ...], value: Any) -> list[Any]
     """What a key may name instead that names another block; nothing for other keys."""
     key = path[-1]
     if key == "pretrained":
-        return ["none", *content["weights"]]
+        return ["none", *content["pretrained"]]
     if path[0] != "studies" or not {key, *path[2:3]} & {"arm", "from", "extends", "ensembles"}:
         return []
     training = content["studies"][path[1]]["training"]

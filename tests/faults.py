@@ -162,9 +162,9 @@ def project(folder: Path, server: Server, python: Path) -> Project:
 
 def with_all_steps(content: dict[str, Any]) -> None:
     """Settings of a small study that has every step."""
-    weights = content["weights"]["resnet18_pretext"] | {"images": 64, "size": 32, "epochs": 1}
+    weights = content["pretrained"]["resnet18_pretext"] | {"images": 64, "size": 32, "epochs": 1}
     only("braintriage")(content)
-    content["weights"] = {"resnet18_pretext": weights}
+    content["pretrained"] = {"resnet18_pretext": weights}
     content["defaults"]["memorise"] = {"cases": 2, "epochs": 20, "accuracy": 0.9}
     study = content["studies"]["braintriage"]
     study["ensembles"] = {"both": ["resnet18", "lstm"]}

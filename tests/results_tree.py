@@ -16,6 +16,7 @@ import yaml
 
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
+from triage.task import Task
 
 PROJECT = Path(__file__).parent.parent
 ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
@@ -37,9 +38,7 @@ DRAWN_PICTURES = ("votes.svg", "balancing.svg", "search.svg", "chain.svg")
 DRAWN_VOLUMES = ("slices.svg",)
 COMPARED = {
     "chain": list(ARMS),
-    "searches": {
-        "wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.rate": 0.1}}
-    },
+    "searches": {"wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.lr": 0.1}}},
     "balancing": {"lstm": {"method": "smote", "exclude_votes": [3, 4], "seed": 1}},
 }
 EVALUATION = EvaluationSettings(replicates=100)
@@ -56,28 +55,33 @@ class Study:
     classes: tuple[str, ...]
     roles: tuple[str, ...]
     slices: int
-    multilabel: bool = False
+    task: Task = Task.BINARY
     channels: int = 3
     size: int = 64
     tested: bool = True
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return self.classes if self.multilabel else self.classes[-1:]
+        return self.task.outputs(self.classes)
 
     @property
     def pictures(self) -> list[str]:
         more = self.slices > 1
         explored = EXPLORED + EXPLORED_VOLUMES * more
         drawn = DRAWN + (DRAWN_VOLUMES if more else DRAWN_PICTURES)
-        drawn += ("findings.svg",) * self.multilabel
+        drawn += ("findings.svg",) * (self.task is Task.MULTILABEL)
         return [*(f"explore/{name}" for name in explored), *(f"figures/{name}" for name in drawn)]
 
 
 BRAIN = Study("braintriage", ("normal", "abnormal"), ("T1", "T2", "T2-FLAIR"), 12)
 LESIONS = Study("melanoma", ("NV", "MEL"), ("image",), 1)
 CHEST = Study(
-    "xray_heads", ("Effusion", "Mass", "No Finding"), ("image",), 1, multilabel=True, channels=1
+    "xray_heads",
+    ("Effusion", "Mass", "No Finding"),
+    ("image",),
+    1,
+    task=Task.MULTILABEL,
+    channels=1,
 )
 
 
@@ -155,7 +159,7 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
 
 
 def _label(study: Study, i: int) -> str:
-    if study.multilabel and i % 5 == 0:
+    if study.task is Task.MULTILABEL and i % 5 == 0:
         return "|".join(study.classes[:2])
     return study.classes[i % len(study.classes)]
 
@@ -210,7 +214,7 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
         training = {"loss": 0.7 * learnt + rng.normal(0, 0.01), "accuracy": 1 - 0.5 * learnt}
         noise = rng.normal(0, 0.02, 2)
         val = {"val_loss": 0.7 * held + noise[0], "val_accuracy": 1 - 0.5 * held + noise[1]}
-        rows.append({"epoch": epoch, "rate": 1e-4} | training | val)
+        rows.append({"epoch": epoch, "lr": 1e-4} | training | val)
     _write(rows, tree.results / "training" / run / "history.csv")
 
 
@@ -237,8 +241,8 @@ def _write_record(tree: Tree, run: str) -> None:
         "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
         "seconds": 12.5,
         "device": "x86_64 processor, 2 cores",
-        "weights": weights,
-        "trained_weights": trained,
+        "parameters": weights,
+        "trained_parameters": trained,
         "cases": {"train": 24, "val": 12},
     }
     write_json(record, tree.results / "training" / run / "record.json")
@@ -309,7 +313,7 @@ def write_pictures(tree: Tree) -> None:
 def write_figures(tree: Tree, names: Sequence[str]) -> None:
     settings = {
         **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
-        **{"confidence": 0.95, "replicates": 100, "bins": 10, "multilabel": tree.study.multilabel},
+        **{"confidence": 0.95, "replicates": 100, "bins": 10, "task": tree.study.task},
         "compared": COMPARED,
     }
     run_script(
@@ -331,7 +335,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
     split = {"k": 4, "seed": 1, "validation": "fold", "test": "fold", "stratify": "label"}
     settings = {
         **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
-        **{"multilabel": tree.study.multilabel, "ensembles": ensembles or {}},
+        **{"task": tree.study.task, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
         "evaluation": asdict(EVALUATION),
         "origins": ORIGINS if tree.study.slices > 1 else {},

@@ -187,12 +187,12 @@ def test_bits_of_a_checkpoint(trained) -> None:
 
 
 def test_bits_of_pretrained_weights(tmp_path) -> None:
-    path = tmp_path / "weights" / "pretext.pt"
+    path = tmp_path / "pretrained" / "pretext.pt"
     path.parent.mkdir()
     torch.save({"conv.weight": torch.arange(200.0)}, path)
     size = 8 * path.stat().st_size
     assert noticed(
-        path, iter(range(0, size, 23)), lambda: read_weights(path), "weights step makes it anew"
+        path, iter(range(0, size, 23)), lambda: read_weights(path), "pretrained step makes it anew"
     )
 
 

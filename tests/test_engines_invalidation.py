@@ -148,15 +148,15 @@ READ_BY = {
     "defaults.split": {"split", "card"},
     "defaults.evaluation": EVALUATION,
     "defaults.submission": {"submission"},
-    "weights.*": {"weights"},
-    "weights.*.source": {"weights", "table"},
+    "pretrained.*": {"pretrained"},
+    "pretrained.*.source": {"pretrained", "table"},
     "studies.*.index": {"index"},
     "studies.*.index.reader": {"index", "images", "train", "train_sequence", "finetune"},
     "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
     "studies.*.split": {"split", "card"},
     "studies.*.training.recipe": {"train", "train_sequence", "finetune"},
     "studies.*.training.arms": {"train", "train_sequence", "finetune"},
-    "studies.*.training.sequence.draws": {"features"},
+    "studies.*.training.sequence.augmented_copies": {"features"},
     "studies.*.training.sequence": {"train_sequence"},
     "studies.*.training.finetuning": {"finetune"},
     "studies.*.evaluation": EVALUATION,
@@ -171,7 +171,7 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         if STRUCTURE.intersection(key.split(".")):
             continue  # where there are other jobs, whatever reads their files is new
         parts = key.split(".")
-        if parts[0] in ("phantoms", "studies", "weights"):
+        if parts[0] in ("phantoms", "studies", "pretrained"):
             parts[1] = "*"
         blocks = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
         meant = next((READ_BY[block] for block in blocks if block in READ_BY), None)

@@ -15,7 +15,7 @@ from browser import CHROMIUM, DRIVER, MISSING, browser
 from workflow_copy import Workflow
 
 STUDY = "braintriage"
-RATE = f"studies.{STUDY}.training.sequence.recipe.optimizer.rate"
+RATE = f"studies.{STUDY}.training.sequence.recipe.optimizer.lr"
 # What a change of the sequence model concerns, in DVC's words.
 FOLLOWING = [
     "training",

@@ -130,7 +130,7 @@ def test_resamples_without_spread_give_no_interval():
     assert found.reason == "no interval: every resample has the same value"
 
 
-def test_intervals_of_a_mean_pr_auc_over_rare_classes_cover_it():
+def test_intervals_of_a_mean_average_precision_over_rare_classes_cover_it():
     """The percentile interval does in 1 of 10 studies: resampling adds to each class's value."""
     classes, cases, strength, covered = 12, 160, 1.0, 0
     names = tuple(f"finding {i}" for i in range(classes))
@@ -144,7 +144,7 @@ def test_intervals_of_a_mean_pr_auc_over_rare_classes_cover_it():
         sample = Sample(ids, ids, names, labels, logits, 1 / (1 + np.exp(-logits)))
         choices = choices_of(None, pd.DataFrame({"partition": [], "label": []}), names, 0.9)
         page = summarise(sample, choices, EvaluationSettings(replicates=200))
-        found = page["metrics"]["pr_auc"]
+        found = page["metrics"]["average_precision"]
         covered += found["low"] <= true <= found["high"]
     assert covered >= 20
 

@@ -37,7 +37,7 @@ def expected(
     weigh = {"sample_weight": weights}
     return {
         "roc_auc": reference.roc_auc_score(labels, probabilities, **weigh),
-        "pr_auc": reference.average_precision_score(labels, probabilities, **weigh),
+        "average_precision": reference.average_precision_score(labels, probabilities, **weigh),
         "accuracy": reference.accuracy_score(labels, decided, **weigh),
         "balanced_accuracy": reference.balanced_accuracy_score(labels, decided, **weigh),
         "precision": reference.precision_score(labels, decided, **weigh),
@@ -135,7 +135,7 @@ def test_ranking_sees_only_the_order_of_scores(drawn: tuple[np.ndarray, np.ndarr
     plain = Ranking(labels, scores).measure(weights)
     bent = Ranking(labels, np.exp(3 * scores) - 7).measure(weights)
     turned = Ranking(1 - labels, -scores).measure(weights)
-    for metric in ("roc_auc", "pr_auc"):
+    for metric in ("roc_auc", "average_precision"):
         assert plain[metric] == pytest.approx(bent[metric], nan_ok=True)
     assert plain["roc_auc"] == pytest.approx(turned["roc_auc"], nan_ok=True)
 
@@ -144,13 +144,13 @@ def test_ranking_sees_only_the_order_of_scores(drawn: tuple[np.ndarray, np.ndarr
     ("labels", "probabilities", "undefined"),
     [
         ([], [], set(METRICS)),
-        ([0, 0], [0.2, 0.9], {"roc_auc", "pr_auc", "balanced_accuracy", "recall", "f1"}),
-        ([1, 1], [0.2, 0.9], {"roc_auc", "pr_auc", "balanced_accuracy", "specificity"}),
+        ([0, 0], [0.2, 0.9], {"roc_auc", "average_precision", "balanced_accuracy", "recall", "f1"}),
+        ([1, 1], [0.2, 0.9], {"roc_auc", "average_precision", "balanced_accuracy", "specificity"}),
         ([0, 1], [0.2, 0.3], {"precision"}),
         (
             [0, 0],
             [0.2, 0.3],
-            {"roc_auc", "pr_auc", "balanced_accuracy", "recall", "precision", "f1"},
+            {"roc_auc", "average_precision", "balanced_accuracy", "recall", "precision", "f1"},
         ),
     ],
 )

@@ -159,7 +159,7 @@ def test_zero_rate_is_the_majority_of_the_training_labels():
     share = study()[1]["label"].mean()
     found = values(content["partitions"]["test"]["zero_rate"])
     assert found["roc_auc"] == 0.5
-    assert found["pr_auc"] == pytest.approx(share)
+    assert found["average_precision"] == pytest.approx(share)
     assert found["accuracy"] == pytest.approx(1 - share)
     assert found["brier"] == pytest.approx(np.mean((study()[1]["label"] - 1 / 3) ** 2))
     assert found["precision"] is None
@@ -217,7 +217,9 @@ def test_several_classes_are_averaged_as_scikit_learn_does():
     for average, found in (("macro", page), ("micro", page["micro"])):
         expected = {
             "roc_auc": reference.roc_auc_score(labels, probabilities, average=average),
-            "pr_auc": reference.average_precision_score(labels, probabilities, average=average),
+            "average_precision": reference.average_precision_score(
+                labels, probabilities, average=average
+            ),
             "f1": reference.f1_score(labels, probabilities > 0.5, average=average),
             "recall": reference.recall_score(labels, probabilities > 0.5, average=average),
         }

@@ -85,7 +85,7 @@ def runs_of(tree: Path) -> tuple[str, list]:
 
 def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     partition, runs = runs_of(tree)
-    origins = {"strong": {"weights": "pretext", "search": ""}}
+    origins = {"strong": {"initialisation": "pretext", "search": ""}}
     table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS, data="phantom", arms=origins)
     assert partition == "test"
     assert list(table.columns) == COLUMNS
@@ -93,7 +93,7 @@ def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     strong = table.set_index("arm").loc["strong"]
     assert (strong["runs"], strong["folds"], strong["seeds"], strong["cases"]) == (4, 2, 2, 100)
     assert (strong["winner"], strong["data"]) == (1, "phantom")
-    assert strong["weights"] == "pretext"
+    assert strong["initialisation"] == "pretext"
     aucs = {
         (run.fold, run.seed): run.value("test", "roc_auc") for run in runs if run.arm == "strong"
     }

@@ -44,10 +44,11 @@ from triage.figures import (
 )
 from triage.figures.panels import Panel
 from triage.figures.settings import Compared, ExploreSettings, FigureSettings
+from triage.task import Task
 
 SETTINGS = FigureSettings(
     classes=("no", "yes"),
-    multilabel=False,
+    task=Task.BINARY,
     cases=4,
     confidence=0.95,
     replicates=100,

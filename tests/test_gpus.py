@@ -133,7 +133,7 @@ def test_too_little_memory_of_a_gpu_is_explained():
     assert done.returncode == 1
     said = "CUDA out of memory. Tried to allocate 2.00 GiB"
     assert f"the GPU: its memory is not enough ({said})" in done.stderr
-    assert "raise recipe.accumulate" in done.stderr
+    assert "raise recipe.grad_accum" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -113,10 +113,10 @@ def test_a_process_asked_to_stop_saves_and_says_so(runs, study, tmp_path, act, s
 def pretext_command(folder):
     settings = {
         "source": "pretext", "architecture": "resnet18", "options": {}, "seed": 1,
-        "images": 40, "size": 32, "epochs": 3, "batch": 10, "rate": 1e-3,
+        "images": 40, "size": 32, "epochs": 3, "batch_size": 10, "lr": 1e-3,
     }  # fmt: skip
     return [
-        *("python", "scripts/weights.py", "--settings", json.dumps(settings), "--code", "abc"),
+        *("python", "scripts/pretrain.py", "--settings", json.dumps(settings), "--code", "abc"),
         *("--scratch", str(folder / "scratch"), "--output", str(folder / "weights.pt")),
         *("--log", str(folder / "log.txt"), "--save-every", "0"),
         *("--device", "cpu", "--threads", "1"),

@@ -26,14 +26,19 @@ NETWORK = {
     "options": {"size": 16, "norm": "batch", "dropout": [0.0, 0.0]},
 }
 # Adam would blow rounding up where a gradient is zero but for it: biases ahead of batch norm.
-SGD = {"name": "sgd", "rate": 0.001, "momentum": 0.9}
-CHANGES = {"model": NETWORK, "epochs": 3, "batch": 5, "accumulate": 2, "optimizer": SGD}
+SGD = {"name": "sgd", "lr": 0.001, "momentum": 0.9}
+CHANGES = {"model": NETWORK, "epochs": 3, "batch_size": 5, "grad_accum": 2, "optimizer": SGD}
 
 # Each with batches that two processes can't share evenly.
 KINDS = {
-    "accumulate": {"batch": 5, "accumulate": 2, "optimizer": {**SGD, "rate": 0.1}},
-    "balance": {"batch": 5, "balance": {"method": "adasyn"}, "ema": 0.9, "optimizer": SGD},
-    "weights": {"batch": 7, "loss": {"class_weights": "inverse"}, "clip": 0.1},
+    "accumulate": {"batch_size": 5, "grad_accum": 2, "optimizer": {**SGD, "lr": 0.1}},
+    "balance": {
+        "batch_size": 5,
+        "balance": {"method": "adasyn"},
+        "ema_decay": 0.9,
+        "optimizer": SGD,
+    },
+    "weights": {"batch_size": 7, "loss": {"class_weights": "inverse"}, "grad_clip_norm": 0.1},
 }
 
 

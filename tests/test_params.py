@@ -41,7 +41,7 @@ def test_the_demo_preset_is_the_committed_file():
         ("recipe.epoks", 3, ["recipe: unknown key epoks", "did you mean epochs?"]),
         ("recipe.epochs", 0, ["recipe.epochs: 0 is not allowed", "at least 1"]),
         ("recipe.epochs", 2.5, ["recipe.epochs: 2.5", "a whole number"]),
-        ("recipe.optimizer.rate", "fast", ["recipe.optimizer.rate: 'fast'", "a number above 0"]),
+        ("recipe.optimizer.lr", "fast", ["recipe.optimizer.lr: 'fast'", "a number above 0"]),
         ("recipe.optimizer.name", "adamn", ["'adamn'", "one of adam, adamw, sgd"]),
         ("studies.braintriage.folds", [9], ["folds: fold 9", "folds are 0 to 3"]),
         ("studies.braintriage.index.group", "(", ["index.group: '('", "regex"]),
@@ -74,7 +74,7 @@ def test_the_demo_preset_is_the_committed_file():
         ),
         ("studies.pneumonia.images.mode", "rgb", None),
         ("studies.braintriage.raw", "data/braintriage/phantom/", None),
-        ("recipe.optimizer.rate", "1e-4", None),
+        ("recipe.optimizer.lr", "1e-4", None),
     ],
 )
 def test_values_are_checked(path, value, expected):
@@ -90,7 +90,7 @@ def test_values_are_checked(path, value, expected):
 
 @pytest.mark.parametrize(
     ("kind", "block"),
-    [("phantoms", COMMITTED["phantoms"]["mhist"]), ("weights", COMMITTED["weights"])],
+    [("phantoms", COMMITTED["phantoms"]["mhist"]), ("pretrained", COMMITTED["pretrained"])],
 )
 def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
     content = copy.deepcopy(COMMITTED)
@@ -100,7 +100,7 @@ def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
     if kind == "phantoms":
         content["phantoms"]["mhist"] = block
     else:
-        content["weights"]["other"] = block["resnet18_pretext"]
+        content["pretrained"]["other"] = block["resnet18_pretext"]
     name = "mhist" if kind == "phantoms" else "other"
     with pytest.raises(UserError, match=rf"{kind}\.{name}: no .*\n.*take the block out"):
         Params(content)
@@ -112,7 +112,7 @@ def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
         ("model.options.size", 32, r"size is 32, its pictures have 64 pixels"),
         ("input.crop", 200, r"200 pixels can't be cut from 64"),
         ("input.slices", [0, 2], r"a picture has no slices"),
-        ("input", {"normalise": "fixed", "mean": [1.0] * 3, "deviation": [1.0] * 3}, "3 number"),
+        ("input", {"normalise": "fixed", "mean": [1.0] * 3, "std": [1.0] * 3}, "3 number"),
         ("augment.blur", {"probability": 0.5, "kernel": [4, 3], "sigma": [1, 2]}, "no middle"),
         ("augment.blur", {"probability": 0.5, "kernel": [3, 3], "sigma": [2, 1]}, "no range"),
     ],
@@ -155,7 +155,7 @@ def test_options_of_an_architecture_that_is_named_elsewhere_are_allowed():
 
 def test_a_key_that_stands_twice_is_refused_as_dvc_does(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text(Path("params.yaml").read_text() + "\nweights: {}\n")
+    path.write_text(Path("params.yaml").read_text() + "\npretrained: {}\n")
     with pytest.raises(UserError, match=r"stands twice in one block(.|\n)*line \d+"):
         Params.read(path)
 
@@ -185,9 +185,9 @@ def at(content, path):
 
 
 # A name that is the user's own can't be misspelt, and any text is a regular expression or a name.
-OWN = {"phantoms", "weights", "studies", "arms", "ensembles", "values"}
+OWN = {"phantoms", "pretrained", "studies", "arms", "ensembles", "values"}
 ALL_KEYS = [
-    path for path in leaves(COMMITTED, ()) if not (OWN - {"weights"}).intersection(path[-2:-1])
+    path for path in leaves(COMMITTED, ()) if not (OWN - {"pretrained"}).intersection(path[-2:-1])
 ]
 
 
@@ -232,21 +232,21 @@ def test_a_sequence_arm_sees_what_its_network_saw():
 
 
 def test_a_search_is_an_arm_for_each_value():
-    values = {"optimizer.rate": [0.1, 0.01], "epochs": [1, 2]}
+    values = {"optimizer.lr": [0.1, 0.01], "epochs": [1, 2]}
     search = {"extends": "resnet18", "search": {"mode": "each", "values": values}}
     arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
     tuned = [name for name in arms if name.startswith("tuned")]
-    assert tuned == ["tuned_rate0_1", "tuned_rate0_01", "tuned_epochs1", "tuned_epochs2"]
-    assert arms["tuned_rate0_01"].recipe["optimizer"]["rate"] == 0.01
+    assert tuned == ["tuned_lr0_1", "tuned_lr0_01", "tuned_epochs1", "tuned_epochs2"]
+    assert arms["tuned_lr0_01"].recipe["optimizer"]["lr"] == 0.01
     assert {arms[name].search for name in tuned} == {"tuned"}
 
 
 def test_a_grid_is_an_arm_for_each_combination():
-    values = {"optimizer.rate": [0.1, 0.01], "model.options.dropout": [0, 0.5]}
+    values = {"optimizer.lr": [0.1, 0.01], "model.options.dropout": [0, 0.5]}
     search = {"extends": "resnet18", "search": {"mode": "grid", "values": values}}
     arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
     assert len([name for name in arms if name.startswith("tuned")]) == 4
-    assert arms["tuned_rate0_1_dropout0_5"].recipe["model"]["options"] == {
+    assert arms["tuned_lr0_1_dropout0_5"].recipe["model"]["options"] == {
         "hidden": [128],
         "dropout": 0.5,
     }

@@ -77,7 +77,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     run("compute_statistics.py", folder, "--output", folder / "statistics.json")
     settings = {
         **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
-        **{"classes": CLASSES, "multilabel": False, "sequence": None},
+        **{"classes": CLASSES, "task": "binary", "sequence": None},
         "images": {"reader": reader, "size": size, "mode": mode},
         "recipe": recipe_block(epochs=1, **recipe),
     }

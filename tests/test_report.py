@@ -17,7 +17,7 @@ from triage.report import data, decisions, page, pictures, results, runs, tables
 
 HEADER = [
     "arm",
-    "weights",
+    "initialisation",
     "winner",
     "runs",
     "cases",
@@ -266,10 +266,12 @@ def test_a_run_without_a_record_was_not_trained(tmp_path: Path) -> None:
     for path in metrics:
         write_json({"partitions": {"val": None, "test": None}}, path)
     record = tmp_path / "training" / "cnn" / "fold1-seed22" / "record.json"
-    write_json({"seconds": 7300, "settings": {"recipe": {"batch": 4}}, "cases": [1, 2]}, record)
+    write_json(
+        {"seconds": 7300, "settings": {"recipe": {"batch_size": 4}}, "cases": [1, 2]}, record
+    )
     trained, ensemble = runs.read_runs(metrics, [record])
     assert (trained.fold, trained.seed) == (1, 22)
-    assert trained.blocks[1].rows == (("recipe.batch", "4"),)
+    assert trained.blocks[1].rows == (("recipe.batch_size", "4"),)
     assert ensemble.blocks == ()
     texts = [[cell.text for cell in row] for row in runs.runs_table([trained, ensemble]).rows]
     assert texts[0][-2:] == ["2 h 2 min", tables.NONE]

@@ -16,9 +16,9 @@ EARLY = {"patience": 2, "min_delta": 10.0}
 KINDS = {
     "plain": {},
     "plateau": {"schedule": {"name": "plateau", "patience": 0}},
-    "exponential and warm-up": {"schedule": {"name": "exponential", "warm_up": 1}},
+    "exponential and warm-up": {"schedule": {"name": "exponential", "warmup_epochs": 1}},
     "cosine": {"schedule": {"name": "cosine"}},
-    "sgd": {"optimizer": {"name": "sgd", "rate": 0.1, "momentum": 0.9}},
+    "sgd": {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}},
     "adamw": {"optimizer": {"name": "adamw", "weight_decay": 0.1}},
     "oversample": {"balance": {"method": "oversample"}},
     "smote": {"balance": {"method": "smote", "augment": "copies"}},
@@ -27,9 +27,9 @@ KINDS = {
         f"early stopping by {by}": {"stopping": {"by": by, **EARLY}, "select": {"by": by}}
         for by in ("loss", "accuracy", "auc", "f1")
     },
-    "average": {"ema": 0.9},  # warming up throughout
-    "average after its warm-up": {"ema": 0.5},
-    "accumulation and clipping": {"accumulate": 2, "clip": 0.1},
+    "average": {"ema_decay": 0.9},  # warming up throughout
+    "average after its warm-up": {"ema_decay": 0.5},
+    "accumulation and clipping": {"grad_accum": 2, "grad_clip_norm": 0.1},
     "last epoch": {"select": {"by": "last"}},
     "float16": {"precision": "float16", "max_skipped": 0.5},
 }

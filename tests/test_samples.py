@@ -213,8 +213,8 @@ def test_nothing_is_moved_to_the_device_batch_by_batch():
     assert moves(1) == moves(CASES) <= 4
 
 
-def normalisation(mean, deviation) -> Normalisation:
-    settings = dataclasses.replace(PLAIN, normalise="fixed", mean=mean, deviation=deviation)
+def normalisation(mean, std) -> Normalisation:
+    settings = dataclasses.replace(PLAIN, normalise="fixed", mean=mean, std=std)
     return Normalisation.of(settings, {}, 2)
 
 
@@ -223,5 +223,5 @@ def test_statistics_must_fit_the_channels():
     with pytest.raises(UserError, match="mean has 1 numbers, the images have 2 channels"):
         normalisation((1.0,), (3.0, 4.0))
     training = Input(None, None, None, "training", (), ())
-    with pytest.raises(UserError, match="deviation is not above 0"):
+    with pytest.raises(UserError, match="std is not above 0"):
         Normalisation.of(training, {"mean": [1, 2], "std": [0, 1]}, 2)

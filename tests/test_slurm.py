@@ -53,7 +53,7 @@ def demo(content: dict[str, Any]) -> None:
     training["recipe"]["model"] = network
     training["arms"] = {DEMO: {"epochs": 2}}
     content["studies"][STUDY]["images"]["size"] = 32
-    content["weights"] = {}
+    content["pretrained"] = {}
 
 
 def more_arms(content: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from triage.training.checkpoint import Checkpoint
 SLICES = 3
 NETWORK = {"architecture": "resnet18", "options": {"hidden": [16]}}
 SEQUENCE = {"hidden": 4, "layers": 2, "pooling": "final", "frozen": True}
-QUICK = {"model": NETWORK, "epochs": 2, "batch": 4}
+QUICK = {"model": NETWORK, "epochs": 2, "batch_size": 4}
 
 
 class Stages:
@@ -63,8 +63,11 @@ class Stages:
     def train(self):
         finish(self.command("train.py", "cnn", run_settings(**QUICK)))
 
-    def features(self, draws=2):
-        settings = {"draws": draws, "augment": recipe_block(augment={"flip": 0.5})["augment"]}
+    def features(self, copies=2):
+        settings = {
+            "augmented_copies": copies,
+            "augment": recipe_block(augment={"flip": 0.5})["augment"],
+        }
         files = {"--features": "features.npy", "--cases": "features.csv"}
         outputs = [
             each for name, path in files.items() for each in (name, self.root / "cnn" / path)
@@ -80,7 +83,7 @@ class Stages:
         return self.command("train_sequence.py", name, settings, *start, *features, *more)
 
     def finetune_command(self, name, *more):
-        settings = run_settings("finetuning", **QUICK | {"batch": 2})
+        settings = run_settings("finetuning", **QUICK | {"batch_size": 2})
         start = ["--from-checkpoint", self.checkpoint("frozen")]
         return self.command("finetune.py", name, settings, *start, *more)
 
@@ -134,14 +137,14 @@ def test_features_are_those_of_the_frozen_network(stages):
     names = [row["case"] for row in stages.rows("cnn", "features.csv")]
     assert names == sorted(names)
     checkpoint = Checkpoint.load(stages.checkpoint("cnn"))
-    mean, deviation = (
+    mean, std = (
         torch.tensor(each)[:, None, None]
-        for each in (checkpoint.normalisation.mean, checkpoint.normalisation.deviation)
+        for each in (checkpoint.normalisation.mean, checkpoint.normalisation.std)
     )
     images = np.load(stages.study / "shard-0.npy")[: 8 * SLICES]
     with torch.no_grad():
         network = checkpoint.network().eval()
-        expected = network.features((torch.from_numpy(images).float() - mean) / deviation)
+        expected = network.features((torch.from_numpy(images).float() - mean) / std)
     assert np.allclose(features[0, :8].reshape(-1, 16), expected, atol=1e-3)
     assert not np.allclose(features[1], features[0], atol=1e-2)
 
@@ -182,10 +185,10 @@ def test_the_record_says_how_it_came_about(stages):
 
 
 def test_pooled_logits_of_sure_slices_stay_finite():
-    from triage.training.prediction import pooled
+    from triage.task import Task
 
     sure = np.array([[[800.0], [900.0]], [[-800.0], [-900.0]], [[2.0], [2.0]]])
-    found = pooled(sure)
+    found = Task.BINARY.pooled(sure)
     assert np.isfinite(found).all()
     assert found[0] > 700
     assert np.isclose(found[2, 0], 2.0)

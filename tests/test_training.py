@@ -17,7 +17,7 @@ from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
 from triage.training.loop import Trainer
-from triage.training.losses import Objective
+from triage.training.losses import Independent
 from triage.training.schedules import LearningRate
 from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
@@ -26,7 +26,7 @@ from triage.training.state import Keeper
 from triage.training.step import Autocast
 
 LAST = {"select": {"by": "last"}}
-SGD = {"optimizer": {"name": "sgd", "rate": 0.1, "weight_decay": 0.0, "momentum": 0.9}}
+SGD = {"optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.9}}
 KEYS = draws.keys(f"case{i}" for i in range(40))
 RARE = np.repeat([[1.0], [0.0]], (8, 32), axis=0).astype(np.float32)
 
@@ -123,8 +123,8 @@ def test_training_rounds_as_torch_does_and_the_rest_is_exact(
 def test_accumulated_batches_are_one_big_batch(tmp_path, optimizer):
     # 20 samples: the last step of an epoch has fewer batches, the last batch fewer samples.
     train = samples(*cohort(22))
-    big = fit(dense(), tmp_path / "a", train, batch=12, **optimizer)
-    small = fit(dense(), tmp_path / "b", train, batch=4, accumulate=3, **optimizer)
+    big = fit(dense(), tmp_path / "a", train, batch_size=12, **optimizer)
+    small = fit(dense(), tmp_path / "b", train, batch_size=4, grad_accum=3, **optimizer)
     assert close(big.weights, small.weights)
     assert math.isclose(big.history[-1]["loss"], small.history[-1]["loss"], rel_tol=1e-5)
 
@@ -133,15 +133,15 @@ def test_accumulation_is_exact_with_weights_and_unknown_labels(tmp_path):
     features, targets = cohort(24, outputs=3)
     targets[::3, 1] = np.nan
     train, val = samples(features, targets), samples(*cohort(24, outputs=3, seed=1))
-    loss = {"loss": {"class_weights": "inverse", "positive_weights": "balanced"}}
-    big = fit(dense(outputs=3), tmp_path / "a", train, val, batch=12, **loss)
-    small = fit(dense(outputs=3), tmp_path / "b", train, val, batch=4, accumulate=3, **loss)
+    loss = {"loss": {"class_weights": "inverse", "pos_weight": "balanced"}}
+    big = fit(dense(outputs=3), tmp_path / "a", train, val, batch_size=12, **loss)
+    small = fit(dense(outputs=3), tmp_path / "b", train, val, batch_size=4, grad_accum=3, **loss)
     assert close(big.weights, small.weights)
 
 
 def objective(targets, **changes):
     settings = dataclasses.replace(recipe().loss, **changes)
-    return Objective(settings, targets, [f"class{i}" for i in range(targets.shape[1])])
+    return Independent(settings, targets, [f"class{i}" for i in range(targets.shape[1])])
 
 
 def mean_loss(chosen, logits, targets):
@@ -161,14 +161,14 @@ def test_class_weights_are_the_sources_two_class_weighted_loss():
     )
 
 
-def test_balanced_positive_weights_are_torchs():
+def test_balanced_pos_weight_are_torchs():
     targets = (torch.arange(40)[:, None] % torch.tensor([2, 5, 8]) == 0).float()
     logits = torch.randn(40, 3)
     positive = (40 - targets.sum(0)) / targets.sum(0)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, targets, pos_weight=positive
     )
-    chosen = objective(targets, positive_weights="balanced")
+    chosen = objective(targets, pos_weight="balanced")
     assert torch.allclose(mean_loss(chosen, logits, targets), expected)
 
 
@@ -178,7 +178,7 @@ def test_unknown_labels_teach_nothing(tmp_path):
     known = samples(features[:, :5], targets[:5])
     masked = samples(features, targets)
     assert float(objective(masked.targets).weights(masked.targets).sum()) == 5
-    all_at_once = {"batch": 32} | LAST
+    all_at_once = {"batch_size": 32} | LAST
     first = fit(dense(), tmp_path / "a", known, **all_at_once)
     second = fit(dense(), tmp_path / "b", masked, **all_at_once)
     assert close(first.weights, second.weights)
@@ -193,7 +193,7 @@ def test_weights_of_an_absent_class_are_a_clear_error(tmp_path):
 
 def test_of_several_classes_an_absent_one_stays_unweighted(caplog):
     targets = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
-    chosen = objective(targets, positive_weights="balanced")
+    chosen = objective(targets, pos_weight="balanced")
     assert chosen.factor_of_positive.tolist() == [2.0, 1.0]
     assert "class1: not weighted" in caplog.text
 
@@ -272,7 +272,13 @@ def test_choosing_by_auc_needs_both_classes_in_validation(tmp_path):
 
 
 def rate(name, epochs=10, **changes):
-    schedule = {"name": name, "factor": 0.3, "patience": 2, "floor": 1e-6, "warm_up": 0} | changes
+    schedule = {
+        "name": name,
+        "factor": 0.3,
+        "patience": 2,
+        "min_lr": 1e-6,
+        "warmup_epochs": 0,
+    } | changes
     return LearningRate(Optimizer("adam", 1e-3, 0.0, 0.0), Schedule(**schedule), epochs)
 
 
@@ -302,7 +308,7 @@ def test_other_schedules():
 
 
 def test_warm_up_rises_by_steps():
-    warm = rate("constant", warm_up=2)
+    warm = rate("constant", warmup_epochs=2)
     rising = [warm.at(epoch, step, 4) for epoch in range(3) for step in range(4)]
     assert np.allclose(rising[:8], 1e-3 * np.arange(1, 9) / 8)
     assert rising[8:] == [1e-3] * 4
@@ -310,14 +316,18 @@ def test_warm_up_rises_by_steps():
 
 def test_the_gradient_is_clipped(tmp_path):
     start = dense().state_dict()
-    plain = {"optimizer": {"name": "sgd", "rate": 1.0, "momentum": 0.0}, "epochs": 1, "batch": 32}
-    trained = fit(dense(), tmp_path, clip=1e-3, **plain, **LAST)
+    plain = {
+        "optimizer": {"name": "sgd", "lr": 1.0, "momentum": 0.0},
+        "epochs": 1,
+        "batch_size": 32,
+    }
+    trained = fit(dense(), tmp_path, grad_clip_norm=1e-3, **plain, **LAST)
     moved = torch.cat([(trained.weights[name] - each).reshape(-1) for name, each in start.items()])
     assert math.isclose(float(moved.norm()), 1e-3, rel_tol=1e-3)
 
 
 def test_the_average_of_the_weights_follows_them(tmp_path):
-    one_step_an_epoch = {"batch": 32} | LAST
+    one_step_an_epoch = {"batch_size": 32} | LAST
     expected = dense().state_dict()
     for epochs in (1, 2):
         followed = fit(dense(), tmp_path / str(epochs), epochs=epochs, **one_step_an_epoch).weights
@@ -325,7 +335,7 @@ def test_the_average_of_the_weights_follows_them(tmp_path):
         expected = {
             name: torch.lerp(each, followed[name], share) for name, each in expected.items()
         }
-    averaged = fit(dense(), tmp_path / "average", epochs=2, ema=0.9, **one_step_an_epoch)
+    averaged = fit(dense(), tmp_path / "average", epochs=2, ema_decay=0.9, **one_step_an_epoch)
     assert close(averaged.weights, expected, 1e-6)
 
 
@@ -379,7 +389,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_leaves_no_trace(tmp_path):
     broken[0, 7] = math.nan
     network = dense(norm=True)
     start = {name: each.clone() for name, each in network.state_dict().items()}
-    changes = {"batch": 32, "epochs": 2, "max_skipped": 1.0} | LAST
+    changes = {"batch_size": 32, "epochs": 2, "max_skipped": 1.0} | LAST
     trained = fit(network, tmp_path, samples(broken, targets), **changes)
     assert [row["skipped"] for row in trained.history] == [1, 1]
     weights = {name: each for name, each in trained.weights.items() if "num_batches" not in name}
@@ -391,7 +401,7 @@ def test_other_steps_go_on_after_a_skipped_one(tmp_path, optimizer):
     features, targets = cohort()
     broken = features.clone()
     broken[0, 7] = math.inf
-    changes = {"batch": 4, "max_skipped": 0.5, **optimizer}
+    changes = {"batch_size": 4, "max_skipped": 0.5, **optimizer}
     trained = fit(dense(norm=True), tmp_path, samples(broken, targets), **changes)
     assert [row["skipped"] for row in trained.history] == [1, 1, 1]
     assert all(torch.isfinite(each).all() for each in trained.weights.values())
@@ -417,7 +427,7 @@ def test_one_step_an_epoch_may_overflow_in_float16(tmp_path):
 
 def test_a_last_batch_of_one_joins_the_one_before(tmp_path):
     train = samples(*cohort(21))
-    fit(dense(norm=True), tmp_path, train, batch=4, **LAST)
+    fit(dense(norm=True), tmp_path, train, batch_size=4, **LAST)
 
 
 def settings(method, augment="all"):

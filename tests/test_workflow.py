@@ -81,7 +81,7 @@ def test_a_changed_rate_of_the_sequence_model_remakes_it_and_what_follows(done):
 
     def change(content):
         sequence = content["studies"]["braintriage"]["training"]["sequence"]
-        sequence["recipe"]["optimizer"]["rate"] = 0.002
+        sequence["recipe"]["optimizer"]["lr"] = 0.002
 
     done.change(change)
     try:

@@ -57,16 +57,16 @@ def test_published_values_stand_beside_ours_with_their_data(done, study):
 
 def test_the_table_says_what_an_arm_starts_from(done):
     arms = table(done, "mhist")
-    assert arms["resnet18"]["weights"] == "random"
-    assert arms["resnet18_pretrained"]["weights"] == "pretext"
-    assert arms["ensemble"]["weights"] == "pretext, random"
+    assert arms["resnet18"]["initialisation"] == "random"
+    assert arms["resnet18_pretrained"]["initialisation"] == "pretext"
+    assert arms["ensemble"]["initialisation"] == "pretext, random"
     assert arms["fcnn"]["seeds"] == "3"
     points = [arm for arm in table(done, "xray_heads").values() if arm["search"] == "lstm_search"]
     assert len(points) == 4
 
 
 def test_pretrained_weights_are_where_training_begins(done):
-    weights = torch.load(done.folder / "data/weights/resnet18_pretext.pt", weights_only=True)
+    weights = torch.load(done.folder / "data/pretrained/resnet18_pretext.pt", weights_only=True)
     arms = done.folder / "results/mhist/training"
     name = "backbone.layer1.0.conv1.weight"
     states = {

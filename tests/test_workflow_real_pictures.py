@@ -27,7 +27,7 @@ def short(content: dict) -> None:
     """The benchmark's settings, with one fold and one epoch of a small network."""
     content.clear()
     content.update(SETTINGS)
-    content["weights"] = {}
+    content["pretrained"] = {}
     content["defaults"] |= {"folds": [0], "ensembles": {}}
     content["defaults"]["evaluation"] |= {"replicates": 100}
     for name, study in content["studies"].items():
@@ -35,7 +35,7 @@ def short(content: dict) -> None:
         study["training"]["recipe"] |= {"epochs": 1}
         study["training"]["arms"] = {"lesion_cnn": study["training"]["arms"]["lesion_cnn"]}
     # The same images, with all their findings.
-    findings = {"classes": FINDINGS, "multilabel": True}
+    findings = {"classes": FINDINGS, "task": "multilabel"}
     content["studies"]["findings"] = content["studies"]["nih_64"] | findings
 
 

@@ -42,7 +42,7 @@ def merged(base: Json, changes: Mapping[str, Any]) -> Json:
 
 def recipe_block(**changes: Any) -> Json:
     content = yaml.safe_load((ROOT / "presets" / "demo.yaml").read_text(encoding="utf-8"))
-    small = {"epochs": 3, "batch": 4, "optimizer": {"rate": 0.01}}
+    small = {"epochs": 3, "batch_size": 4, "optimizer": {"lr": 0.01}}
     return merged(merged(content["recipe"], small), changes)
 
 
@@ -173,7 +173,7 @@ def run_settings(stage: str = "training", sequence: Json | None = None, **change
         "fold": 0,
         "seed": 1,
         "classes": ["normal", "abnormal"],
-        "multilabel": False,
+        "task": "binary",
         "images": {"reader": "folders", "size": None, "mode": "rgb"},
         "recipe": recipe_block(**{"model": SMALL_NETWORK} | changes),
         "sequence": sequence,

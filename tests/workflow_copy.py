@@ -99,7 +99,7 @@ def only(*studies: str) -> Callable[[dict[str, Any]], None]:
         used = {content["studies"][study]["raw"].split("/")[1] for study in studies}
         content["phantoms"] = {name: content["phantoms"][name] for name in used}
         if "resnet18_pretext" not in str(content["studies"]):
-            content["weights"] = {}
+            content["pretrained"] = {}
 
     return change
 
@@ -117,7 +117,7 @@ def _shrink_pictures(content: dict[str, Any], study: str) -> None:
             phantom[part] = dict.fromkeys(phantom[part], count // 2)
         elif part in phantom:
             phantom[part] = count
-    content["weights"]["resnet18_pretext"] |= {"images": 64, "size": 32, "epochs": 1}
+    content["pretrained"]["resnet18_pretext"] |= {"images": 64, "size": 32, "epochs": 1}
 
 
 def _shrink_braintriage(content: dict[str, Any]) -> None:
@@ -132,5 +132,5 @@ def _shrink_braintriage(content: dict[str, Any]) -> None:
     study["split"]["k"] = 3
     training = study["training"]
     training["recipe"] |= {"epochs": 1, "input": {"slices": [1, 5], "crop": 40}}
-    training["sequence"]["recipe"] |= {"epochs": 2, "batch": 4}
+    training["sequence"]["recipe"] |= {"epochs": 2, "batch_size": 4}
     training["finetuning"]["recipe"] |= {"epochs": 1}

@@ -10,6 +10,7 @@ from params import Params, Run, canonical
 from params.arms import merge
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
+from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
@@ -62,7 +63,7 @@ class Steps:
             "fold": run.fold,
             "seed": run.seed,
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "images": _decoding(block),
             "recipe": arm.recipe,
             "sequence": arm.sequence,
@@ -91,10 +92,14 @@ class Steps:
     def features(self, run: Run) -> dict[str, str]:
         """Settings of the cached features of a slice classifier."""
         arm = self.params.arms(run.study)[run.arm]
-        draws = self.params.study(run.study)["training"]["sequence"]["draws"]
-        # Without augmented draws nothing is augmented, so augmentation settings are not read.
-        augment = arm.recipe["augment"] if draws else None
-        settings = {"draws": draws, "augment": augment, "seed": run.seed if draws else 0}
+        copies = self.params.study(run.study)["training"]["sequence"]["augmented_copies"]
+        # Without augmented copies nothing is augmented, so augmentation settings are not read.
+        augment = arm.recipe["augment"] if copies else None
+        settings = {
+            "augmented_copies": copies,
+            "augment": augment,
+            "seed": run.seed if copies else 0,
+        }
         return _params(settings, code_digest("features.py", self._architecture(run)))
 
     def predict(self, run: Run) -> dict[str, str]:
@@ -111,24 +116,27 @@ class Steps:
 
     def table(self, study: str) -> dict[str, str]:
         arms = {
-            name: {"weights": self._weights_of(study, name), "search": arm.search or ""}
+            name: {
+                "initialisation": self._initialisation_of(study, name),
+                "search": arm.search or "",
+            }
             for name, arm in self.params.arms(study).items()
         }
         step = _params(self.params.study(study)["evaluation"], code_digest("table.py"))
         return step | {"arms": canonical(arms)}
 
-    def weights(self, name: str) -> dict[str, str]:
+    def pretrain(self, name: str) -> dict[str, str]:
         """Settings of pretrained weights; their architecture's file counts where it is used."""
-        settings = self.params.content["weights"][name]
+        settings = self.params.content["pretrained"][name]
         used = [ARCHITECTURES[settings["architecture"]]] * (settings["source"] == "pretext")
-        return _params(settings, code_digest("weights.py", *used))
+        return _params(settings, code_digest("pretrain.py", *used))
 
     def card(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
         settings = {
             "study": study,
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
             "evaluation": block["evaluation"],
@@ -147,7 +155,7 @@ class Steps:
 
     def submission(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        classes = block["classes"] if block["multilabel"] else []
+        classes = [] if block["task"] == Task.BINARY else block["classes"]
         return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
 
     def explore(self, study: str) -> dict[str, str]:
@@ -180,7 +188,7 @@ class Steps:
         bootstrap = ("confidence", "replicates", "seed", "bins")
         settings = {
             "classes": block["classes"],
-            "multilabel": block["multilabel"],
+            "task": block["task"],
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
@@ -220,14 +228,16 @@ class Steps:
         """A step that reads no settings but those given."""
         return _params(settings or {}, code_digest(script))
 
-    def _weights_of(self, study: str, arm: str) -> str:
+    def _initialisation_of(self, study: str, arm: str) -> str:
         """What an arm starts from, in words; of an ensemble, what its members start from."""
         arms = self.params.arms(study)
         if arms[arm].members:
-            found = [self._weights_of(study, member) for member in arms[arm].members]
+            found = [self._initialisation_of(study, member) for member in arms[arm].members]
             return ", ".join(dict.fromkeys(found))
         name = arms[arm].recipe["model"]["pretrained"]
-        return "random" if name == "none" else str(self.params.content["weights"][name]["source"])
+        return (
+            "random" if name == "none" else str(self.params.content["pretrained"][name]["source"])
+        )
 
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
@@ -239,7 +249,7 @@ def _params(settings: Any, code: str) -> dict[str, str]:
 
 
 def _index(block: dict[str, Any]) -> dict[str, Any]:
-    return block["index"] | {"classes": block["classes"]}
+    return block["index"] | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ error, so a script can read nothing that was not declared.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import types
 import typing
@@ -41,6 +42,10 @@ def convert(kind: Any, value: Any, where: str) -> Any:
         if value in get_args(kind):
             return value
         raise _refusal(value, where, "one of " + ", ".join(map(str, get_args(kind))))
+    if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
+        if value not in list(kind):
+            raise _refusal(value, where, "one of " + ", ".join(kind))
+        return kind(value)
     if origin is tuple:
         return _convert_tuple(get_args(kind), value, where)
     if origin is dict:

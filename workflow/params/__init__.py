@@ -89,8 +89,8 @@ class Params:
         return self.content["studies"][study]
 
     @property
-    def weights(self) -> list[str]:
-        return list(self.content["weights"])
+    def pretrained(self) -> list[str]:
+        return list(self.content["pretrained"])
 
     def raw(self, study: str) -> str:
         """The folder of a study's raw data."""
@@ -146,8 +146,8 @@ class Params:
             if arm.stage != "ensemble":
                 path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
                 schema.check(arm.recipe, schema.complete("recipe"), self.source, path)
-                weights = self.content["weights"]
-                checks.check_arm(arm, block, weights, f"{self.source}: {path}")
+                pretrained = self.content["pretrained"]
+                checks.check_arm(arm, block, pretrained, f"{self.source}: {path}")
         phantom = self.phantom(study)
         if phantom is not None and phantom not in self.phantoms:
             raise UserError(
@@ -162,9 +162,9 @@ class Params:
         arms = [arm for study in self.studies for arm in self.arms(study).values()]
         used = {
             "phantoms": {self.phantom(study) for study in self.studies},
-            "weights": {arm.recipe["model"]["pretrained"] for arm in arms if arm.recipe},
+            "pretrained": {arm.recipe["model"]["pretrained"] for arm in arms if arm.recipe},
         }
-        by = {"phantoms": "no study reads it", "weights": "no arm starts from it"}
+        by = {"phantoms": "no study reads it", "pretrained": "no arm starts from it"}
         for kind, names in used.items():
             for name in self.content[kind]:
                 if name not in names:

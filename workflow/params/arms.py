@@ -153,7 +153,7 @@ def _point(name: str, point: Json) -> tuple[str, Json]:
 
 
 def _nested(point: Json) -> Json:
-    """``{"optimizer.rate": 1}`` as ``{"optimizer": {"rate": 1}}``."""
+    """``{"optimizer.lr": 1}`` as ``{"optimizer": {"lr": 1}}``."""
     nested: Json = {}
     for path, value in point.items():
         *blocks, key = path.split(".")

@@ -6,6 +6,7 @@ from params.arms import Arm
 from params.schema import Json
 from triage.errors import UserError
 from triage.models import LAYERS_OF
+from triage.task import Task
 
 CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
 
@@ -14,12 +15,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
     _check_folds(block, where)
     _check_mode(block, where)
-    if block["multilabel"] is False and len(block["classes"]) != 2:
-        raise UserError(
-            f"{len(block['classes'])} classes",
-            where=f"{where}.classes",
-            remedy="name two, the positive one last, or set multilabel: true",
-        )
+    Task(block["task"]).check(block["classes"], f"{where}.classes")
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
             f"{unknown[0]!r} is not an arm",
@@ -35,13 +31,14 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
         )
 
 
-def check_arm(arm: Arm, block: Json, weights: Json, where: str) -> None:
+def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     """Raise UserError naming the key of a resolved arm that does not fit the others."""
     _check_selection(arm.recipe, block, where)
+    _check_loss(arm.recipe, Task(block["task"]), where)
     _check_input(arm.recipe["input"], block, where)
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
-    _check_weights(arm.recipe["model"], weights, where)
+    _check_pretrained(arm.recipe["model"], pretrained, where)
 
 
 def _check_folds(block: Json, where: str) -> None:
@@ -73,6 +70,16 @@ def _check_mode(block: Json, where: str) -> None:
     )
 
 
+def _check_loss(recipe: Json, task: Task, where: str) -> None:
+    """Positives and negatives are of a class for itself."""
+    if task is Task.MULTICLASS and recipe["loss"]["positive_weights"] != "none":
+        raise UserError(
+            f"{recipe['loss']['positive_weights']} is for classes that don't exclude each other",
+            where=f"{where}.loss.positive_weights",
+            remedy="set it to none, and loss.class_weights to inverse",
+        )
+
+
 def _check_selection(recipe: Json, block: Json, where: str) -> None:
     by = recipe["select"]["by"]
     if by == "last":
@@ -92,14 +99,14 @@ def _check_selection(recipe: Json, block: Json, where: str) -> None:
 
 
 def _check_input(settings: Json, block: Json, where: str) -> None:
-    if settings["normalise"] == "fixed" and not (settings["mean"] and settings["deviation"]):
+    if settings["normalise"] == "fixed" and not (settings["mean"] and settings["std"]):
         raise UserError(
-            "normalise is fixed, but mean or deviation is empty",
+            "normalise is fixed, but mean or std is empty",
             where=f"{where}.input",
             remedy="give one number a channel for both, or set normalise: training",
         )
     channels = CHANNELS[block["images"]["mode"]]
-    for name in ("mean", "deviation") if settings["normalise"] == "fixed" else ():
+    for name in ("mean", "std") if settings["normalise"] == "fixed" else ():
         if len(settings[name]) != channels:
             raise UserError(
                 f"{len(settings[name])} number(s) for {channels} channel(s)",
@@ -157,12 +164,12 @@ def _check_blur(blur: Json | None, where: str) -> None:
         )
 
 
-def _check_weights(model: Json, weights: Json, where: str) -> None:
+def _check_pretrained(model: Json, pretrained: Json, where: str) -> None:
     name = model["pretrained"]
     if name == "none":
         return
     architecture = LAYERS_OF.get(model["architecture"], model["architecture"])
-    fitting = [each for each, block in weights.items() if block["architecture"] == architecture]
+    fitting = [each for each, block in pretrained.items() if block["architecture"] == architecture]
     if name not in fitting:
         raise UserError(
             f"{name!r} is not allowed",

@@ -15,7 +15,7 @@ DRAWN_VOLUMES = ["slices.svg"]
 # Pictures that some studies have beside those, each by a rule of its own.
 MORE = {
     "votes": lambda study: PARAMS.study(study)["index"]["reader"] == "annotations",
-    "findings": lambda study: PARAMS.study(study)["multilabel"],
+    "findings": lambda study: PARAMS.study(study)["task"] == "multilabel",
     "balancing": lambda study: bool(STEPS.balancing(study)),
     "search": lambda study: bool(STEPS.searches(study)),
     "chain": lambda study: bool(PARAMS.study(study)["chain"]),

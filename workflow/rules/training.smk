@@ -28,38 +28,38 @@ def pretrained_weights(wildcards):
     """The weights that an arm starts from, if any."""
     run = run_of(wildcards)
     name = PARAMS.arms(run.study)[run.arm].recipe["model"]["pretrained"]
-    return [] if name == "none" else f"data/weights/{name}.pt"
+    return [] if name == "none" else f"data/pretrained/{name}.pt"
 
 
-def gpus_for_weights(wildcards):
+def gpus_for_pretraining(wildcards):
     """Weights that are learned want a GPU; those from a file are only checked and copied."""
-    return int(PARAMS.content["weights"][wildcards.weights]["source"] == "pretext")
+    return int(PARAMS.content["pretrained"][wildcards.pretrained]["source"] == "pretext")
 
 
-rule weights:
+rule pretrained:
     output:
-        "data/weights/{weights}.pt",
+        "data/pretrained/{pretrained}.pt",
     log:
-        "logs/weights/{weights}.log",
+        "logs/pretrained/{pretrained}.log",
     wildcard_constraints:
-        weights="|".join(PARAMS.weights) or "no_weights",
+        pretrained="|".join(PARAMS.pretrained) or "nothing_pretrained",
     # Many trainings wait for them, and they wait for nothing.
     priority: 1
     resources:
-        gpu=gpus_for_weights,
+        gpu=gpus_for_pretraining,
         mem_mb=by_attempt(8000),
         runtime=by_attempt(240),
     params:
-        settings=lambda wildcards: STEPS.weights(wildcards.weights)["settings"],
-        code=lambda wildcards: STEPS.weights(wildcards.weights)["code"],
+        settings=lambda wildcards: STEPS.pretrain(wildcards.pretrained)["settings"],
+        code=lambda wildcards: STEPS.pretrain(wildcards.pretrained)["code"],
     shell:
-        "python scripts/weights.py --settings {params.settings:q} --code {params.code}"
+        "python scripts/pretrain.py --settings {params.settings:q} --code {params.code}"
         " --scratch scratch --output {output} --threads {threads} --log {log}"
 
 
 rule train:
     input:
-        weights=pretrained_weights,
+        pretrained=pretrained_weights,
         train=part("train"),
         val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
@@ -86,7 +86,7 @@ rule train:
         " --train {input.train} --val {input.val}"
         " --statistics {input.statistics}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --weights {input.weights}"
+        " --pretrained {input.pretrained}"
         " --checkpoint {output.checkpoint} --history {output.history}"
         " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
 
@@ -94,7 +94,7 @@ rule train:
 # A check of a target of its own: nothing else is made from it.
 rule memorise:
     input:
-        weights=pretrained_weights,
+        pretrained=pretrained_weights,
         train=part("train"),
         val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
@@ -120,7 +120,7 @@ rule memorise:
         " --train {input.train} --val {input.val}"
         " --statistics {input.statistics}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --weights {input.weights} --goal {params.goal:q} --output {output}"
+        " --pretrained {input.pretrained} --goal {params.goal:q} --output {output}"
         " --threads {threads} --log {log}"
 
 

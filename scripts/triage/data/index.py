@@ -72,7 +72,7 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     for check in checks:
         cases, bad = _without(cases, check(cases, contents))
         problems += bad
-    check_classes([case.label for case in cases], settings, raw)
+    check_classes({case.case: case.label for case in cases}, settings, raw)
     log.info("%d case(s) found", len(cases) + len({each.case for each in problems if each.case}))
     return Index(sorted(cases, key=lambda case: case.case), contents, problems)
 

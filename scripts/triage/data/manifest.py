@@ -6,7 +6,7 @@ It joins what the index and the shards found: problems of both are the quarantin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
@@ -54,14 +54,21 @@ def make(
     for problem in found:
         log.info("quarantine: %s: %s", problem.file, problem.reason)
     _check_share(found, total, settings, raw)
-    check_classes([row["label"] for row in usable], settings, raw)
+    check_classes({row["case"]: row["label"] for row in usable}, settings, raw)
     write_rows(map(Problem.row, found), PROBLEM_COLUMNS, quarantine)
     write_rows(usable, COLUMNS, manifest)
 
 
-def check_classes(labels: Iterable[str], settings: IndexSettings, raw: Path) -> None:
-    """Raise UserError where a label is no class, or a class has no case."""
-    labels = list(labels)
+def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Path) -> None:
+    """Raise UserError where a case's label is no class or several, or a class has no case."""
+    for case, label in label_of.items():
+        if not settings.task.allows(label):
+            raise UserError(
+                f"case {case} has several classes: {label}",
+                where=raw,
+                remedy="set task: multilabel, or give it one",
+            )
+    labels = label_of.values()
     counts = Counter(name for label in labels for name in label.split("|") if label)
     if unknown := sorted(counts.keys() - set(settings.classes)):
         raise UserError(

@@ -94,7 +94,7 @@ class _Look:
             name = f"channel {channel + 1}: " if channels > 1 else ""
             found |= {
                 f"{name}mean": float(values.mean()),
-                f"{name}deviation": float(values.std()),
+                f"{name}std": float(values.std()),
                 f"{name}darkest": float(low),
                 f"{name}brightest": float(high),
                 f"{name}roughness": _roughness(values),
@@ -114,9 +114,9 @@ def _cells(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _roughness(values: npt.NDArray[np.float64]) -> float:
-    """How much neighbours differ, as a share of the deviation: near 1 for noise, 0 for a blur."""
-    deviation = values.std()
-    return float(np.abs(np.diff(values, axis=-1)).mean() / deviation) if deviation else 0.0
+    """How much neighbours differ, as a share of their std: near 1 for noise, 0 for a blur."""
+    std = values.std()
+    return float(np.abs(np.diff(values, axis=-1)).mean() / std) if std else 0.0
 
 
 def _likeness(cells: npt.NDArray[np.float64], template: npt.NDArray[np.float64]) -> float:

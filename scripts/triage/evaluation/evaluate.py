@@ -43,7 +43,15 @@ from triage.evaluation.scoring import (
 Reason = Callable[[str, str], str | None]
 Estimates = dict[tuple[str, str], dict[str, Any]]
 
-HEADLINE = ("roc_auc", "pr_auc", "balanced_accuracy", "recall", "specificity", "f1", "brier")
+HEADLINE = (
+    "roc_auc",
+    "average_precision",
+    "balanced_accuracy",
+    "recall",
+    "specificity",
+    "f1",
+    "brier",
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ SAME = 1e-12
 # A sum of absolute gaps: sampling inflates it, and resampling inflates it once more. So it does a
 # precision at the ranks of few positives, which a mean over classes does not level out.
 INFLATED = ("ece",)
-INFLATED_MEANS = ("ece", "pr_auc")
+INFLATED_MEANS = ("ece", "average_precision")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-RANKING = ("roc_auc", "pr_auc")
+RANKING = ("roc_auc", "average_precision")
 DECISION = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
 PROBABILITY = ("brier", "log_loss", "ece")
 METRICS = RANKING + DECISION + PROBABILITY
@@ -68,7 +68,9 @@ class Ranking:
         return {
             "roc_auc": _ratio(outranked, negatives * positives),
             # Without a negative every ranking has precision 1, which would say nothing.
-            "pr_auc": _ratio(np.einsum("rs,rs->r", hits, precision), positives, negatives > 0),
+            "average_precision": _ratio(
+                np.einsum("rs,rs->r", hits, precision), positives, negatives > 0
+            ),
         }
 
 

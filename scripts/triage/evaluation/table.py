@@ -21,7 +21,7 @@ Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
 COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
 COLUMNS = [
-    *("arm", "weights", "search", *COUNTS, "partition", "val_roc_auc"),
+    *("arm", "initialisation", "search", *COUNTS, "partition", "val_roc_auc"),
     *(metric + part for metric in METRICS for part in PARTS),
     *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
     *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
@@ -45,7 +45,7 @@ def build_table(
     other cases would change) and the deviations over seeds and folds (what another training would
     change). Then the arm's first published value with the data it belongs to, and ours of the same
     metric and part, at a threshold of 0.5, on ``data``. Arms that were only published come last.
-    ``arms`` has of every arm the columns ``weights`` (what it started from) and ``search``.
+    ``arms`` has of every arm the columns ``initialisation`` (what it started from) and ``search``.
     """
     if len({tuple(run.metrics["choices"]) for run in runs if run.metrics["choices"]}) > 1:
         raise UserError("the runs predict different classes", where=study, remedy="remake them")

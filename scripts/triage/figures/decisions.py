@@ -13,7 +13,11 @@ from triage.figures.panels import Panel
 from triage.figures.runs import Member, Results
 
 LEAST_SPAN = 0.2  # of an axis, so that small differences look small
-SHOWN = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "balanced_accuracy": "balanced accuracy"}
+SHOWN = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "PR AUC",
+    "balanced_accuracy": "balanced accuracy",
+}
 
 
 def confusion(panels: Sequence[Panel]) -> Figure:

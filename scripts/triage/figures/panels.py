@@ -9,6 +9,7 @@ import numpy as np
 from triage.figures import style
 from triage.figures.runs import Arm, Member, Results
 from triage.figures.settings import FigureSettings
+from triage.task import Task
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Panel:
 
 def panels(results: Results, settings: FigureSettings) -> list[Panel]:
     """A panel an arm; where cases have several labels, a panel a class of the chosen arm."""
-    if settings.multilabel:
+    if settings.task is Task.MULTILABEL:
         names = ("absent", "present")
         arm = results.winner
         return [

@@ -44,7 +44,7 @@ def precision_recall(panels: Sequence[Panel], chosen: Arm, settings: FigureSetti
         ax.axhline(share, color=style.QUIET, linewidth=0.8, linestyle=":")
         points = bands.precision_recall_points
         _curves(ax, panel, chosen, bands.precision_recall, points, settings)
-        ax.set_title(panel.titled("pr_auc", "AUC"))
+        ax.set_title(panel.titled("average_precision", "AUC"))
         ax.set(xlabel="recall (sensitivity)", ylabel="precision")
     _key(figure, panels, chosen, settings)
     return figure

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from triage.task import Task
+
 
 @dataclass(frozen=True)
 class ExploreSettings:
@@ -53,7 +55,7 @@ class FigureSettings:
     """
 
     classes: tuple[str, ...]
-    multilabel: bool
+    task: Task
     cases: int
     confidence: float
     replicates: int

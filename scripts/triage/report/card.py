@@ -22,6 +22,7 @@ from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
 from triage.report.training import description, sentences
 from triage.report.words import listed
+from triage.task import Task
 
 SHOWN = ("roc_auc", "recall", "specificity")  # of subgroups
 SPLITS = {
@@ -42,7 +43,7 @@ class CardSettings:
 
     study: str
     classes: tuple[str, ...]
-    multilabel: bool
+    task: Task
     phantom: bool
     split: SplitSettings
     evaluation: EvaluationSettings
@@ -52,7 +53,7 @@ class CardSettings:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The classes that have a probability."""
-        return self.classes if self.multilabel else self.classes[-1:]
+        return self.task.outputs(self.classes)
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,8 @@ class Card:
     def _comparison(self) -> str:
         if self.sources.partition != "test":
             return "Arms are not tested against each other: these cases chose among them."
-        auc = "" if self.sources.settings.multilabel else "DeLong for the ROC AUC, "
+        binary = self.sources.settings.task is Task.BINARY
+        auc = "DeLong for the ROC AUC, " if binary else ""
         rest = "a paired bootstrap for the rest" if auc else "a paired bootstrap"
         return (
             f"Arms are compared on the same cases ({auc}{rest}), corrected by Holm: see "

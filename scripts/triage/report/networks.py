@@ -48,7 +48,7 @@ class Stage:
     @property
     def weights(self) -> int:
         """The weights of the whole network: a record has those of the part that was trained."""
-        own = int(self.record["weights"])
+        own = int(self.record["parameters"])
         return own + self.origin.weights if self.from_features and self.origin else own
 
 

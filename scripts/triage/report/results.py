@@ -14,7 +14,7 @@ from triage.report.tables import NONE, Cell, Table, count, number
 
 METRICS = {
     "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
+    "average_precision": "PR AUC",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "recall": "sensitivity",
@@ -127,7 +127,9 @@ def _is_chosen(row: Row) -> bool:
 def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
     notes = ["chosen on validation"] * _is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
-    notes += [f"starts from {row['weights']} weights"] * (row["weights"] not in ("", "random"))
+    notes += [f"starts from {row['initialisation']} weights"] * (
+        row["initialisation"] not in ("", "random")
+    )
     notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
     auc, *others = (_metric(row, metric, measured) for metric in METRICS)
     p_value = [number(_float(row["roc_auc_p_holm"]))] * measured.compared

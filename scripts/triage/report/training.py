@@ -66,7 +66,7 @@ def _kind(stage: Stage) -> str:
 
 
 def _weights(stage: Stage) -> str:
-    trained = stage.record["trained_weights"]
+    trained = stage.record["trained_parameters"]
     if trained == stage.weights:
         return f"{trained:,} weights, all trained"
     return f"{trained:,} weights trained of {stage.weights:,} in the whole network"
@@ -79,8 +79,8 @@ def _training(stage: Stage) -> str:
     parts = " and ".join(PARTS[part] for part in recipe["train_on"])
     return (
         f"Trained on {stage.record['cases']['train']} {parts} cases for {most}{epochs} "
-        f"{'epoch' if epochs == 1 else 'epochs'} in batches of {recipe['batch']}, by "
-        f"{optimizer['name']} at rate {optimizer['rate']:g} (schedule: "
+        f"{'epoch' if epochs == 1 else 'epochs'} in batches of {recipe['batch_size']}, by "
+        f"{optimizer['name']} at rate {optimizer['lr']:g} (schedule: "
         f"{recipe['schedule']['name']}), weight decay {optimizer['weight_decay']:g}."
     )
 
@@ -130,7 +130,7 @@ def _augmentation(stage: Stage) -> str:
     if stage.from_features:
         return (
             "Features of slices are computed beforehand, of augmented images only where "
-            f"training.sequence.draws asks for copies ({', '.join(active)})."
+            f"training.sequence.augmented_copies asks for copies ({', '.join(active)})."
         )
     return f"Training images are augmented: {', '.join(active)}."
 
@@ -140,7 +140,7 @@ def _balance(stage: Stage) -> str:
     found = []
     if recipe["balance"]["method"] != "none":
         found.append(f"the rarer class is oversampled ({recipe['balance']['method']})")
-    for name in ("class_weights", "positive_weights"):
+    for name in ("class_weights", "pos_weight"):
         if recipe["loss"][name] != "none":
             found.append(f"the loss has {name.replace('_', ' ')} ({recipe['loss'][name]})")
     if not found:

@@ -1,7 +1,7 @@
 """Which samples an epoch trains on, how often and in which order.
 
-Balanced epochs have as many samples of either class as the larger class has: every sample at
-least once, and copies of those of the smaller class. ``oversample`` spreads the copies evenly,
+Balanced epochs have as many samples of each class as the largest class has: every sample at
+least once, and copies of those of smaller classes. ``oversample`` spreads the copies evenly,
 ``adasyn`` gives more of them to the samples that the network found hardest in the epoch before.
 With ``smote`` and ``adasyn`` the copies stand for synthetic samples: by default they, and only
 they, are augmented.
@@ -9,12 +9,14 @@ they, are augmented.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triage.errors import UserError
+from triage.task import Task
 from triage.training import draws
 from triage.training.draws import Keys
 from triage.training.settings import Balance
@@ -41,7 +43,13 @@ def in_order(count: int, augmented: bool = False) -> Plan:
 
 
 def plan(
-    settings: Balance, seed: int, epoch: int, keys: Keys, targets: Floats, hardness: Floats | None
+    settings: Balance,
+    seed: int,
+    epoch: int,
+    keys: Keys,
+    targets: Floats,
+    hardness: Floats | None,
+    task: Task = Task.MULTILABEL,
 ) -> Plan:
     """The samples of an epoch, in random order.
 
@@ -50,7 +58,10 @@ def plan(
     """
     counts = np.ones(len(keys), np.int64)
     if settings.method != "none":
-        counts += _copies(settings, seed, epoch, keys, targets, hardness)
+        shares = _shares(settings, keys, hardness)
+        for members, missing in _smaller_classes(targets, task):
+            weights = np.where(members, shares, 0.0)
+            counts += _shared_out(missing, weights / weights.sum(), seed, epoch, keys)
     rows = np.repeat(np.arange(len(keys)), counts)
     copies = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     order = draws.order(seed, epoch, draws.combine(keys[rows], copies))
@@ -58,30 +69,34 @@ def plan(
     return Plan(rows[order], copies[order], augmented[order])
 
 
-def _copies(
-    settings: Balance, seed: int, epoch: int, keys: Keys, targets: Floats, hardness: Floats | None
-) -> Integers:
-    """How many copies of each sample fill the smaller class up."""
-    if targets.shape[1] > 1:
+def _shares(settings: Balance, keys: Keys, hardness: Floats | None) -> Floats:
+    """What share of the copies each sample wants."""
+    if settings.method == "adasyn" and hardness is not None:
+        return np.maximum(hardness, 1e-6)
+    return np.ones(len(keys))
+
+
+def _smaller_classes(targets: Floats, task: Task) -> Iterator[tuple[NDArray[np.bool_], int]]:
+    """The samples of each class but the largest, and how many copies of them fill it up."""
+    if targets.shape[1] > 1 and task is not Task.MULTICLASS:
         raise UserError(
             "balancing needs one label a case, and this study has several",
             where="recipe.balance.method",
-            remedy="set it to none, and recipe.loss.positive_weights to balanced",
+            remedy="set it to none, and recipe.loss.pos_weight to balanced",
         )
-    positive = targets[:, 0] == 1
-    negative = targets[:, 0] == 0
-    smaller, larger = sorted((positive, negative), key=np.count_nonzero)
-    missing = int(larger.sum() - smaller.sum())
-    if not smaller.any():
+    classes = list((targets == 1).T)
+    if len(classes) == 1:
+        classes.append(targets[:, 0] == 0)
+    sizes = [int(np.count_nonzero(each)) for each in classes]
+    if not all(sizes):
         raise UserError(
-            "one class has no training case, so it can't be balanced",
+            "a class has no training case, so it can't be balanced",
             where="recipe.balance.method",
             remedy="set it to none",
         )
-    weights = smaller.astype(float)
-    if settings.method == "adasyn" and hardness is not None:
-        weights *= np.maximum(hardness, 1e-6)
-    return _shared_out(missing, weights / weights.sum(), seed, epoch, keys)
+    for members, size in zip(classes, sizes, strict=True):
+        if size < max(sizes):
+            yield members, max(sizes) - size
 
 
 def _shared_out(total: int, shares: Floats, seed: int, epoch: int, keys: Keys) -> Integers:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from triage.errors import UserError
 from triage.files import each_row
+from triage.task import SEPARATOR
 from triage.training.settings import TrainingSettings
 
 
@@ -33,7 +34,7 @@ class Cases:
         targets = np.full((len(self), len(outputs)), np.nan, np.float32)
         for i, label in enumerate(self.labels):
             if label:
-                present = label.split("|")
+                present = label.split(SEPARATOR)
                 targets[i] = [output in present for output in outputs]
         return targets
 
@@ -73,7 +74,7 @@ def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
     )
     seen = read_cases([val] if "val" not in recipe.train_on else [])
     for cases, where in ((learnt, train), (seen, val)):
-        _check_labels(cases, settings.classes, where)
+        _check_labels(cases, settings, where)
     if not len(learnt):
         raise UserError(
             f"has no case of the partition(s) {', '.join(recipe.train_on)} to train on",
@@ -83,16 +84,14 @@ def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
     return Parts(learnt, seen)
 
 
-def outputs_of(settings: TrainingSettings) -> tuple[str, ...]:
-    """The classes that have a logit: all of several labels, the last, positive one of two."""
-    return settings.classes if settings.multilabel else settings.classes[-1:]
-
-
-def _check_labels(cases: Cases, classes: Sequence[str], where: Path) -> None:
+def _check_labels(cases: Cases, settings: TrainingSettings, where: Path) -> None:
+    known = set(settings.classes)
     for name, label in zip(cases.names, cases.labels, strict=True):
-        if label and not set(label.split("|")) <= set(classes):
+        if label and not (set(label.split(SEPARATOR)) <= known and settings.task.allows(label)):
+            several = "" if settings.task.allows(label) else "one "
             raise UserError(
                 f"case {name} has the label {label!r}",
                 where=where,
-                remedy=f"must be of {', '.join(classes)}: change the study's classes or the data",
+                remedy=f"must be {several}of {', '.join(settings.classes)}: change the study's"
+                " classes or the data",
             )

@@ -22,10 +22,11 @@ from triage.models import ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
 from triage.settings import convert
+from triage.task import Task
 from triage.training.normalise import Normalisation
 from triage.training.settings import Input, Sequence
 
-FORMAT = 2
+FORMAT = 3
 
 # What reading of a damaged file raises: of the archive, of what is stored in it, of torch.
 UNREADABLE = (
@@ -53,6 +54,7 @@ class Stored:
 
 # The parts of a checkpoint that are objects here and plain data in the file.
 KINDS: dict[str, Any] = {
+    "task": Task,
     "model": ModelSettings,
     "sequence": Sequence | None,
     "images": Decoding,
@@ -68,10 +70,11 @@ class Checkpoint:
     """A trained network, and all that is needed to use it alone.
 
     ``weights`` is its state; a network over volumes has the parts ``cnn.*`` and ``sequence.*``.
-    ``outputs`` name its logits. ``epoch`` is the one whose weights were kept. ``images`` and
-    ``stored`` say how files became the images it learnt from, and ``reference`` what these are
-    like. ``cases`` are those it has seen, by partition, with those of the networks it started
-    from. ``record`` says how it came about: settings, code digest, versions, checksums of the data.
+    ``outputs`` name its logits, which ``task`` says how to read. ``epoch`` is the one whose weights
+    were kept. ``images`` and ``stored`` say how files became the images it learnt from, and
+    ``reference`` what these are like. ``cases`` are those it has seen, by partition, with those of
+    the networks it started from. ``record`` says how it came about: settings, code digest,
+    versions, checksums of the data.
     """
 
     study: str
@@ -79,6 +82,7 @@ class Checkpoint:
     stage: str
     fold: int
     seed: int
+    task: Task
     outputs: tuple[str, ...]
     channels: int
     model: ModelSettings
@@ -144,7 +148,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> dict[str, Any]:
     """What a file holds; each part of it is compared with its checksum first."""
-    step = "weights" if path.parent.name == "weights" else "training"
+    step = "pretrained" if path.parent.name == "pretrained" else "training"
     try:
         _verify(path)
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import atomic
+from triage.task import Task
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
 from triage.training.pixels import resized
@@ -63,12 +64,14 @@ class Member(nn.Module):
     """One network with its preprocessing: probabilities from [cases, slices, channels, h, w]."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         self.network = checkpoint.network().eval()
         self.over_volumes = checkpoint.over_volumes
+        exclusive = checkpoint.task is Task.MULTICLASS
+        self.activation = nn.Softmax(-1) if exclusive else nn.Sigmoid()
         chosen = slice_numbers(checkpoint.input)
         self.chosen = None if chosen is None else list(chosen)
         stored, crop, size = checkpoint.stored, checkpoint.input.crop, checkpoint.input.resize
@@ -78,19 +81,19 @@ class Member(nn.Module):
         # As when training images are kept: what is made smaller is rounded.
         shrinks = math.prod(self.size) < math.prod(self.cut)
         self.rounds = shrinks and np.dtype(stored.dtype).kind in "iu"
-        mean, deviation = checkpoint.normalisation.mean, checkpoint.normalisation.deviation
-        self.own = mean is None or deviation is None
+        mean, std = checkpoint.normalisation.mean, checkpoint.normalisation.std
+        self.own = mean is None or std is None
         self.register_buffer("mean", torch.tensor(mean or [0.0])[:, None, None])
-        self.register_buffer("deviation", torch.tensor(deviation or [1.0])[:, None, None])
+        self.register_buffer("std", torch.tensor(std or [1.0])[:, None, None])
 
     def forward(self, volumes: Tensor) -> Tensor:
         if self.chosen is not None:
             volumes = volumes[:, self.chosen]
         slices = self._normalised(self._resized(self._cropped(volumes)))
         if self.over_volumes:
-            return torch.sigmoid(self.network(slices))
+            return self.activation(self.network(slices))
         logits = self.network(slices.flatten(0, 1))
-        return torch.sigmoid(logits).unflatten(0, (-1, slices.shape[1])).mean(1)
+        return self.activation(logits).unflatten(0, (-1, slices.shape[1])).mean(1)
 
     def _cropped(self, volumes: Tensor) -> Tensor:
         (height, width), (own_height, own_width) = self.cut, volumes.shape[-2:]
@@ -106,11 +109,11 @@ class Member(nn.Module):
 
     def _normalised(self, volumes: Tensor) -> Tensor:
         if not self.own:
-            return (volumes - self.mean) / self.deviation
+            return (volumes - self.mean) / self.std
         mean = volumes.mean((1, 3, 4), keepdim=True)
-        deviation = (volumes - mean).square().mean((1, 3, 4), keepdim=True).sqrt()
+        std = (volumes - mean).square().mean((1, 3, 4), keepdim=True).sqrt()
         # A volume of one value throughout becomes 0 throughout.
-        return (volumes - mean) / torch.where(deviation > 1e-6 * mean.abs(), deviation, 1)
+        return (volumes - mean) / torch.where(std > 1e-6 * mean.abs(), std, 1)
 
 
 def check_packages() -> None:

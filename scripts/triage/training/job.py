@@ -29,7 +29,7 @@ from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
 from triage.training import distributed, draws, tracking
-from triage.training.cases import outputs_of, read_parts
+from triage.training.cases import read_parts
 from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
 from triage.training.limit import TimeLimit
@@ -159,7 +159,7 @@ class Job:
             if name in options:
                 ensure_writable(getattr(options, name))
         self.device = prepare(options, self.recipe.deterministic, options.gpus, trains=True)
-        self.outputs = outputs_of(self.settings)
+        self.outputs = self.settings.task.outputs(self.settings.classes)
         self.parts = read_parts(options.train, options.val, self.settings)
         self.images = Images.open(options.arrays, options.tables)
 
@@ -213,9 +213,9 @@ class Job:
         keeper = self.keeper()
         limit = TimeLimit.of_job(self.options.time_limit)
         with tracking.opened(self.settings) as watch:
-            seed = self.settings.seed
+            seed, task = self.settings.seed, self.settings.task
             trainer = Trainer(
-                network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit
+                network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit, task
             )
             trained = trainer.run()
         if not distributed.IS_FIRST:
@@ -248,6 +248,7 @@ class Job:
             stage=run.stage,
             fold=run.fold,
             seed=run.seed,
+            task=run.task,
             outputs=self.outputs,
             channels=self.images.channels,
             model=blueprint.model,
@@ -291,8 +292,8 @@ class Job:
             "processor_seconds": round(used.ru_utime + used.ru_stime, 3),
             "peak_memory_mb": used.ru_maxrss // 1024,
             "seconds_of_epochs": [round(each, 3) for each in trained.seconds],
-            "weights": sum(each.numel() for each in weights),
-            "trained_weights": sum(each.numel() for each in weights if each.requires_grad),
+            "parameters": sum(each.numel() for each in weights),
+            "trained_parameters": sum(each.numel() for each in weights if each.requires_grad),
             "cases": {"train": len(self.parts.train), "val": len(self.parts.val)},
         }
 

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from triage.command import log
 from triage.errors import UserError
+from triage.task import Task
 from triage.training import balance, distributed, draws
 from triage.training.average import MovingAverage
 from triage.training.balance import Plan
 from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.limit import TimeLimit
-from triage.training.losses import Objective
+from triage.training.losses import objective_for
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
 from triage.training.schedules import LearningRate
@@ -35,7 +36,7 @@ from triage.training.step import Autocast, Part, Stepper, Totals
 State = dict[str, Tensor]
 
 HISTORY = (
-    "epoch", "rate", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
+    "epoch", "lr", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
 )  # fmt: skip
 
 
@@ -64,9 +65,10 @@ class Window:
 class Trainer:
     """Trains ``network`` on ``train``, watching ``val``.
 
-    The network is on its device already. ``outputs`` name the columns of the targets. The run
-    goes on from what ``keeper`` finds, and ends with the same bytes as an unbroken one. ``watch``
-    is called with each row of the history.
+    The network is on its device already. ``outputs`` name the columns of the targets, which stand
+    for themselves unless the ``task`` has them exclude each other. The run goes on from what
+    ``keeper`` finds, and ends with the same bytes as an unbroken one. ``watch`` is called with each
+    row of the history.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Trainer:
         keeper: Keeper,
         watch: Callable[[dict[str, float]], None] = lambda row: None,
         limit: TimeLimit | None = None,
+        task: Task = Task.MULTILABEL,
     ) -> None:
         _check_feasible(recipe, val)
         self.network = network
@@ -89,14 +92,15 @@ class Trainer:
         self.watch = watch
         self.limit = limit or TimeLimit(None)
         self.device = train.targets.device
-        objective = Objective(recipe.loss, train.targets, outputs)
+        self.task = task
+        objective = objective_for(task, recipe.loss, train.targets, outputs)
         self.objective = objective
         self.weights = objective.weights(train.targets)
         self.targets_on_host = train.targets.cpu().numpy()
-        self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
+        self.average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
         self.stepper = Stepper(network, objective, recipe)
         self.autocast = Autocast(self.device, recipe.precision)
-        self.rate = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
+        self.lr = LearningRate(recipe.optimizer, recipe.schedule, recipe.epochs)
         self.selection = Selection(recipe.select)
         self.stopping = EarlyStopping(recipe.stopping)
         self.epoch, self.step = 0, 0
@@ -128,7 +132,7 @@ class Trainer:
             raise UserError(
                 "no epoch had a finite validation loss and score",
                 where="training",
-                remedy="lower optimizer.rate, set clip, or choose another select.by",
+                remedy="lower optimizer.lr, set grad_clip_norm, or choose another select.by",
             )
         return Trained(self.best, self.selection.epoch, self.history, self.seconds)
 
@@ -138,7 +142,7 @@ class Trainer:
     def _run_epoch(self, interrupt: Interrupt, progress: Progress) -> None:
         self.started = time.monotonic() - self.spent
         plan = self._plan()
-        steps = _steps(len(plan), self.recipe.batch, self.recipe.accumulate)
+        steps = _steps(len(plan), self.recipe.batch_size, self.recipe.grad_accum)
         progress.start_epoch(self.epoch, len(steps), self.step)
         for window in self._windows(plan, steps[self.step :]):
             self._take_step(window, len(steps))
@@ -158,6 +162,7 @@ class Trainer:
             self.train.keys,
             self.targets_on_host,
             hardness,
+            self.task,
         )
 
     def _windows(self, plan: Plan, steps: list[Bounds]) -> Iterator[Window]:
@@ -179,8 +184,8 @@ class Trainer:
         place = (self.epoch, self.step, distributed.RANK)
         self.stepper.seed(draws.generator_seed(self.seed, *place))
         weight = self.weights[window.rows].sum().clamp(min=1e-12)
-        rate = self.rate.at(self.epoch, self.step, steps)
-        elements = self.stepper.step(window.parts, weight, rate, self.totals)
+        lr = self.lr.at(self.epoch, self.step, steps)
+        elements = self.stepper.step(window.parts, weight, lr, self.totals)
         if self.hardness is not None:
             losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
             self.hardness[window.rows] = distributed.summed(losses)
@@ -195,7 +200,7 @@ class Trainer:
         self.totals = Totals(self.device)
         if self.hardness is not None:
             self.known_hardness = self.hardness.clone()
-        self.rate.observe(row["loss"] if self.val is None else row["val_loss"])
+        self.lr.observe(row["loss"] if self.val is None else row["val_loss"])
         if self.selection.improves(self.epoch, row):
             kept = self.average.network if self.average else self.network
             self.best = {name: each.clone() for name, each in kept.state_dict().items()}
@@ -215,12 +220,12 @@ class Trainer:
                 f"{skipped:.0f} of {steps:.0f} steps of epoch {self.epoch + 1} were skipped, since "
                 "their loss or gradient was not finite",
                 where="training",
-                remedy="lower optimizer.rate, set clip, use float32 or look for broken images; "
-                f"up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
+                remedy="lower optimizer.lr, set grad_clip_norm, use float32 or look for broken "
+                f"images; up to {self.recipe.max_skipped:.1%} are allowed (max_skipped)",
             )
         return {
             "epoch": self.epoch + 1,
-            "rate": self.rate.at(self.epoch, 0, 1),
+            "lr": self.lr.at(self.epoch, 0, 1),
             "loss": loss / weight if weight else math.nan,
             "accuracy": right / known if known else math.nan,
             "skipped": skipped,
@@ -237,12 +242,12 @@ class Trainer:
         if self.val is None:
             return dict.fromkeys(names, math.nan)
         kept = self.average.network if self.average else self.network
-        logits = predict(kept, self.val, self.recipe.batch, self.autocast, after_batch)
+        logits = predict(kept, self.val, self.recipe.batch_size, self.autocast, after_batch)
         targets = self.val.targets
         weights = self.objective.weights(targets)
         elements = self.objective.elements(logits, targets)
         loss = (elements * weights).sum() / weights.sum()
-        found = scores(logits.cpu().numpy(), targets.cpu().numpy())
+        found = scores(logits.cpu().numpy(), targets.cpu().numpy(), self.task)
         return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
 
     @contextmanager
@@ -274,7 +279,7 @@ class Trainer:
             "average": self.average.state() if self.average else None,
             "optimizer": self.stepper.optimizer.state,
             "scaler": self.stepper.scaler.state_dict(),
-            "rate": self.rate.state(),
+            "lr": self.lr.state(),
             "selection": self.selection.state(),
             "stopping": self.stopping.state(),
             "best": self.best,
@@ -295,7 +300,7 @@ class Trainer:
             self.average.restore(state["average"])
         self.stepper.optimizer.restore(state["optimizer"])
         self.stepper.scaler.load_state_dict(state["scaler"])
-        self.rate.restore(state["rate"])
+        self.lr.restore(state["lr"])
         self.selection.restore(state["selection"])
         self.stopping.restore(state["stopping"])
         self.best = {name: each.to(self.device) for name, each in state["best"].items()}
@@ -355,9 +360,9 @@ def _check_feasible(recipe: Recipe, val: Samples | None) -> None:
             where="recipe.compile",
             remedy="install one, for example g++, or set it to false",
         )
-    if recipe.batch < distributed.WORLD:
+    if recipe.batch_size < distributed.WORLD:
         raise UserError(
-            f"a batch of {recipe.batch} can't be shared by {distributed.WORLD} processes",
-            where="recipe.batch",
+            f"a batch of {recipe.batch_size} can't be shared by {distributed.WORLD} processes",
+            where="recipe.batch_size",
             remedy="use fewer processes (GPUs) or a larger batch",
         )

@@ -1,4 +1,4 @@
-"""Intensities on a common scale: (value - mean) / deviation for each channel."""
+"""Intensities on a common scale: (value - mean) / std for each channel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Normalisation:
     its own."""
 
     mean: tuple[float, ...] | None
-    deviation: tuple[float, ...] | None
+    std: tuple[float, ...] | None
 
     @classmethod
     def of(cls, settings: Input, statistics: dict[str, Any], channels: int) -> Normalisation:
@@ -34,20 +34,20 @@ class Normalisation:
         if settings.normalise == "volume":
             return cls(None, None)
         if settings.normalise == "fixed":
-            mean, deviation, where = settings.mean, settings.deviation, "recipe.input"
+            mean, std, where = settings.mean, settings.std, "recipe.input"
         else:
-            mean, deviation = tuple(statistics["mean"]), tuple(statistics["std"])
+            mean, std = tuple(statistics["mean"]), tuple(statistics["std"])
             where = "the statistics"
-        for name, values in (("mean", mean), ("deviation", deviation)):
+        for name, values in (("mean", mean), ("std", std)):
             if len(values) != channels:
                 raise UserError(
                     f"{name} has {len(values)} numbers, the images have {channels} channels",
                     where=where,
                     remedy="give one number a channel",
                 )
-        if min(deviation) <= 0:
-            raise UserError("a deviation is not above 0", where=where)
-        return cls(mean, deviation)
+        if min(std) <= 0:
+            raise UserError("a std is not above 0", where=where)
+        return cls(mean, std)
 
 
 class Normaliser:
@@ -57,15 +57,15 @@ class Normaliser:
         self, normalisation: Normalisation, pixels: Pixels, volumes: NDArray[np.int64]
     ) -> None:
         """``volumes`` names for each of the pixels' images the volume that it is part of."""
-        if normalisation.mean is not None and normalisation.deviation is not None:
+        if normalisation.mean is not None and normalisation.std is not None:
             mean = torch.tensor([normalisation.mean], device=pixels.device)
-            deviation = torch.tensor([normalisation.deviation], device=pixels.device)
+            std = torch.tensor([normalisation.std], device=pixels.device)
             self.own = False
         else:
-            mean, deviation = _of_volumes(pixels, volumes)
+            mean, std = _of_volumes(pixels, volumes)
             self.own = True
-        self.scale = (1 / deviation)[:, :, None, None]
-        self.shift = (-mean / deviation)[:, :, None, None]
+        self.scale = (1 / std)[:, :, None, None]
+        self.shift = (-mean / std)[:, :, None, None]
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """Change ``images`` [n, channels, height, width], those at ``index`` of the pixels."""
@@ -76,7 +76,7 @@ class Normaliser:
 
 
 def _of_volumes(pixels: Pixels, volumes: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each image's volume [images, channels]."""
+    """Mean and standard deviation of each image's volume [images, channels]."""
     names, which = np.unique(volumes, return_inverse=True)
     volume_of = torch.from_numpy(which).to(pixels.device)
     sums = torch.zeros(3, len(names), pixels.channels, dtype=torch.float64, device=pixels.device)
@@ -89,7 +89,7 @@ def _of_volumes(pixels: Pixels, volumes: NDArray[np.int64]) -> tuple[Tensor, Ten
             total.index_add_(0, volume_of[index[0] : index[-1] + 1], moment)
     count, total, squares = sums
     mean = total / count
-    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+    std = (squares / count - mean.square()).clamp(min=0).sqrt()
     # A volume of one value throughout becomes 0 throughout.
-    deviation = torch.where(deviation > 1e-6 * mean.abs(), deviation, 1)
-    return mean[volume_of].float(), deviation[volume_of].float()
+    std = torch.where(std > 1e-6 * mean.abs(), std, 1)
+    return mean[volume_of].float(), std[volume_of].float()

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from triage.data.store import Images
+from triage.task import Task
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
@@ -49,22 +50,11 @@ class Predictor:
         batch = max(1, AT_ONCE // samples.images_each)
         logits = predict(self.network, samples, batch, Autocast(self.device, "float32"))
         shape = (len(cases), -1, len(outputs))
-        return Predicted(logits.double().cpu().numpy().reshape(shape), data.numbers)
+        found = checkpoint.task.logits(logits.double().cpu().numpy().reshape(shape))
+        return Predicted(found, data.numbers)
 
 
-def pooled(logits: Floats) -> Floats:
-    """The logit [cases, outputs] of the mean probability over some [cases, some, outputs].
-
-    Computed in logarithms, so that sure predictions stay finite.
-    """
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    yes = -np.logaddexp(0, -logits)
-    no = -np.logaddexp(0, logits)
-    return np.asarray(np.logaddexp.reduce(yes, axis=1) - np.logaddexp.reduce(no, axis=1))
-
-
-def scores(logit: float) -> dict[str, str]:
+def scores(logit: float, task: Task) -> dict[str, str]:
     """A logit and its probability, as tables of predictions have them."""
-    probability = np.exp(-np.logaddexp(0, -logit))
+    probability = task.probabilities(np.asarray(logit))
     return {"logit": f"{logit:.9g}", "probability": f"{probability:.9g}"}

@@ -38,7 +38,7 @@ from triage.training.settings import (
 from triage.training.state import Keeper
 
 PLACE = int.from_bytes(b"pretext", "little")
-MEAN, DEVIATION = (127.5,) * 3, (64.0,) * 3
+MEAN, STD = (127.5,) * 3, (64.0,) * 3
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class PretextSettings:
     images: int
     size: int
     epochs: int
-    batch: int
-    rate: float
+    batch_size: int
+    lr: float
 
 
 def trainer(
@@ -79,7 +79,7 @@ def _samples(
 ) -> Samples:
     pictures, families = textures.generate(settings.seed, settings.images, settings.size)
     names = tuple(f"{number:09d}" for number in range(settings.images))
-    images, normalisation = Images([Shard.of(pictures, names)]), Normalisation(MEAN, DEVIATION)
+    images, normalisation = Images([Shard.of(pictures, names)]), Normalisation(MEAN, STD)
     data = ImageData(images, names, recipe.input, normalisation, device, channels_last)
     labels = tuple(np.array(list(textures.FAMILIES))[families])
     return data.samples(Cases(names, labels), tuple(textures.FAMILIES), whole=False)
@@ -89,15 +89,15 @@ def _recipe(settings: PretextSettings) -> Recipe:
     """As plain as a recipe can be: the task is easy, and there is no end of pictures."""
     return Recipe(
         epochs=settings.epochs,
-        batch=settings.batch,
-        accumulate=1,
-        optimizer=Optimizer("adam", settings.rate, weight_decay=0.0, momentum=0.0),
-        schedule=Schedule("cosine", factor=1.0, patience=0, floor=0.0, warm_up=1),
+        batch_size=settings.batch_size,
+        grad_accum=1,
+        optimizer=Optimizer("adam", settings.lr, weight_decay=0.0, momentum=0.0),
+        schedule=Schedule("cosine", factor=1.0, patience=0, min_lr=0.0, warmup_epochs=1),
         stopping=Stopping("loss", patience=None, min_delta=0.0, min_epochs=0),
         select=Select("last"),
         train_on=("train",),
-        clip=None,
-        ema=None,
+        grad_clip_norm=None,
+        ema_decay=None,
         precision="float32",
         channels_last=True,
         compile=False,
@@ -106,7 +106,7 @@ def _recipe(settings: PretextSettings) -> Recipe:
         balance=Balance("none", "all"),
         exclude_votes=(),
         max_skipped=0.0,
-        input=Input(None, None, None, "fixed", MEAN, DEVIATION),
+        input=Input(None, None, None, "fixed", MEAN, STD),
         augment=Augment(
             "case", 0.0, 0.0, "all", Rotate(0.0, 0.0, False), None, None, None, None, None
         ),

@@ -12,12 +12,12 @@ class LearningRate:
     """The rate at each step.
 
     plateau multiplies by ``factor`` after more than ``patience`` epochs without a better loss,
-    exponential after each epoch, cosine falls to the floor over all epochs. ``warm_up`` epochs of
-    linear rise come on top. No schedule goes below ``floor``, except while warming up.
+    exponential after each epoch, cosine falls to ``min_lr`` over all epochs. ``warmup_epochs`` of
+    linear rise come on top. No schedule goes below ``min_lr``, except while warming up.
     """
 
     def __init__(self, optimizer: Optimizer, settings: Schedule, epochs: int) -> None:
-        self.base = optimizer.rate
+        self.base = optimizer.lr
         self.settings = settings
         self.epochs = epochs
         self.reductions = 0
@@ -27,20 +27,21 @@ class LearningRate:
     def at(self, epoch: int, step: int, steps: int) -> float:
         """The rate at ``step`` of ``steps`` of an epoch, all counted from 0."""
         rate = self._at_epoch(epoch)
-        warm_up = self.settings.warm_up * steps
+        warm_up = self.settings.warmup_epochs * steps
         return rate * min(1.0, (epoch * steps + step + 1) / warm_up) if warm_up else rate
 
     def _at_epoch(self, epoch: int) -> float:
         settings = self.settings
-        floor = min(settings.floor, self.base)
+        min_lr = min(settings.min_lr, self.base)
         match settings.name:
             case "plateau":
-                return max(floor, self.base * settings.factor**self.reductions)
+                return max(min_lr, self.base * settings.factor**self.reductions)
             case "exponential":
-                return max(floor, self.base * settings.factor**epoch)
+                return max(min_lr, self.base * settings.factor**epoch)
             case "cosine":
                 return (
-                    floor + (self.base - floor) * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+                    min_lr
+                    + (self.base - min_lr) * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
                 )
             case "constant":
                 return self.base

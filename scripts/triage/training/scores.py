@@ -8,15 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from triage.task import Task
+
 Floats = NDArray[np.floating]
 
 
-def scores(logits: Floats, targets: Floats) -> dict[str, float]:
+def scores(logits: Floats, targets: Floats, task: Task = Task.MULTILABEL) -> dict[str, float]:
     """accuracy, auc and f1 of ``logits`` [cases, outputs] against 0, 1 or NaN for unknown.
 
-    With several outputs, accuracy is over all known labels, auc and f1 are means over the outputs
-    for which they are defined. NaN where nothing is.
+    With several outputs, accuracy is over all known labels, or over cases where classes exclude
+    each other and the most probable one is called. auc and f1 are means over the outputs for which
+    they are defined, each against the rest. NaN where nothing is.
     """
+    if task is Task.MULTICLASS:
+        return _exclusive(logits, targets)
     known = ~np.isnan(targets)
     if not known.any() or np.isnan(logits).any():
         return {"accuracy": np.nan, "auc": np.nan, "f1": np.nan}
@@ -27,7 +32,21 @@ def scores(logits: Floats, targets: Floats) -> dict[str, float]:
     return {
         "accuracy": float(right[known].mean()),
         "auc": _mean([_auc(*column) for column in columns]),
-        "f1": _mean([_f1(*column) for column in columns]),
+        "f1": _mean([_f1(column > 0, positive) for column, positive in columns]),
+    }
+
+
+def _exclusive(logits: Floats, targets: Floats) -> dict[str, float]:
+    known = ~np.isnan(targets).any(axis=1)
+    if not known.any() or np.isnan(logits).any():
+        return {"accuracy": np.nan, "auc": np.nan, "f1": np.nan}
+    found = Task.MULTICLASS.logits(logits[known].astype(float))
+    called, true = found.argmax(axis=1), targets[known].argmax(axis=1)
+    classes = range(logits.shape[1])
+    return {
+        "accuracy": float((called == true).mean()),
+        "auc": _mean([_auc(found[:, each], true == each) for each in classes]),
+        "f1": _mean([_f1(called == each, true == each) for each in classes]),
     }
 
 
@@ -42,8 +61,7 @@ def _auc(logits: Floats, positive: NDArray[np.bool_]) -> float:
     return float(below + not_above) / (2 * pairs)
 
 
-def _f1(logits: Floats, positive: NDArray[np.bool_]) -> float:
-    called = logits > 0
+def _f1(called: NDArray[np.bool_], positive: NDArray[np.bool_]) -> float:
     total = int(called.sum() + positive.sum())
     return 2 * int((called & positive).sum()) / total if total else np.nan
 

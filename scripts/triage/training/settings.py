@@ -7,12 +7,13 @@ from typing import Literal
 
 from triage.data.shards import Decoding
 from triage.models import ModelSettings
+from triage.task import Task
 
 
 @dataclass(frozen=True)
 class Optimizer:
     name: Literal["adam", "adamw", "sgd"]
-    rate: float
+    lr: float
     weight_decay: float
     momentum: float
 
@@ -22,8 +23,8 @@ class Schedule:
     name: Literal["constant", "plateau", "exponential", "cosine"]
     factor: float
     patience: int
-    floor: float
-    warm_up: int
+    min_lr: float
+    warmup_epochs: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Select:
 @dataclass(frozen=True)
 class Loss:
     class_weights: Literal["none", "inverse"]
-    positive_weights: Literal["none", "balanced"]
+    pos_weight: Literal["none", "balanced"]
     label_smoothing: float
 
 
@@ -64,7 +65,7 @@ class Input:
     resize: int | None
     normalise: Literal["training", "fixed", "volume"]
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,15 @@ class Recipe:
     """How a network is trained."""
 
     epochs: int
-    batch: int
-    accumulate: int
+    batch_size: int
+    grad_accum: int
     optimizer: Optimizer
     schedule: Schedule
     stopping: Stopping
     select: Select
     train_on: tuple[Literal["train", "val"], ...]
-    clip: float | None
-    ema: float | None
+    grad_clip_norm: float | None
+    ema_decay: float | None
     precision: Literal["float32", "bfloat16", "float16"]
     channels_last: bool
     compile: bool
@@ -176,7 +177,7 @@ class TrainingSettings:
     fold: int
     seed: int
     classes: tuple[str, ...]
-    multilabel: bool
+    task: Task
     images: Decoding
     recipe: Recipe
     sequence: Sequence | None
@@ -184,8 +185,8 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """The cached features of a frozen slice network: a plain draw, and ``draws`` augmented ones."""
+    """Cached features of a frozen slice network: of images as they are, and of augmented copies."""
 
-    draws: int
+    augmented_copies: int
     augment: Augment | None
     seed: int

@@ -51,7 +51,7 @@ class Stepper:
     def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
         self.network = network
         self.objective = objective
-        self.clip = recipe.clip
+        self.grad_clip_norm = recipe.grad_clip_norm
         self.parameters = [each for each in network.parameters() if each.requires_grad]
         self.device = self.parameters[0].device
         self.autocast = Autocast(self.device, recipe.precision)
@@ -76,7 +76,7 @@ class Stepper:
     def step(self, parts: Sequence[Part], weight: Tensor, rate: float, totals: Totals) -> Tensor:
         """Take one step on the sum over ``parts``, whose labels weigh ``weight`` in all.
 
-        Gives the loss of each label of the parts, [rows, outputs].
+        Gives the loss of each label of the parts, [rows, outputs], or of each case, [rows, 1].
         """
         self.guard.remember()
         self.optimizer.zero_grad()
@@ -98,7 +98,12 @@ class Stepper:
             loss = (elements * part.weights).sum()
             # The processes' gradients are averaged, and a sum is wanted.
             self.scaler.scale(loss / weight * distributed.WORLD).backward()
-        return elements.detach(), _sums(loss.detach(), logits.detach(), part)
+        return elements.detach(), self._sums(loss.detach(), logits.detach(), part)
+
+    def _sums(self, loss: Tensor, logits: Tensor, part: Part) -> Tensor:
+        """Loss, weight, right and known labels of a part."""
+        sums = [loss, part.weights.sum(), *self.objective.right(logits, part.targets)]
+        return torch.stack([each.double() for each in sums])
 
     def _waiting(self, is_last: bool) -> AbstractContextManager[None]:
         """Gradients of several processes are summed once, with the last part."""
@@ -111,8 +116,8 @@ class Stepper:
         of all processes."""
         self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
         norm = nn.utils.get_total_norm(self.optimizer.gradients)
-        if self.clip is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm)
+        if self.grad_clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip_norm, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
         found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
@@ -162,11 +167,3 @@ def _parallel(network: nn.Module, device: torch.device) -> nn.Module:
     share_batch_norm(network, device)
     devices = [device.index] if device.type == "cuda" else None
     return DistributedDataParallel(network, devices, broadcast_buffers=False)
-
-
-def _sums(loss: Tensor, logits: Tensor, part: Part) -> Tensor:
-    """Loss, weight, right and known labels of a part."""
-    known = ~part.targets.isnan()
-    right = known & ((logits > 0) == (part.targets > 0.5))
-    sums = [loss, part.weights.sum(), right.sum(), known.sum()]
-    return torch.stack([each.double() for each in sums])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from triage.errors import UserError
+from triage.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ class IndexSettings:
     group: str | None
     max_quarantined: float
     min_slices: int
+    task: Task = Task.BINARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def _learn(arguments: argparse.Namespace) -> None:
     settings = parse(PretextSettings, arguments.settings)
     device = prepare(arguments, trains=True)
     digest = run_digest(arguments.settings, arguments.code, [])
-    path = arguments.scratch / f"weights-{arguments.output.stem}-{digest}.state"
+    path = arguments.scratch / f"pretrain-{arguments.output.stem}-{digest}.state"
     keeper = Keeper(path, arguments.save_every)
     trainer = pretext.trainer(settings, device, keeper, TimeLimit.of_job(arguments.time_limit))
     weights = trainer.run().weights
@@ -77,7 +77,7 @@ def _from_file(settings: FileSettings) -> State:
 
 if __name__ == "__main__":
     options = command.parser(__doc__)
-    options.add_argument("--settings", required=True, help="a block of weights, as JSON")
+    options.add_argument("--settings", required=True, help="a block of `pretrained`, as JSON")
     options.add_argument("--output", type=Path, required=True)
     add_resume(options)
     add_device(options)
