@@ -485,7 +485,7 @@ def test_the_manifest_lists_every_patient(raw: Path) -> None:
     assert (first["label"], first["partition"], first["group"]) == ("normal", "train", "P00")
     assert (last["label"], last["partition"]) == ("", "test")
     sizes = [(raw / f"train/full/normal/P00/{name}.mha").stat().st_size for name in SEQUENCES]
-    assert first["size"] == sum(sizes)
+    assert first["size"] == str(sum(sizes))
     assert len({row["sha256"] for row in rows.values()}) == 8
 
 

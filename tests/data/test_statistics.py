@@ -126,6 +126,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
         "index.py": {
             "reader": "volumes",
             "classes": ["normal", "abnormal"],
+            "task": "binary",
             "group": None,
             "max_quarantined": 0.1,
             "min_slices": 4,

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from scans import SEQUENCES, Prepared, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import pictures, shards
+from triage.data.dealing import shard_of
 from triage.data.shards import ImagesSettings
 from triage.data.store import Images, Shard
 from triage.data.voxels import narrowest, range_of
@@ -60,12 +61,20 @@ def test_integers_take_half_the_room_of_floats(images: Images) -> None:
         assert shard.array.itemsize <= 2
 
 
-def test_shards_are_runs_of_the_sorted_cases(
+def test_each_case_lies_in_the_shard_that_its_name_says(
     cohort: tuple[Path, dict[str, np.ndarray], Prepared], images: Images
 ) -> None:
-    assert images.cases == sorted(cohort[1])
-    sizes = [len(shard.cases) for shard in images._shards]
-    assert max(sizes) - min(sizes) <= 1
+    assert sorted(images.cases) == sorted(cohort[1])
+    for number, shard in enumerate(images._shards):
+        assert list(shard.cases) == sorted(shard.cases)
+        assert {shard_of(case, len(images._shards)) for case in shard.cases} <= {number}
+
+
+def test_shards_are_about_even_and_another_case_moves_none() -> None:
+    names = [f"patient {i}" for i in range(10_000)]
+    sizes = np.bincount([shard_of(name, 16) for name in names])
+    assert sizes.min() > 500
+    assert sizes.max() < 750
 
 
 def test_each_case_has_the_fingerprint_of_its_middle_slice(images: Images) -> None:

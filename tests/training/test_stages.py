@@ -136,7 +136,7 @@ def test_fine_tuning_changes_both(stages):
 def test_features_are_those_of_the_frozen_network(stages):
     features = np.load(stages.root / "cnn" / "features.npy")
     assert features.dtype == np.float32
-    assert features.shape == (3, 16, SLICES, 16)
+    assert features.shape == (3, 12, SLICES, 16)
     names = [row["case"] for row in stages.rows("cnn", "features.csv")]
     assert names == sorted(names)
     checkpoint = Checkpoint.load(stages.checkpoint("cnn"))
