@@ -40,7 +40,7 @@ def settings(raw: Path) -> Any:
         network = {"architecture": "lesion_cnn", "options": {"size": 32}}
         study["training"] = {"recipe": recipe, "arms": {"small": {"model": network}}}
         content |= {"studies": {"pneumonia": study}, "phantoms": {}, "pretrained": {}}
-        content["defaults"]["evaluation"]["replicates"] = 50
+        content["defaults"]["evaluation"]["replicates"] = 100
 
     return change
 
@@ -107,7 +107,7 @@ def test_a_withdrawn_test_case_trains_nothing(project: Workflow) -> None:
 
 def test_an_added_test_case_trains_nothing(project: Workflow) -> None:
     before = (project.folder / CHECKPOINT).read_bytes()
-    write_picture(raw_of(project) / "chest_xray/test/NORMAL/person9_new.png", 9)
+    write_picture(raw_of(project) / "chest_xray/test/NORMAL/person777_new.png", 777)
     assert_only_test_part_followed(project, run(project), before)
 
 
@@ -136,6 +136,6 @@ def test_an_added_training_case_moves_no_other(project: Workflow) -> None:
         }
 
     before = folds()
-    write_picture(raw_of(project) / "chest_xray/train/NORMAL/person8_new.png", 8)
+    write_picture(raw_of(project) / "chest_xray/train/NORMAL/person778_new.png", 778)
     assert run(project).count("images") == 1
     assert before.items() < folds().items()
