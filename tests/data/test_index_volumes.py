@@ -663,7 +663,7 @@ def test_a_folder_of_dicom_counts_with_all_its_files(raw: Path) -> None:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
     first = make_index(raw).rows()[0]
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
     slice_ = raw / BAD_PATIENT / "T2/003.dcm"
     slice_.write_bytes(slice_.read_bytes() + b"\0\0")
     assert make_index(raw).rows()[0]["sha256"] != first["sha256"]
@@ -674,7 +674,7 @@ def test_a_header_and_its_raw_file_count_as_one(raw: Path) -> None:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
     write_patient(raw / BAD_PATIENT, 1, ".mhd")
     first = make_index(raw).rows()[0]
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
 
 
 def write_headers(
@@ -701,7 +701,7 @@ def test_a_raw_file_of_any_name_counts_with_its_header(
     made = make_index(raw)
     assert made.problems == []
     first = made.rows()[0]
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
     write_headers(raw.parent / "other", 2, extension, data)
     name = data.format("t2")
     shutil.copy(raw.parent / "other" / name, raw / BAD_PATIENT / name)
