@@ -10,10 +10,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from triage.data import index, inventory, shards
+from triage.data.image_store import Images
 from triage.data.index import Index
 from triage.data.readers import IndexSettings
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")
 SHAPE = (6, 20, 18)  # slices, height, width

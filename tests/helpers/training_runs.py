@@ -19,8 +19,8 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.settings import convert
 from triage.training.loop import Trained, Trainer
 from triage.training.samples import FeatureSamples

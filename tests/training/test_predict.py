@@ -18,10 +18,10 @@ from PIL import Image
 import scans
 from training_runs import ROOT, arguments, finish, recipe_block
 from triage.data import index, inventory, shards
+from triage.data.image_store import Images
 from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
 from triage.files import write_rows
 
 CLASSES = ("normal", "abnormal")
