@@ -40,7 +40,7 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
         raise Refusal(f"has {len(content)} bytes, must have at most {MAX_BYTES}")
     if _DEFLATED in content:  # it would be unpacked as a whole, to whatever size
         raise Refusal("is DICOM that is packed as a whole, which is not supported")
-    with _quiet("has a DICOM header that is damaged or cut short"):
+    with quiet("has a DICOM header that is damaged or cut short"):
         try:
             return dcmread(io.BytesIO(content), stop_before_pixels=header_only)
         except InvalidDicomError as error:
@@ -49,7 +49,7 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
 
 def value(data: Dataset, name: str, default: Any = None) -> Any:
     """What a header says under a name, or the default where that is missing or empty."""
-    with _quiet(f"has a DICOM header whose {name} can't be read"):
+    with quiet(f"has a DICOM header whose {name} can't be read"):
         found = data.get(name)
         return default if found is None or found == "" else found
 
@@ -59,7 +59,7 @@ def fractions(data: Dataset, name: str, count: int) -> np.ndarray | None:
     found = value(data, name)
     if found is None:
         return None
-    with _quiet(f"has a DICOM header whose {name} is no number"):
+    with quiet(f"has a DICOM header whose {name} is no number"):
         numbers = np.atleast_1d(np.array(found, dtype=np.float64))
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise Refusal(f"has a DICOM header whose {name} must be {count} number(s)")
@@ -80,7 +80,7 @@ def check_frame(data: Dataset) -> None:
 
 def pixels(data: Dataset) -> np.ndarray:
     """The pixels as stored, [rows, columns] or [rows, columns, colours]; YBR becomes RGB."""
-    with _quiet("has pixels that can't be decoded: damaged, cut short, or packed in a rare way"):
+    with quiet("has pixels that can't be decoded: damaged, cut short, or packed in a rare way"):
         _check_packed_size(data)
         found: np.ndarray = pixel_array(data, correct_unused_bits=True)
     return found
@@ -90,7 +90,7 @@ def rescaled(data: Dataset, stored: np.ndarray) -> np.ndarray:
     """What stored pixels mean: whole numbers where they are sure to be, or 64-bit fractions."""
     slope, intercept = (fractions(data, f"Rescale{name}", 1) for name in ("Slope", "Intercept"))
     if value(data, "ModalityLUTSequence"):
-        with _quiet("has a DICOM header whose table of values is damaged"):
+        with quiet("has a DICOM header whose table of values is damaged"):
             found: np.ndarray = apply_modality_lut(stored, data)
             return found
     factor = 1.0 if slope is None else float(slope[0])
@@ -135,7 +135,7 @@ def _size_of_jpeg(frame: bytes) -> tuple[int, int]:
 
 
 @contextmanager
-def _quiet(reason: str) -> Iterator[None]:
+def quiet(reason: str) -> Iterator[None]:
     """No warning quotes a header, and whatever a damaged file makes of a parser has one reason."""
     try:
         with warnings.catch_warnings():
