@@ -22,7 +22,7 @@ test-all: setup
 # Randomly damaged tables and images; what breaks a reader is kept in .fuzz/: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60
 fuzz: setup
-	PYTHONPATH=scripts $(BIN)/python tests/fuzzing.py --seconds $(FUZZ_SECONDS)
+	$(BIN)/python tests/helpers/fuzzing.py --seconds $(FUZZ_SECONDS)
 
 # All sections of benchmarks/RESULTS.md, or one: make bench BENCH=sequence
 bench: setup

@@ -27,8 +27,6 @@ RESULTS = HERE / "results"
 PAGE = HERE / "RESULTS.md"
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "snakemake", "dvc")
 
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
-
 
 @dataclass
 class Times:

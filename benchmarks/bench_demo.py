@@ -142,11 +142,9 @@ def _jobs(folder: Path, printed: str) -> Iterator[Job]:
 def _starts(folder: Path, warm: bool) -> dict[str, float]:
     """Seconds that each script takes to say how it is used."""
     program = f"""
-import sys
-sys.path[:0] = ["workflow", "scripts"]
-import os, time, json, statistics, subprocess
+import os, sys, time, json, statistics, subprocess
 from pathlib import Path
-from engines.warm_up import start
+from triage_workflow.engines.warm_up import start
 scripts = sorted(Path("scripts").glob("*.py"))
 if {warm}:
     start([each.name for each in scripts] * 4)

@@ -34,7 +34,7 @@ TARGETS = {"`snakemake -n`": 3, "`dvc status`": 5, "books after a run": 2}
 
 MAKE = """
 from pathlib import Path
-from engines.look import whole_workflow
+from triage_workflow.engines.look import whole_workflow
 from triage.data import inventory
 
 with whole_workflow() as view:
@@ -58,7 +58,7 @@ BOOKS = """
 import os
 import time
 from pathlib import Path
-from engines.look import whole_workflow
+from triage_workflow.engines.look import whole_workflow
 
 with whole_workflow() as view:
     job = next(job for job in view.dag.jobs if job.rule.name == "table")
@@ -74,8 +74,8 @@ with whole_workflow() as view:
 PLAIN = """
 import sys
 from snakemake.cli import main
-import engines.start
-engines.start.attach = lambda *arguments: None
+import triage_workflow.engines.start
+triage_workflow.engines.start.attach = lambda *arguments: None
 main(sys.argv[1:])
 """
 UNDER_OWN_RECORDS = (sys.executable, "-c", PLAIN, "--cores", "1", "--quiet", "all")

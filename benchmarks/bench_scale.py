@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from triage_workflow.params import Params
+from triage_workflow.steps import Steps
+
 import bench
-from params import Params
-from steps import Steps
 from triage.data import inventory
 from triage.files import read_rows, write_rows
 

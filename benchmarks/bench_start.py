@@ -14,9 +14,7 @@ TARGET = 0.5  # seconds, for a step that does not need torch
 WITH_TORCH = 3  # exit status
 PROBE = f"""
 import runpy, sys
-from pathlib import Path
 sys.argv = [sys.argv[1], "--help"]
-sys.path.insert(0, str(Path(sys.argv[0]).parent))
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:

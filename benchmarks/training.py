@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from triage_workflow.params import Params
+
 import bench
-from params import Params
 from triage.data.store import Images, Shard
 from triage.models import build
 from triage.settings import convert

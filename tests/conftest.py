@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Project:
     """A small workflow, made by Snakemake, committed and pushed; tests work on copies."""
     folder = tmp_path_factory.mktemp("made")
     project = Project(folder / "project", server)
-    shutil.copytree(Path(__file__).parent / "engines_project", project.folder)
+    shutil.copytree(Path(__file__).parent / "helpers" / "engines_project", project.folder)
     project.git("init", "--quiet", "--initial-branch", "main")
     project.succeed("dvc", "init", "--quiet")
     project.succeed("dvc", "remote", "add", "--default", "store", str(folder / "store"))

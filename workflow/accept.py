@@ -15,9 +15,10 @@ from pathlib import Path
 
 from snakemake.jobs import Job
 
-from engines import reasons
-from engines.look import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines import reasons
+from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 from triage.files import read_rows, write_rows

@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from engines.contents import Contents
-from engines.knowledge import STATE
-from engines.lock import LOCK, Lock, Origin, mend, sides
-from engines.stages import Stages
+from triage_workflow.engines.contents import Contents
+from triage_workflow.engines.knowledge import STATE
+from triage_workflow.engines.lock import LOCK, Lock, Origin, mend, sides
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 from triage.files import write_text

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engines.look import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 
 

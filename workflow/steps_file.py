@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from engines.graph import digests, write_digests
-from engines.look import whole_workflow
+from triage_workflow.engines.graph import digests, write_digests
+from triage_workflow.engines.look import whole_workflow
+
 from triage import command
 
 

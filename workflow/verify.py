@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from engines.lock import LOCK, Lock
-from params import Params
+from triage_workflow.engines.lock import LOCK, Lock
+from triage_workflow.params import Params
+
 from triage import command
 from triage.data import inventory
 from triage.data.store import Images

@@ -10,10 +10,11 @@ import argparse
 import os
 from collections.abc import Iterator
 
-from engines import reasons
-from engines.graph import changed_stages, digests
-from engines.look import View, whole_workflow
-from engines.stages import Stages
+from triage_workflow.engines import reasons
+from triage_workflow.engines.graph import changed_stages, digests
+from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.stages import Stages
+
 from triage import command
 from triage.errors import UserError
 

@@ -2,17 +2,16 @@ import os
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(workflow.basedir), str(Path(workflow.basedir).parent / "scripts")]
 # Jobs run under the same Python as the workflow, wherever its environment lies.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 # Threads that wait give way, so that jobs side by side do not slow each other down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from engines.pace import quicken
-from engines.start import read_params
-from engines.warm_up import warm_up
-from params.arms import STAGES
-from steps import Steps
+from triage_workflow.engines.pace import quicken
+from triage_workflow.engines.start import read_params
+from triage_workflow.engines.warm_up import warm_up
+from triage_workflow.params.arms import STAGES
+from triage_workflow.steps import Steps
 
 PARAMS = read_params(workflow)
 STEPS = Steps(PARAMS)

@@ -1,0 +1,290 @@
+"""A study's table from the files of its runs, through the scripts that write it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from test_evaluation_run import predictions
+from triage.errors import UserError
+from triage.evaluation.arms import measure_arms, read_runs, zero_rate
+from triage.evaluation.ensemble import average
+from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
+from triage.evaluation.published import beside_ours, read_published
+from triage.evaluation.table import COLUMNS, build_table, winner, winner_record
+from triage.files import write_json, write_table
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = EvaluationSettings(replicates=300)
+ARMS = {"weak": 0.4, "strong": 1.0}
+CASES = [f"c{i:03d}" for i in range(160)]
+PUBLISHED = pd.DataFrame(
+    [
+        ["toy", "weak", "accuracy", "test", 0.7, np.nan, "theirs", "a report", ""],
+        ["toy", "weak", "f1", "val", 0.6, np.nan, "theirs", "a report", ""],
+        ["toy", "elsewhere", "roc_auc", "test", 0.9, 0.01, "theirs", "a paper", "ten seeds"],
+        ["other", "strong", "roc_auc", "test", 0.8, np.nan, "theirs", "a report", ""],
+    ],
+    columns=["study", "arm", "metric", "split", "value", "sd", "data", "source", "note"],
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two arms on two folds, whose test parts differ, with two seeds each."""
+    root = tmp_path_factory.mktemp("toy")
+    for fold in (0, 1):
+        split = split_of(fold)
+        write_table(split, root / f"split/fold{fold}.csv")
+        for number, (arm, strength) in enumerate(ARMS.items()):
+            for seed in (1, 2):
+                key = 100 * fold + 10 * seed + number
+                parts = {
+                    part: labelled(split[split["partition"] == part], key, strength)
+                    for part in ("val", "test")
+                }
+                run = f"{arm}/fold{fold}-seed{seed}"
+                for part, table in parts.items():
+                    write_table(table, root / "predictions" / run / f"{part}.csv")
+                content = evaluate_run(parts["val"], parts["test"], split, SETTINGS)
+                write_json(content, root / "metrics" / f"{run}.json")
+    return root
+
+
+def split_of(fold: int) -> pd.DataFrame:
+    parts = np.roll(["train"] * 60 + ["val"] * 50 + ["test"] * 50, 50 * fold)
+    label = ["abnormal" if i % 5 < 2 else "normal" for i in range(len(CASES))]
+    columns = {"case": CASES, "group": CASES, "label": label, "fold": 0, "partition": parts}
+    return pd.DataFrame(columns)
+
+
+def labelled(split: pd.DataFrame, seed: int, strength: float) -> pd.DataFrame:
+    """Predictions whose labels are those of the split, whatever the seed."""
+    drawn = predictions(split["case"].tolist(), seed)
+    truth = (split["label"] == "abnormal").to_numpy(dtype=int)
+    logit = np.random.default_rng(seed).normal(strength * (2 * truth - 1), 1)
+    return drawn.assign(label=truth, logit=logit, probability=1 / (1 + np.exp(-logit)))
+
+
+def files_of(tree: Path) -> tuple[list[Path], list[Path]]:
+    metrics = sorted((tree / "metrics").glob("*/*.json"), reverse=True)
+    return metrics, [tree / "predictions" / path.parent.name / path.stem for path in metrics]
+
+
+def runs_of(tree: Path) -> tuple[str, list]:
+    return read_runs(*files_of(tree), pd.concat([split_of(0), split_of(1)]).drop_duplicates("case"))
+
+
+def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
+    partition, runs = runs_of(tree)
+    origins = {"strong": {"initialisation": "pretext", "search": ""}}
+    table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS, data="phantom", arms=origins)
+    assert partition == "test"
+    assert list(table.columns) == COLUMNS
+    assert table["arm"].tolist() == ["zero_rate", "weak", "strong", "elsewhere"]
+    strong = table.set_index("arm").loc["strong"]
+    assert (strong["runs"], strong["folds"], strong["seeds"], strong["cases"]) == (4, 2, 2, 100)
+    assert (strong["winner"], strong["data"]) == (1, "phantom")
+    assert strong["initialisation"] == "pretext"
+    aucs = {
+        (run.fold, run.seed): run.value("test", "roc_auc") for run in runs if run.arm == "strong"
+    }
+    assert strong["roc_auc"] == pytest.approx(np.mean(list(aucs.values())))
+    assert strong["roc_auc_low"] < strong["roc_auc"] < strong["roc_auc_high"]
+    folds = [np.mean([aucs[fold, seed] for seed in (1, 2)]) for fold in (0, 1)]
+    assert strong["roc_auc_sd_folds"] == pytest.approx(np.std(folds, ddof=1))
+    assert strong["roc_auc_sd_seeds"] > 0
+    weak = table.set_index("arm").loc["weak"]
+    assert weak["roc_auc_difference"] == pytest.approx(weak["roc_auc"] - strong["roc_auc"])
+    assert weak["roc_auc_p_holm"] < 0.05
+    assert {each.reference for each in comparisons} == {"strong"}
+
+
+def test_a_mean_over_runs_has_no_precision_where_a_run_calls_nothing(tree: Path):
+    runs = runs_of(tree)[1]
+    silent = next(run for run in runs if run.arm == "weak")
+    assert silent.sample is not None
+    low = np.full_like(silent.sample.probabilities, 1e-9)
+    quiet = dataclasses.replace(silent.sample, probabilities=low)
+    changed = [dataclasses.replace(run, sample=quiet) if run is silent else run for run in runs]
+    table, comparisons = build_table("toy", changed, PUBLISHED, SETTINGS)
+    weak = table.set_index("arm").loc["weak"]
+    assert np.isnan(weak["precision"])
+    assert weak["recall"] > 0
+    (compared,) = [each for each in comparisons if each.metric == "precision"]
+    assert np.isnan(compared.p)
+    assert compared.reason == "undefined for one of the arms"
+
+
+def test_zero_rate_row_comes_first_and_has_no_spread_of_seeds(tree: Path):
+    zero = build_table("toy", runs_of(tree)[1], PUBLISHED, SETTINGS)[0].iloc[0]
+    assert (zero["arm"], zero["roc_auc"], zero["accuracy"]) == (
+        "zero_rate",
+        0.5,
+        pytest.approx(0.6),
+    )
+    assert np.isnan(zero["roc_auc_sd_seeds"])
+    assert zero["roc_auc_low"] == zero["roc_auc_high"] == 0.5  # whatever the cases
+
+
+def test_published_values_stand_beside_ours_of_the_same_metric_and_part(tree: Path):
+    _, runs = runs_of(tree)
+    table = build_table("toy", runs, PUBLISHED, SETTINGS, data="phantom")[0].set_index("arm")
+    weak = table.loc["weak"]
+    assert (weak["published_metric"], weak["published_value"]) == ("accuracy", 0.7)
+    assert (weak["data"], weak["published_data"]) == ("phantom", "theirs")
+    mine = [run.value("test", "accuracy", "half") for run in runs if run.arm == "weak"]
+    assert weak["ours_value"] == pytest.approx(np.mean(mine))
+    assert pd.isna(table.loc["strong", "published_value"])
+    elsewhere = table.loc["elsewhere"]
+    assert (elsewhere["runs"], elsewhere["published_value"]) == (0, 0.9)
+    assert pd.isna(elsewhere["roc_auc"])
+    beside = beside_ours(PUBLISHED, "toy", runs)
+    assert beside["arm"].tolist() == ["weak", "weak", "elsewhere"]
+    assert np.isnan(beside["ours"]).tolist() == [False, False, True]
+
+
+def test_winner_is_chosen_on_validation_only(tree: Path):
+    _, runs = runs_of(tree)
+    assert winner(runs) == "strong"
+    for run in runs:
+        page = run.metrics["partitions"]["test"]["metrics"]["roc_auc"]
+        page["value"] = 1.0 if run.arm == "weak" else 0.0
+    assert winner(runs) == "strong"
+    for run in runs:
+        run.metrics["partitions"]["val"] = None
+    assert winner_record(runs)["arm"] is None
+    table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS)
+    assert table["winner"].sum() == 0
+    assert comparisons == []
+
+
+def test_folds_are_pooled_into_a_narrower_interval_than_each_has(tree: Path):
+    _, runs = runs_of(tree)
+    both = (
+        measure_arms([run for run in runs if run.seed == 1], SETTINGS)[0]
+        .means["roc_auc"]
+        .replicates
+    )
+    for fold in (0, 1):
+        one = [run for run in runs if run.seed == 1 and run.fold == fold]
+        alone = measure_arms(one, SETTINGS)[0].means["roc_auc"].replicates
+        assert np.std(both) < 0.9 * np.std(alone)
+    assert len(zero_rate(runs, SETTINGS)[0].samples) == 2
+
+
+def test_runs_on_the_same_cases_are_drawn_together(tree: Path):
+    _, runs = runs_of(tree)
+    weak = next(run for run in runs if run.arm == "weak")
+    first, second = measure_arms([weak, replace(weak, arm="twin")], SETTINGS)
+    drawn = [each.means["f1"].replicates for each in (first, second)]
+    assert np.array_equal(*drawn, equal_nan=True)
+
+
+def test_without_labelled_test_cases_validation_is_compared(tree: Path, tmp_path: Path):
+    metrics, folders = files_of(tree)
+    made = []
+    for folder in folders:
+        copy = tmp_path / folder.parent.name / folder.name
+        write_table(pd.read_csv(folder / "val.csv"), copy / "val.csv")
+        write_table(pd.read_csv(folder / "test.csv").assign(label=""), copy / "test.csv")
+        made.append(copy)
+    split = pd.concat([split_of(0), split_of(1)]).drop_duplicates("case")
+    partition, runs = read_runs(metrics, made, split)
+    assert partition == "val"
+    table, _ = build_table("toy", runs, PUBLISHED, SETTINGS, partition=partition)
+    assert set(table["partition"].dropna()) == {"val"}
+
+
+def test_metrics_and_predictions_of_different_runs_are_refused(tree: Path):
+    metrics, folders = files_of(tree)
+    with pytest.raises(UserError, match="not of the same run"):
+        read_runs(metrics, folders[::-1], split_of(0))
+
+
+def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
+    metrics, folders = files_of(tree)
+    write_table(PUBLISHED, tmp_path / "published.csv")
+    settings = json.dumps(asdict(SETTINGS))
+    splits = [tree / "split/fold0.csv", tree / "split/fold1.csv"]
+    fold = splits[int(folders[0].name[4])]
+    run_script(
+        "evaluate.py",
+        *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--split", fold),
+        *("--settings", settings, "--output", tmp_path / "run.json"),
+        *("--summary", tmp_path / "summary.json"),
+    )
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    test = json.loads(metrics[0].read_text())["partitions"]["test"]["metrics"]
+    assert summary["roc_auc"] == pytest.approx(test["roc_auc"]["value"], abs=1e-4)
+    assert 0 <= summary["val_roc_auc"] <= 1
+    assert (tmp_path / "run.json").read_bytes() == metrics[0].read_bytes()
+    outputs = {name: tmp_path / name for name in ("table", "comparison", "winner")}
+    run_script(
+        "table.py",
+        *("--study", "toy", "--metrics", *metrics, "--predictions", *folders),
+        *("--splits", *splits, "--published", tmp_path / "published.csv"),
+        *("--settings", settings, "--data", "phantom"),
+        *(part for name, path in outputs.items() for part in (f"--{name}", path)),
+    )
+    table = pd.read_csv(outputs["table"])
+    expected = build_table("toy", runs_of(tree)[1], PUBLISHED, SETTINGS, data="phantom")[0]
+    assert table["roc_auc_low"].to_numpy() == pytest.approx(expected["roc_auc_low"], nan_ok=True)
+    assert json.loads(outputs["winner"].read_text())["arm"] == "strong"
+    assert len(pd.read_csv(outputs["comparison"])) == 11
+    first, second = folders[0] / "val.csv", folders[1] / "val.csv"
+    run_script("ensemble.py", "--members", first, second, "--output", tmp_path / "val.csv")
+    assert len(pd.read_csv(tmp_path / "val.csv")) == len(pd.read_csv(first))
+
+
+def run_script(name: str, *arguments: object) -> None:
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / name, *map(str, arguments)], check=True, timeout=300
+    )
+
+
+def test_ensemble_is_the_mean_of_probabilities_with_its_logit():
+    first = predictions(CASES[:3], 1).assign(probability=[0.0, 0.2, 1.0], label=[0, 1, 1])
+    second = first.assign(probability=[0.0, 0.6, 1.0]).iloc[::-1]
+    mean = average({"a.csv": first, "b.csv": second})
+    assert mean["probability"].tolist() == pytest.approx([0, 0.4, 1])
+    assert mean["logit"][1] == pytest.approx(np.log(0.4 / 0.6))
+    assert np.isfinite(mean["logit"]).all()
+    nothing = average({"a.csv": first.head(0), "b.csv": first.head(0)})
+    assert list(nothing.columns) == list(first.columns)
+    assert nothing.empty
+
+
+def test_members_of_an_ensemble_must_agree():
+    first = predictions(CASES[:3], 1)
+    with pytest.raises(UserError, match=r"b\.csv: its column case is not that of a\.csv"):
+        average({"a.csv": first, "b.csv": predictions(CASES[1:4], 1)})
+    with pytest.raises(UserError, match="column label"):
+        average({"a.csv": first, "b.csv": first.assign(label=1 - first["label"])})
+
+
+def test_published_values_that_ship_can_be_read():
+    table = read_published(ROOT / "workflow" / "published.csv")
+    assert set(table["study"]) == {"braintriage", "xray_heads", "pneumonia", "mhist", "melanoma"}
+    assert table["value"].between(0, 1).all()
+    assert (table[["data", "source"]] != "").all().all()
+    assert not table.duplicated(["study", "arm", "metric", "split"]).any()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("value", "high"), ("metric", "auroc"), ("split", "holdout")]
+)
+def test_wrong_published_rows_are_refused(tmp_path: Path, column: str, value: str):
+    table = PUBLISHED.astype(object)
+    table.loc[1, column] = value
+    write_table(table, tmp_path / "published.csv")
+    with pytest.raises(UserError, match=r"published\.csv, line 3: " + column):
+        read_published(tmp_path / "published.csv")

@@ -1,0 +1,404 @@
+"""A small tree of data and results in the project's file formats, without any model behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
+from triage.files import read_rows, read_table, write_array, write_json, write_rows
+from triage.task import Task
+
+PROJECT = Path(__file__).parents[2]
+ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
+SEEDS = (1, 2)
+# Of volumes: the stage of each arm, the arm it goes on from, and its weights, all and trained.
+STAGES = {
+    "resnet18": ("training", None, 11_176_512, 11_176_512),
+    "lstm": ("sequence", "resnet18", 198_785, 198_785),
+    "finetuned": ("finetuning", "lstm", 11_375_297, 11_375_168),
+}
+ORIGINS = {arm: origin for arm, (_, origin, *_) in STAGES.items() if origin}
+EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png")
+EXPLORED_VOLUMES = ("patients.png", "spots.png")
+DRAWN = (
+    *("curves.svg", "roc.svg", "precision_recall.svg", "reliability.svg", "scores.svg"),
+    *("confusion.svg", "seeds.svg", "mistakes.png"),
+)
+DRAWN_PICTURES = ("votes.svg", "balancing.svg", "search.svg", "chain.svg")
+DRAWN_VOLUMES = ("slices.svg",)
+COMPARED = {
+    "chain": list(ARMS),
+    "searches": {"wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.lr": 0.1}}},
+    "balancing": {"lstm": {"method": "smote", "exclude_votes": [3, 4], "seed": 1}},
+}
+EVALUATION = EvaluationSettings(replicates=100)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What kind of study it is.
+
+    ``slices`` above 1 makes volumes of ``roles``; ``tested``: cases of a test part are labelled.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    roles: tuple[str, ...]
+    slices: int
+    task: Task = Task.BINARY
+    channels: int = 3
+    size: int = 64
+    tested: bool = True
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return self.task.outputs(self.classes)
+
+    @property
+    def pictures(self) -> list[str]:
+        more = self.slices > 1
+        explored = EXPLORED + EXPLORED_VOLUMES * more
+        drawn = DRAWN + (DRAWN_VOLUMES if more else DRAWN_PICTURES)
+        drawn += ("findings.svg",) * (self.task is Task.MULTILABEL)
+        return [*(f"explore/{name}" for name in explored), *(f"figures/{name}" for name in drawn)]
+
+
+BRAIN = Study("braintriage", ("normal", "abnormal"), ("T1", "T2", "T2-FLAIR"), 12)
+LESIONS = Study("melanoma", ("NV", "MEL"), ("image",), 1)
+CHEST = Study(
+    "xray_heads",
+    ("Effusion", "Mass", "No Finding"),
+    ("image",),
+    1,
+    task=Task.MULTILABEL,
+    channels=1,
+)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a study below ``root``."""
+
+    root: Path
+    study: Study
+    pseudonyms: bool = False
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data" / self.study.name
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results" / self.study.name
+
+    @property
+    def split(self) -> Path:
+        return self.data / "split" / "fold0.csv"
+
+    def images(self) -> dict[str, list[Path]]:
+        folder = self.data / "images"
+        return {"arrays": sorted(folder.glob("*.npy")), "tables": sorted(folder.glob("*.csv"))}
+
+    def runs(self, pattern: str) -> list[Path]:
+        return sorted(self.results.glob(pattern))
+
+
+def write_all(root: Path, *studies: Study, pseudonyms: bool = False) -> Path:
+    """Data, runs, pictures and the report; the path of the report."""
+    trees = [Tree(root, study, pseudonyms) for study in studies or (BRAIN,)]
+    for tree in trees:
+        write_data(tree)
+        write_runs(tree)
+        write_pictures(tree)
+    return write_report(trees)
+
+
+def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2) -> None:
+    """Manifest, quarantine, withdrawn, split and images."""
+    study, rng = tree.study, np.random.default_rng(1)
+    manifest, split, stacks = [], [], {}
+    for i in range(cases + unlabelled):
+        case = f"P{i:03d}"
+        part = ("val", "test", "train", "train")[i // 2 % 4]
+        known = i < cases and (study.tested or part != "test")
+        label = _label(study, i) if known else ""
+        stacks[case] = _image(study, rng, label)
+        part = part if label else "unlabelled"
+        same = {"case": case, "group": case, "label": label}
+        files = {role: f"{case}/{role}.mha" for role in study.roles}
+        source = {
+            "votes": "" if study.slices > 1 else i % 8,
+            "partition": "",
+            "files": json.dumps(files),
+            "size": 1000 + i,
+        }
+        person = {"sha256": f"{i:064x}", "age": round(rng.uniform(20, 80), 1), "sex": "MF"[i % 2]}
+        manifest.append(same | source | person)
+        split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
+    _write(manifest, tree.data / "manifest.csv")
+    _write(split, tree.split)
+    bad = {"file": "train/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
+    _write([bad], tree.data / "quarantine.csv")
+    gone = {"case": "P900", "date": "2024-05-01", "reason": "withdrew consent"}
+    _write([gone], tree.data / "withdrawn.csv")
+    seen = {"case": gone["case"], "partition": "train", "checkpoint": "weak/fold0/checkpoint.pt"}
+    _write([seen | {"md5": "0" * 32, "commit": "abc"}], tree.data / "consent.csv")
+    for shard in range(shards):
+        chosen = {case: stacks[case] for case in list(stacks)[shard::shards]}
+        write_shard(tree.data / "images" / f"shard-{shard}", chosen)
+
+
+def _label(study: Study, i: int) -> str:
+    if study.task is Task.MULTILABEL and i % 5 == 0:
+        return "|".join(study.classes[:2])
+    return study.classes[i % len(study.classes)]
+
+
+def _image(study: Study, rng: np.random.Generator, label: str) -> np.ndarray:
+    """Something like a head [slices, channels, size, size], with a bright spot if positive."""
+    y, x = np.mgrid[-1 : 1 : study.size * 1j, -1 : 1 : study.size * 1j]
+    z = np.linspace(-0.8, 0.8, study.slices)[:, None, None] if study.slices > 1 else 0 * x[None]
+    head = (x / 0.75) ** 2 + (y / 0.9) ** 2 + z**2 < 1
+    brain = (x / 0.6) ** 2 + (y / 0.75) ** 2 + z**2 / 0.8 < 1
+    tissue = 90 * head + 60 * brain + 20 * np.sin(9 * x + rng.uniform(0, 6)) * brain
+    stack = np.stack([tissue * (1 - 0.2 * c) for c in range(study.channels)], axis=1)
+    if label == study.classes[-1]:
+        cy, cx, cz = rng.uniform(-0.4, 0.4, 3)
+        spot = (x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < 0.02
+        stack += 80 * spot[:, None]
+    stack += np.abs(rng.normal(0, 8, stack.shape))
+    return np.clip(stack, 0, 255).astype(np.int16 if study.slices > 1 else np.uint8)
+
+
+def write_shard(target: Path, stacks: dict[str, np.ndarray]) -> None:
+    """An array of images and its table, beside each other."""
+    array = np.concatenate(list(stacks.values()))
+    rows: list[dict[str, object]] = []
+    for case, stack in stacks.items():
+        for index, image in enumerate(stack):
+            place = {"row": len(rows), "case": case, "index": index}
+            height, width = image.shape[1:]
+            check = {"fingerprint": "", "crc32": zlib.crc32(array[len(rows)])}
+            rows.append(place | {"height": height, "width": width} | check)
+    write_array(array, target.with_suffix(".npy"))
+    _write(rows, target.with_suffix(".csv"))
+
+
+def write_runs(tree: Tree) -> None:
+    """Histories, records, predictions and metrics of every arm and seed, and the table."""
+    for number, arm in enumerate(ARMS):
+        for seed in SEEDS:
+            rng = np.random.default_rng([number, seed])
+            _write_history(tree, f"{arm}/fold0-seed{seed}", rng)
+            _write_record(tree, f"{arm}/fold0-seed{seed}")
+            _write_predictions(tree, arm, f"{arm}/fold0-seed{seed}", rng)
+            _write_metrics(tree, f"{arm}/fold0-seed{seed}")
+    write_study_table(tree)
+    write_card(tree)
+
+
+def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
+    rows = []
+    for epoch in range(1, 9):
+        learnt, held = np.exp(-0.2 * epoch), np.exp(-0.1 * epoch)
+        training = {"loss": 0.7 * learnt + rng.normal(0, 0.01), "accuracy": 1 - 0.5 * learnt}
+        noise = rng.normal(0, 0.02, 2)
+        val = {"val_loss": 0.7 * held + noise[0], "val_accuracy": 1 - 0.5 * held + noise[1]}
+        rows.append({"epoch": epoch, "lr": 1e-4} | training | val)
+    _write(rows, tree.results / "training" / run / "history.csv")
+
+
+def _write_record(tree: Tree, run: str) -> None:
+    arm, volumes = run.split("/")[0], tree.study.slices > 1
+    stage, _, weights, trained = STAGES[arm if volumes else "resnet18"]
+    demo = PROJECT / "presets" / "demo.yaml"
+    recipe = yaml.safe_load(demo.read_text(encoding="utf-8"))["recipe"]
+    record = {
+        "settings": {
+            "arm": arm,
+            "images": {
+                "reader": "volumes" if volumes else "folders",
+                "mode": "volume" if volumes else "rgb",
+                "size": None,
+            },
+            "recipe": recipe,
+            "sequence": {"frozen": True} if stage == "sequence" else None,
+            "stage": stage,
+        },
+        "code": "0123456789abcdef",
+        "git_commit": "0" * 40,
+        "versions": {"python": "3.11", "torch": "2.12"},
+        "data": {"manifest": "a" * 64, "tables": ["b" * 64]},
+        "seconds": 12.5,
+        "device": "x86_64 processor, 2 cores",
+        "parameters": weights,
+        "trained_parameters": trained,
+        "cases": {"train": 24, "val": 12},
+    }
+    write_json(record, tree.results / "training" / run / "record.json")
+
+
+def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator) -> None:
+    folder, study = tree.results / "predictions" / run, tree.study
+    slices = []
+    for part in ("val", "test", "unlabelled"):
+        rows = []
+        for case in read_rows(tree.split):
+            if case["partition"] != part:
+                continue
+            for name in study.outputs:
+                truth = int(name in case["label"].split("|"))
+                logit = rng.normal(ARMS[arm] * (2 * truth - 1), 1)
+                score = {"logit": logit, "probability": 1 / (1 + np.exp(-logit))}
+                same = {"case": case["case"], "class": name}
+                rows.append(same | {"label": "" if part == "unlabelled" else truth} | score)
+                for index in range(2, study.slices - 2):
+                    slices.append({"case": case["case"], "index": index, "class": name} | score)
+        _write(rows, folder / f"{part}.csv", ["case", "class", "label", "logit", "probability"])
+    columns = ["case", "index", "class", "logit", "probability"]
+    _write(slices if arm == "resnet18" else [], folder / "slices.csv", columns)
+
+
+def _write_metrics(tree: Tree, run: str) -> None:
+    folder = tree.results / "predictions" / run
+    val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
+    content = evaluate_run(val, test, read_table(tree.split), EVALUATION)
+    write_json(content, tree.results / "metrics" / f"{run}.json")
+
+
+def write_study_table(tree: Tree) -> None:
+    published = tree.root / "published.csv"
+    row = {"study": tree.study.name, "arm": "lstm", "metric": "accuracy", "split": "val"}
+    row |= {"value": "0.66", "sd": "", "data": "their own", "note": ""}
+    _write([row | {"source": "a report <em>, page 3"}], published)
+    run_script(
+        "table.py",
+        study=[tree.study.name],
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        splits=[tree.split],
+        published=[published],
+        settings=[json.dumps(asdict(EVALUATION))],
+        data=["phantoms"],
+        table=[tree.results / "table.csv"],
+        comparison=[tree.results / "comparison.csv"],
+        winner=[tree.results / "winner.json"],
+    )
+
+
+def write_pictures(tree: Tree) -> None:
+    settings = {"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms}
+    explored = [name for name in tree.study.pictures if name.startswith("explore")]
+    run_script(
+        "explore.py",
+        settings=[json.dumps(settings)],
+        manifest=[tree.data / "manifest.csv"],
+        split=[tree.split],
+        figures=[tree.results / name for name in explored],
+        **tree.images(),
+    )
+    write_figures(tree, [name for name in tree.study.pictures if name not in explored])
+
+
+def write_figures(tree: Tree, names: Sequence[str]) -> None:
+    settings = {
+        **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
+        **{"confidence": 0.95, "replicates": 100, "bins": 10, "task": tree.study.task},
+        "compared": COMPARED,
+    }
+    run_script(
+        "figures.py",
+        settings=[json.dumps(settings)],
+        histories=tree.runs("training/*/*/history.csv"),
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        slices=tree.runs("predictions/*/*/slices.csv"),
+        manifest=[tree.data / "manifest.csv"],
+        winner=[tree.results / "winner.json"],
+        splits=[tree.split],
+        figures=[tree.results / name for name in names],
+        **tree.images(),
+    )
+
+
+def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> None:
+    split = {"k": 4, "seed": 1, "validation": "fold", "test": "fold", "stratify": "label"}
+    settings = {
+        **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
+        **{"task": tree.study.task, "ensembles": ensembles or {}},
+        "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
+        "evaluation": asdict(EVALUATION),
+        "origins": ORIGINS if tree.study.slices > 1 else {},
+    }
+    words = PROJECT / "workflow" / "report"
+    run_script(
+        "card.py",
+        settings=[json.dumps(settings)],
+        winner=[tree.results / "winner.json"],
+        metrics=tree.runs("metrics/*/*.json"),
+        predictions=tree.runs("predictions/*/*"),
+        records=tree.runs("training/*/*/record.json"),
+        splits=[tree.split],
+        manifest=[tree.data / "manifest.csv"],
+        quarantine=[tree.data / "quarantine.csv"],
+        withdrawn=[tree.data / "withdrawn.csv"],
+        texts=[words / "studies.yaml"],
+        checklists=[words / "checklists.yaml"],
+        card=[tree.results / "card.md"],
+        checklist=[tree.results / "checklist.md"],
+        page=[tree.results / "card.json"],
+    )
+
+
+def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
+    words = PROJECT / "workflow" / "report"
+    studies = [
+        {
+            **{"name": tree.study.name, "classes": tree.study.classes, "phantom": phantom},
+            **{"confidence": 0.95, "pseudonyms": tree.pseudonyms},
+        }
+        for tree in trees
+    ]
+    page = trees[0].root / "results" / "report.html"
+    names = {Path(name).stem for tree in trees for name in tree.study.pictures}
+    run_script(
+        "report.py",
+        settings=[json.dumps({"studies": studies})],
+        manifests=[tree.data / "manifest.csv" for tree in trees],
+        quarantines=[tree.data / "quarantine.csv" for tree in trees],
+        withdrawn=[tree.data / "withdrawn.csv" for tree in trees],
+        consents=[tree.data / "consent.csv" for tree in trees],
+        splits=[tree.split for tree in trees],
+        tables=[tree.results / "table.csv" for tree in trees],
+        cards=[tree.results / "card.json" for tree in trees],
+        metrics=[path for tree in trees for path in tree.runs("metrics/*/*.json")],
+        records=[path for tree in trees for path in tree.runs("training/*/*/record.json")],
+        figures=[tree.results / name for tree in trees for name in tree.study.pictures],
+        captions=[words / f"{name}.rst" for name in sorted(names)],
+        texts=[words / "studies.yaml"],
+        template=[words / "report.html.jinja"],
+        output=[page],
+    )
+    return page
+
+
+def run_script(script: str, **options: Sequence[Any]) -> None:
+    """Run a script of the project. Fails with what it printed."""
+    arguments = [str(each) for key, values in options.items() for each in (f"--{key}", *values)]
+    command = [sys.executable, str(PROJECT / "scripts" / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _write(rows: list[dict[str, Any]], target: Path, columns: list[str] | None = None) -> None:
+    write_rows(rows, columns or list(rows[0]), target)

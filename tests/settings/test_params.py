@@ -1,0 +1,288 @@
+"""params.yaml: what is accepted, how arms inherit, and how mistakes are explained."""
+
+import contextlib
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triage_workflow.params import Params, canonical
+
+from triage.errors import UserError
+
+COMMITTED = yaml.safe_load(Path("params.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    """The committed settings with one key set."""
+    content = copy.deepcopy(COMMITTED)
+    *blocks, key = path.split(".")
+    block = content
+    for name in blocks:
+        block = block.setdefault(name, {})
+    block[key] = value
+    return content
+
+
+def test_the_presets_are_valid():
+    for path in Path("presets").glob("*.yaml"):
+        assert Params.read(path).studies
+
+
+def test_the_demo_preset_is_the_committed_file():
+    assert Path("presets/demo.yaml").read_text() == Path("params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("recipe.epoks", 3, ["recipe: unknown key epoks", "did you mean epochs?"]),
+        ("recipe.epochs", 0, ["recipe.epochs: 0 is not allowed", "at least 1"]),
+        ("recipe.epochs", 2.5, ["recipe.epochs: 2.5", "a whole number"]),
+        ("recipe.optimizer.lr", "fast", ["recipe.optimizer.lr: 'fast'", "a number above 0"]),
+        ("recipe.optimizer.name", "adamn", ["'adamn'", "one of adam, adamw, sgd"]),
+        ("studies.braintriage.folds", [9], ["folds: fold 9", "folds are 0 to 3"]),
+        ("studies.braintriage.index.group", "(", ["index.group: '('", "regex"]),
+        ("studies.braintriage.split.k", 2, ["split.k", "use at least 3"]),
+        ("studies.braintriage.submission.arm", "lsmt", ["submission.arm: 'lsmt'", "lstm"]),
+        (
+            "studies.braintriage.training.arms.resnet18.model.options",
+            {"hiden": [3]},
+            ["training.arms.resnet18.model.options: unknown key hiden", "did you mean hidden?"],
+        ),
+        (
+            "studies.braintriage.training.sequence.arms.lstm.from",
+            "resnet",
+            ["training.sequence.arms.lstm.from: 'resnet'", "one of resnet18"],
+        ),
+        (
+            "studies.braintriage.training.arms.resnet18.input",
+            {"slices": [4, 99]},
+            ["arms.resnet18.input.slices", "at least 16 slices"],
+        ),
+        (
+            "studies.braintriage.images.mode",
+            "grey",
+            ["braintriage.images.mode: grey does not fit index.reader: volumes", "-> volume"],
+        ),
+        (
+            "studies.mhist.images.mode",
+            "volume",
+            ["mhist.images.mode: volume does not fit index.reader: annotations", "one of grey"],
+        ),
+        ("studies.pneumonia.images.mode", "rgb", None),
+        ("studies.braintriage.raw", "data/braintriage/phantom/", None),
+        ("recipe.optimizer.lr", "1e-4", None),
+    ],
+)
+def test_values_are_checked(path, value, expected):
+    content = changed(path, value)
+    if expected is None:
+        assert Params(content)
+        return
+    with pytest.raises(UserError) as caught:
+        Params(content)
+    for text in expected:
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "block"),
+    [("phantoms", COMMITTED["phantoms"]["mhist"]), ("pretrained", COMMITTED["pretrained"])],
+)
+def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
+    content = copy.deepcopy(COMMITTED)
+    content["studies"] = {"pneumonia": content["studies"]["pneumonia"]}
+    content["phantoms"] = {"pneumonia": content["phantoms"]["pneumonia"]}
+    assert Params(content)
+    if kind == "phantoms":
+        content["phantoms"]["mhist"] = block
+    else:
+        content["pretrained"]["other"] = block["resnet18_pretext"]
+    name = "mhist" if kind == "phantoms" else "other"
+    with pytest.raises(UserError, match=rf"{kind}\.{name}: no .*\n.*take the block out"):
+        Params(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("model.options.size", 32, r"size is 32, its pictures have 64 pixels"),
+        ("input.crop", 200, r"200 pixels can't be cut from 64"),
+        ("input.slices", [0, 2], r"a picture has no slices"),
+        ("input", {"normalise": "fixed", "mean": [1.0] * 3, "std": [1.0] * 3}, "3 number"),
+        ("augment.blur", {"probability": 0.5, "kernel": [4, 3], "sigma": [1, 2]}, "no middle"),
+        ("augment.blur", {"probability": 0.5, "kernel": [3, 3], "sigma": [2, 1]}, "no range"),
+    ],
+)
+def test_pictures_fit_what_is_done_with_them(path, value, said):
+    arm = "studies.pneumonia.training.arms.cnn5"
+    with pytest.raises(UserError, match=said) as caught:
+        Params(changed(f"{arm}.{path}", value))
+    assert f"{arm}." in str(caught.value)
+
+
+def test_a_study_without_training_says_so_and_not_another():
+    content = copy.deepcopy(COMMITTED)
+    del content["studies"]["mhist"]["training"]
+    with pytest.raises(UserError, match=r"studies.mhist: missing key training"):
+        Params(content)
+
+
+@pytest.mark.parametrize("key", ["raw", "classes"])
+def test_defaults_have_nothing_that_is_each_studys_own(key):
+    content = copy.deepcopy(COMMITTED)
+    content["defaults"][key] = content["studies"]["mhist"][key]
+    with pytest.raises(UserError, match=f"defaults.{key}: is each study's own"):
+        Params(content)
+
+
+@pytest.mark.parametrize("value", [2.0, "1e0", True])
+def test_a_whole_number_is_written_as_one(value):
+    with pytest.raises(UserError, match=r"recipe.epochs: .* is not allowed\n.* a whole number"):
+        Params(changed("recipe.epochs", value))
+
+
+def test_options_of_an_architecture_that_is_named_elsewhere_are_allowed():
+    content = copy.deepcopy(COMMITTED)
+    recipe = content["studies"]["braintriage"]["training"].setdefault("recipe", {})
+    recipe.setdefault("model", {}).setdefault("options", {})["hidden"] = [64]
+    recipe["model"].pop("architecture", None)
+    assert Params(content).arms("braintriage")["resnet18"].recipe["model"]["options"]["hidden"]
+
+
+def test_a_key_that_stands_twice_is_refused_as_dvc_does(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text() + "\npretrained: {}\n")
+    with pytest.raises(UserError, match=r"stands twice in one block(.|\n)*line \d+"):
+        Params.read(path)
+
+
+def leaves(block: object, path: tuple = ()) -> list[tuple]:
+    if isinstance(block, dict):
+        return [leaf for key, each in block.items() for leaf in leaves(each, (*path, key))]
+    return [path]
+
+
+@pytest.mark.parametrize("path", leaves(COMMITTED["recipe"], ("recipe",)), ids=".".join)
+def test_no_key_of_the_recipe_may_be_missing(path):
+    content = copy.deepcopy(COMMITTED)
+    block = content
+    for name in path[:-1]:
+        block = block.setdefault(name, {})
+    del block[path[-1]]
+    with pytest.raises(UserError, match=f"missing key {path[-1]}"):
+        Params(content)
+
+
+def at(content, path):
+    """The block that holds the key at the end of ``path``."""
+    for name in path[:-1]:
+        content = content[name]
+    return content
+
+
+# A name that is the user's own can't be misspelt, and any text is a regular expression or a name.
+OWN = {"phantoms", "pretrained", "studies", "arms", "ensembles", "values"}
+ALL_KEYS = [
+    path for path in leaves(COMMITTED, ()) if not (OWN - {"pretrained"}).intersection(path[-2:-1])
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL_KEYS, ids=".".join)
+def test_no_key_may_be_misspelt(path):
+    content = copy.deepcopy(COMMITTED)
+    block = at(content, path)
+    block[f"{path[-1]}x"] = block.pop(path[-1])
+    with pytest.raises(UserError, match=f"unknown key {path[-1]}x|missing key {path[-1]}"):
+        Params(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL_KEYS, ids=".".join)
+@pytest.mark.parametrize("value", [{"a": {"b": 1}}, [[["x"]]], "a\nb", -1.5, float("nan")], ids=str)
+def test_no_key_takes_a_value_of_another_kind(path, value):
+    content = copy.deepcopy(COMMITTED)
+    block = at(content, path)
+    if isinstance(value, str) and (isinstance(block[path[-1]], str) or path[-1] == "group"):
+        return  # text is allowed; whether there is such a thing is seen later
+    block[path[-1]] = value
+    with pytest.raises(UserError) as caught:
+        Params(content)
+    assert "params.yaml: " in str(caught.value)
+
+
+def test_an_arm_extends_another_and_overrides_single_keys():
+    content = changed(
+        "studies.braintriage.training.arms.longer", {"extends": "resnet18", "epochs": 99}
+    )
+    arms = Params(content).arms("braintriage")
+    assert arms["longer"].recipe["epochs"] == 99
+    assert arms["longer"].recipe | {"epochs": 0} == arms["resnet18"].recipe | {"epochs": 0}
+
+
+def test_a_sequence_arm_sees_what_its_network_saw():
+    content = changed("studies.braintriage.training.arms.resnet18.input", {"slices": [5, 9]})
+    arms = Params(content).arms("braintriage")
+    assert arms["lstm"].recipe["input"]["slices"] == [5, 9]
+    assert arms["finetuned"].recipe["model"] == arms["resnet18"].recipe["model"]
+
+
+def test_a_search_is_an_arm_for_each_value():
+    values = {"optimizer.lr": [0.1, 0.01], "epochs": [1, 2]}
+    search = {"extends": "resnet18", "search": {"mode": "each", "values": values}}
+    arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
+    tuned = [name for name in arms if name.startswith("tuned")]
+    assert tuned == ["tuned_lr0_1", "tuned_lr0_01", "tuned_epochs1", "tuned_epochs2"]
+    assert arms["tuned_lr0_01"].recipe["optimizer"]["lr"] == 0.01
+    assert {arms[name].search for name in tuned} == {"tuned"}
+
+
+def test_a_grid_is_an_arm_for_each_combination():
+    values = {"optimizer.lr": [0.1, 0.01], "model.options.dropout": [0, 0.5]}
+    search = {"extends": "resnet18", "search": {"mode": "grid", "values": values}}
+    arms = Params(changed("studies.braintriage.training.arms.tuned", search)).arms("braintriage")
+    assert len([name for name in arms if name.startswith("tuned")]) == 4
+    assert arms["tuned_lr0_1_dropout0_5"].recipe["model"]["options"] == {
+        "hidden": [128],
+        "dropout": 0.5,
+    }
+
+
+def test_an_ensemble_has_the_seeds_that_its_members_share():
+    content = changed("studies.braintriage.ensembles", {"both": ["resnet18", "lstm"]})
+    content["studies"]["braintriage"]["training"]["arms"]["resnet18"]["seeds"] = [1, 2, 3]
+    runs = list(Params(content).runs("braintriage", "both"))
+    assert [(run.stage, run.seed) for run in runs] == [("ensemble", 1)]
+
+
+def test_arms_do_not_extend_in_circles():
+    content = changed("studies.braintriage.training.arms.resnet18.extends", "resnet18")
+    with pytest.raises(UserError, match="extends 'resnet18'"):
+        Params(content)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_canonical_json_ignores_the_order_of_keys(value):
+    def reversed_keys(each):
+        if isinstance(each, dict):
+            return {key: reversed_keys(each[key]) for key in reversed(list(each))}
+        return [reversed_keys(item) for item in each] if isinstance(each, list) else each
+
+    assert canonical(value) == canonical(reversed_keys(value))
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_nonsense_is_explained_not_crashed_on(value):
+    for path in ("recipe", "studies", "studies.braintriage", "phantoms.braintriage"):
+        with contextlib.suppress(UserError):
+            Params(changed(path, value))

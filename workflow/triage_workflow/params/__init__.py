@@ -1,0 +1,199 @@
+"""params.yaml: validated once, with every arm and run resolved."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from triage_workflow.params import checks, schema
+from triage_workflow.params.arms import Arm, location, merge, resolve_arms
+from triage_workflow.params.schema import Json
+
+from triage.errors import UserError
+
+# YAML 1.1 takes 1e-4 for text; people write it all the same.
+EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+# Where generated raw data lies; studies may share it.
+PHANTOM = re.compile(r"data/(?P<name>[^/]+)/phantom")
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training: an arm of a study, on one fold, from one seed."""
+
+    study: str
+    stage: str
+    arm: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"fold{self.fold}-seed{self.seed}"
+
+    def result(self, kind: str, suffix: str) -> str:
+        """The path of a result of this run; ``kind`` is the folder that holds it."""
+        return f"results/{self.study}/{kind}/{self.arm}/{self.name}{suffix}"
+
+    @property
+    def checkpoint(self) -> str:
+        return self.result("training", "/checkpoint.pt")
+
+
+class Params:
+    """The settings of all enabled studies, valid and resolved."""
+
+    def __init__(self, content: Json, source: str = "params.yaml") -> None:
+        content = _numbers(content)
+        schema.check(content, schema.schema(), source)
+        schema.check(content["recipe"], schema.complete("recipe"), source, "recipe")
+        for key in {"raw", "classes"} & content["defaults"].keys():
+            where = f"{source}: defaults.{key}"
+            raise UserError("is each study's own", where=where, remedy="set it in every study")
+        self.content = with_defaults(content)
+        self.source = source
+        for study in self.studies:
+            where = f"studies.{study}"
+            schema.check(self.study(study), schema.complete("study"), source, where)
+        for study in self.studies:
+            self._check_study(study)
+        self._check_used()
+
+    @classmethod
+    def read(cls, path: Path) -> Params:
+        """The settings in a file. Raises UserError naming key, value and what is allowed."""
+        try:
+            content = schema.load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError("is not there", where=path) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"is not valid YAML: {error}", where=path) from error
+        return cls(content, str(path))
+
+    @property
+    def studies(self) -> list[str]:
+        return list(self.content["studies"])
+
+    @property
+    def phantoms(self) -> list[str]:
+        return list(self.content["phantoms"])
+
+    def study(self, study: str) -> Json:
+        return self.content["studies"][study]
+
+    @property
+    def pretrained(self) -> list[str]:
+        return list(self.content["pretrained"])
+
+    def raw(self, study: str) -> str:
+        """The folder of a study's raw data."""
+        return str(self.study(study)["raw"]).rstrip("/")
+
+    def phantom(self, study: str) -> str | None:
+        """The phantom whose folder a study reads, or None where its raw data is real."""
+        found = PHANTOM.fullmatch(self.raw(study))
+        return found["name"] if found else None
+
+    def is_phantom(self, study: str) -> bool:
+        return self.phantom(study) is not None
+
+    def arms(self, study: str) -> dict[str, Arm]:
+        """The arms of a study by name, in the order of their stages."""
+        return self._arms[study]
+
+    @cached_property
+    def _arms(self) -> dict[str, dict[str, Arm]]:
+        return {study: resolve_arms(self.content, study, self.source) for study in self.studies}
+
+    def runs(self, study: str, arm: str | None = None) -> Iterator[Run]:
+        """All runs of a study, or of one of its arms."""
+        for each in self.arms(study).values():
+            if arm in (None, each.name):
+                for fold in self.study(study)["folds"]:
+                    for seed in each.seeds:
+                        yield Run(study, each.stage, each.name, fold, seed)
+
+    def trained_runs(self, study: str) -> Iterator[Run]:
+        """All runs of a study that train a network: not its ensembles."""
+        return (run for run in self.runs(study) if run.stage != "ensemble")
+
+    def run(self, study: str, arm: str, fold: int, seed: int) -> Run:
+        return Run(study, self.arms(study)[arm].stage, arm, int(fold), int(seed))
+
+    def parent(self, run: Run) -> Run:
+        """The run that this one starts from."""
+        parent = self.arms(run.study)[run.arm].parent
+        assert parent is not None, run
+        return self.run(run.study, parent, run.fold, run.seed)
+
+    def members(self, run: Run) -> list[Run]:
+        """The runs whose mean an ensemble's run is."""
+        members = self.arms(run.study)[run.arm].members
+        return [self.run(run.study, member, run.fold, run.seed) for member in members]
+
+    def _check_study(self, study: str) -> None:
+        where = f"studies.{study}"
+        block, arms = self.study(study), self.arms(study)
+        checks.check_study(block, arms, f"{self.source}: {where}")
+        for arm in arms.values():
+            if arm.stage != "ensemble":
+                path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
+                schema.check(arm.recipe, schema.complete("recipe"), self.source, path)
+                pretrained = self.content["pretrained"]
+                checks.check_arm(arm, block, pretrained, f"{self.source}: {path}")
+        phantom = self.phantom(study)
+        if phantom is not None and phantom not in self.phantoms:
+            raise UserError(
+                f"{self.raw(study)} holds generated data, but phantoms.{phantom} is not set",
+                where=f"{self.source}: {where}.raw",
+                remedy="point it at your folder of raw data, or take the phantom's block"
+                " from presets/demo.yaml",
+            )
+
+    def _check_used(self) -> None:
+        """DVC would make what a block describes, and Snakemake not what nobody needs."""
+        arms = [arm for study in self.studies for arm in self.arms(study).values()]
+        used = {
+            "phantoms": {self.phantom(study) for study in self.studies},
+            "pretrained": {arm.recipe["model"]["pretrained"] for arm in arms if arm.recipe},
+        }
+        by = {"phantoms": "no study reads it", "pretrained": "no arm starts from it"}
+        for kind, names in used.items():
+            for name in self.content[kind]:
+                if name not in names:
+                    raise UserError(
+                        by[kind],
+                        where=f"{self.source}: {kind}.{name}",
+                        remedy="take the block out, or make it a comment",
+                    )
+
+
+def canonical(settings: Any) -> str:
+    """JSON that is equal exactly when the settings are: sorted keys, no spaces."""
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def with_defaults(content: Json) -> Json:
+    """The settings with every study's block whole: the defaults, overridden by its own keys."""
+    studies = {
+        study: merge(content["defaults"], block) for study, block in content["studies"].items()
+    }
+    return {**content, "studies": studies}
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _numbers(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        return float(value)
+    return value

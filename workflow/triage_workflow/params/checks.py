@@ -1,0 +1,179 @@
+"""Settings that are right one by one, and wrong together."""
+
+from __future__ import annotations
+
+from triage_workflow.params.arms import Arm
+from triage_workflow.params.schema import Json
+
+from triage.errors import UserError
+from triage.models import LAYERS_OF
+from triage.task import Task
+
+CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
+
+
+def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
+    """Raise UserError naming the key of a study's block that does not fit the others."""
+    _check_folds(block, where)
+    _check_mode(block, where)
+    Task(block["task"]).check(block["classes"], f"{where}.classes")
+    if unknown := [name for name in block["chain"] if name not in arms]:
+        raise UserError(
+            f"{unknown[0]!r} is not an arm",
+            where=f"{where}.chain",
+            remedy=f"of {', '.join(arms)}",
+        )
+    chosen = block["submission"]["arm"]
+    if chosen != "best" and chosen not in arms:
+        raise UserError(
+            f"{chosen!r} is not an arm",
+            where=f"{where}.submission.arm",
+            remedy=f"best, or one of {', '.join(arms)}",
+        )
+
+
+def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
+    """Raise UserError naming the key of a resolved arm that does not fit the others."""
+    _check_selection(arm.recipe, block, where)
+    _check_loss(arm.recipe, Task(block["task"]), where)
+    _check_input(arm.recipe["input"], block, where)
+    _check_pictures(arm.recipe, block, where)
+    _check_blur(arm.recipe["augment"]["blur"], where)
+    _check_pretrained(arm.recipe["model"], pretrained, where)
+
+
+def _check_folds(block: Json, where: str) -> None:
+    split = block["split"]
+    for fold in block["folds"]:
+        if fold >= split["k"]:
+            raise UserError(
+                f"fold {fold} is not one of the {split['k']} folds",
+                where=f"{where}.folds",
+                remedy=f"folds are 0 to {split['k'] - 1}; see split.k",
+            )
+    if split["test"] == split["validation"] == "fold" and split["k"] < 3:
+        raise UserError(
+            "2 folds can't be training, validation and test",
+            where=f"{where}.split.k",
+            remedy="use at least 3, or take test or validation from the source",
+        )
+
+
+def _check_mode(block: Json, where: str) -> None:
+    reader, mode = block["index"]["reader"], block["images"]["mode"]
+    if (reader == "volumes") == (mode == "volume"):
+        return
+    # The sequences of a volume are no colours, and pictures differ in how many they have.
+    raise UserError(
+        f"{mode} does not fit index.reader: {reader}",
+        where=f"{where}.images.mode",
+        remedy="volume" if reader == "volumes" else "one of grey, rgb; volume is for volumes only",
+    )
+
+
+def _check_loss(recipe: Json, task: Task, where: str) -> None:
+    """Positives and negatives are of a class for itself."""
+    if task is Task.MULTICLASS and recipe["loss"]["positive_weights"] != "none":
+        raise UserError(
+            f"{recipe['loss']['positive_weights']} is for classes that don't exclude each other",
+            where=f"{where}.loss.positive_weights",
+            remedy="set it to none, and loss.class_weights to inverse",
+        )
+
+
+def _check_selection(recipe: Json, block: Json, where: str) -> None:
+    by = recipe["select"]["by"]
+    if by == "last":
+        return
+    if "val" in recipe["train_on"]:
+        raise UserError(
+            f"select.by is {by}, but validation cases are trained on",
+            where=where,
+            remedy="set select.by: last, or train_on: [train]",
+        )
+    if block["split"]["validation"] == "none":
+        raise UserError(
+            "split.validation is none, so no epoch can be chosen",
+            where=where,
+            remedy="set select.by: last",
+        )
+
+
+def _check_input(settings: Json, block: Json, where: str) -> None:
+    if settings["normalise"] == "fixed" and not (settings["mean"] and settings["std"]):
+        raise UserError(
+            "normalise is fixed, but mean or std is empty",
+            where=f"{where}.input",
+            remedy="give one number a channel for both, or set normalise: training",
+        )
+    channels = CHANNELS[block["images"]["mode"]]
+    for name in ("mean", "std") if settings["normalise"] == "fixed" else ():
+        if len(settings[name]) != channels:
+            raise UserError(
+                f"{len(settings[name])} number(s) for {channels} channel(s)",
+                where=f"{where}.input.{name}",
+                remedy="give one a channel; see images.mode",
+            )
+    slices, least = settings["slices"], block["index"]["min_slices"]
+    if slices is None:
+        return
+    if block["images"]["mode"] != "volume":
+        raise UserError(
+            "a picture has no slices", where=f"{where}.input.slices", remedy="set it to null"
+        )
+    first, end = slices if isinstance(slices, list) else (0, max(slices["only"]) + 1)
+    if end > least or first >= end:
+        raise UserError(
+            f"{slices} does not fit volumes of at least {least} slices (index.min_slices)",
+            where=f"{where}.input.slices",
+            remedy="[first, end) counts from 0, end not included",
+        )
+
+
+def _check_pictures(recipe: Json, block: Json, where: str) -> None:
+    """Pictures of one size are cut, then scaled, and have to fit networks of one size."""
+    whole, cut = block["images"]["size"], recipe["input"]["crop"]
+    if whole and cut and cut > whole:
+        raise UserError(
+            f"{cut} pixels can't be cut from {whole} (images.size)",
+            where=f"{where}.input.crop",
+            remedy=f"at most {whole}, or null",
+        )
+    shown, wanted = recipe["input"]["resize"] or cut or whole, recipe["model"]["options"]
+    if shown and wanted.get("size", shown) != shown:
+        raise UserError(
+            f"the network's size is {wanted['size']}, its pictures have {shown} pixels",
+            where=f"{where}.model.options.size",
+            remedy=f"set it to {shown}, or change images.size, input.crop or input.resize",
+        )
+
+
+def _check_blur(blur: Json | None, where: str) -> None:
+    if blur is None:
+        return
+    if not all(taps % 2 for taps in blur["kernel"]):
+        raise UserError(
+            f"{blur['kernel']} has no middle",
+            where=f"{where}.augment.blur.kernel",
+            remedy="two odd numbers of pixels",
+        )
+    if blur["sigma"][0] > blur["sigma"][1]:
+        raise UserError(
+            f"{blur['sigma']} is no range",
+            where=f"{where}.augment.blur.sigma",
+            remedy="from, then to",
+        )
+
+
+def _check_pretrained(model: Json, pretrained: Json, where: str) -> None:
+    name = model["pretrained"]
+    if name == "none":
+        return
+    architecture = LAYERS_OF.get(model["architecture"], model["architecture"])
+    fitting = [each for each, block in pretrained.items() if block["architecture"] == architecture]
+    if name not in fitting:
+        raise UserError(
+            f"{name!r} is not allowed",
+            where=f"{where}.model.pretrained",
+            remedy=f"none, or weights of {architecture}: {', '.join(fitting) or 'none'}",
+        )
