@@ -212,6 +212,6 @@ def _on_black(image: Image.Image) -> Image.Image:
         opacity = np.asarray(covered.getchannel("A"))
         if not opacity.any():
             raise Refusal(TRANSPARENT)
-        if not opacity.all():
+        if opacity.min() < 255:
             raise Refusal("is black all over once its transparent parts are black")
     return found
