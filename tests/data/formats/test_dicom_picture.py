@@ -113,7 +113,7 @@ def test_colours(tmp_path: Path, packed: bool, planar: int) -> None:
         BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=stored.tobytes(),
     )  # fmt: skip
     if packed:
-        data.compress(RLELossless, stored if planar == 0 else colours)
+        data.compress(RLELossless, colours, encoding_plugin="pydicom")
     data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     assert np.array_equal(pixels(tmp_path / "a.dcm"), colours.transpose(2, 0, 1))
 

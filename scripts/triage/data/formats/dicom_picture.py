@@ -22,7 +22,11 @@ _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 def read(content: bytes, window: Window) -> Samples:
     """The picture in a file. Raises Refusal, whose words have nothing of the header's texts."""
-    data = dicom.parse(content)
+    with dicom.quiet("is DICOM that is damaged"):
+        return _read(dicom.parse(content), window)
+
+
+def _read(data: Dataset, window: Window) -> Samples:
     dicom.check_frame(data)
     check_size(int(data.Columns), int(data.Rows))
     kind = dicom.value(data, "PhotometricInterpretation", "")
