@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from triage.data.patterns import Pattern
 from triage.errors import UserError
@@ -43,6 +43,22 @@ class IndexSettings:
     max_quarantined: float
     min_slices: int
     task: Task = Task.BINARY
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a reader decodes a case's files.
+
+    reference: the channel of a volume whose grid the others are brought to; None takes the last.
+    window: grey values of DICOM pictures by the window of their header (``voi``), if it has one,
+    or all of them (``full``).
+    """
+
+    reference: str | None = None
+    window: Literal["voi", "full"] = "voi"
+
+
+USUAL = Loading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,7 @@ class Reader(Protocol):
         Those that are not there count too; a damaged file has none.
         """
 
-    def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
+    def load(self, raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
         """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.
 
         Raises BadFile.
