@@ -14,12 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 from scans import SEQUENCES, Prepared, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import pictures, shards
-<<<<<<< HEAD:tests/data/test_store.py
 from triage.data.dealing import shard_of
-=======
 from triage.data.image_store import Images, Shard
-from triage.data.index import Index
->>>>>>> 68bb9fb:tests/data/test_image_store.py
 from triage.data.shards import ImagesSettings
 from triage.data.voxels import narrowest, range_of
 from triage.errors import UserError
