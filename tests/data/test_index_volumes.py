@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -395,7 +396,8 @@ def test_a_nifti_with_slope_and_intercept_comes_through(
     packed = extension.endswith(".gz")
     path.write_bytes(gzip.compress(content) if packed else content)
     found = volume_files.read(tmp_path, path.name)
-    np.testing.assert_array_equal(found.voxels, sitk.GetArrayFromImage(sitk.ReadImage(path)))
+    expected = np.asarray(nibabel.load(path).dataobj).T
+    np.testing.assert_array_equal(found.voxels, expected)
     np.testing.assert_allclose(found.voxels, voxels(3) * scale[0] + scale[1], rtol=1e-6)
     path.write_bytes(gzip.compress(content[:-2]) if packed else content[:-2])
     with pytest.raises(BadFile, match="is cut short: 4318 of 4320 bytes"):
@@ -419,14 +421,16 @@ def nifti(order: str, version: int) -> bytes:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_the_type_of_voxels_is_read_in_either_byte_order(tmp_path: Path, order: str) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_type_of_voxels_is_read_in_either_byte_order(
+    tmp_path: Path, order: str, version: int
+) -> None:
     path = tmp_path / "T2.nii"
-    path.write_bytes(nifti(order, 1))
+    path.write_bytes(nifti(order, version))
     assert np.array_equal(volume_files.read(tmp_path, path.name).voxels, voxels(3) * 2.0 + 1)
-    path.write_bytes(nifti(order, 1)[:-2])
+    path.write_bytes(nifti(order, version)[:-2])
     with pytest.raises(BadFile, match="is cut short: 4318 of 4320 bytes"):
         volume_files.read(tmp_path, path.name)
-    assert volume_files._nifti_layout(nifti(order, 2)) == (544, 2)  # SimpleITK knows NIfTI-1 only
 
 
 def volume_bytes(path: Path) -> bytes:
@@ -437,7 +441,7 @@ def volume_bytes(path: Path) -> bytes:
 def test_swapped_extensions_are_refused(tmp_path: Path) -> None:
     write_patient(tmp_path / "P", 1)
     shutil.copy(tmp_path / "P/T2.mha", tmp_path / "P/T2.nii")
-    assert "can't be decoded" in reason(tmp_path, FILES | {"T2": "P/T2.nii"})
+    assert "is no NIfTI file" in reason(tmp_path, FILES | {"T2": "P/T2.nii"})
     (tmp_path / "P/T2.mha").write_bytes(volume_bytes(tmp_path / "P/other.nii"))
     assert "is no MetaImage" in reason(tmp_path)
 

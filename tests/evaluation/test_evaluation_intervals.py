@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, norm
 from sklearn.metrics import average_precision_score
 
 from triage.evaluation import bootstrap
-from triage.evaluation.bootstrap import codes, group_counts
+from triage.evaluation.bootstrap import group_counts
 from triage.evaluation.choices import choices_of
 from triage.evaluation.evaluate import EvaluationSettings, summarise
-from triage.evaluation.intervals import estimate, spread
-from triage.evaluation.metrics import Probability, Ranking, columns, ones
+from triage.evaluation.intervals import Support, estimate, share_limits, spread
 from triage.evaluation.samples import Sample
 
 NAN = float("nan")
@@ -46,32 +46,40 @@ def test_draws_are_uniform():
     assert counts.var() == pytest.approx(1 - 1 / 20, abs=0.05)
 
 
+def page_of(
+    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """The metrics of a run whose threshold is 0.5, of probabilities that are logistic."""
+    ids = np.array([f"case {i:03d}" for i in range(len(labels))])
+    columns = (each[:, None] for each in (labels, scores, 1 / (1 + np.exp(-scores))))
+    sample = Sample(ids, ids if groups is None else groups, ("yes",), *columns)
+    choices = choices_of(None, pd.DataFrame({"partition": [], "label": []}), ("yes",), 0.9)
+    settings = EvaluationSettings(replicates=200, seed=seed)
+    return summarise(sample, choices, settings)["metrics"]
+
+
 def auc_interval(
-    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, rounds: int = 400, seed: int = 0
+    labels: np.ndarray, scores: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[float, float]:
-    group = codes(groups)
-    measure = Ranking(labels, scores).measure
-    replicates = np.concatenate(
-        [
-            measure(columns(counts, group))["roc_auc"]
-            for counts in group_counts(group.max() + 1, rounds, seed)
-        ]
-    )
-    value = measure(ones(len(labels)))["roc_auc"][0]
-    found = estimate("roc_auc", value, replicates, 0.95)
-    return found.low, found.high
+    found = page_of(labels, scores, groups, seed)["roc_auc"]
+    return found["low"], found["high"]
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says():
-    # Two normals one apart: the true AUC is Phi(1 / sqrt 2).
-    truth, hits, trials = 0.7602, 0, 200
+@pytest.mark.parametrize(("positives", "negatives"), [(50, 70), (20, 200), (20, 20)])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(positives: int, negatives: int):
+    """Of well separated classes: an AUC of 0.95, with a sensitivity and specificity of 0.878."""
+    apart, trials = np.sqrt(2) * norm.ppf(0.95), 100
+    truth = {"roc_auc": 0.95, "recall": norm.cdf(apart / 2), "specificity": norm.cdf(apart / 2)}
+    truth["balanced_accuracy"] = truth["recall"]
+    hits = dict.fromkeys(truth, 0)
     rng = np.random.default_rng(5)
     for trial in range(trials):
-        labels = (np.arange(120) < 50).astype(float)
-        scores = rng.normal(labels, 1)
-        low, high = auc_interval(labels, scores, np.arange(120).astype(str), seed=trial)
-        hits += low <= truth <= high
-    assert 0.90 <= hits / trials <= 0.99
+        labels = (np.arange(positives + negatives) < positives).astype(float)
+        scores = rng.normal(apart * (labels - 0.5), 1)
+        page = page_of(labels, scores, seed=trial)
+        for metric, value in truth.items():
+            hits[metric] += page[metric]["low"] <= value <= page[metric]["high"]
+    assert min(hits.values()) >= 0.9 * trials
 
 
 def test_groups_of_like_cases_widen_the_interval():
@@ -90,48 +98,65 @@ def test_interval_of_the_calibration_error_reaches_down_to_a_calibrated_model():
     rng = np.random.default_rng(7)
     reached = 0
     for seed in range(40):
-        probabilities = rng.random(300)
-        labels = (rng.random(300) < probabilities).astype(float)
-        measure = Probability(labels, probabilities, 10).measure
-        replicates = np.concatenate(
-            [measure(counts)["ece"] for counts in group_counts(300, 300, seed)]
-        )
-        value = measure(ones(300))["ece"][0]
-        found = estimate("ece", value, replicates, 0.95)
-        assert 0 <= found.low <= value <= found.high
-        reached += found.low < 0.01
-        assert np.quantile(replicates, 0.025) > 0.02  # where a percentile interval would start
-    assert reached > 20
+        logits = rng.normal(0, 1.5, 300)
+        labels = (rng.random(300) < 1 / (1 + np.exp(-logits))).astype(float)
+        found = page_of(labels, logits, seed=seed)["ece"]
+        assert 0 <= found["low"] <= found["value"] <= found["high"]
+        reached += found["low"] < 0.01
+    assert reached >= 36
 
 
 def test_undefined_resamples_are_counted():
-    found = estimate("recall", 0.5, np.array([0.4, NAN, 0.6, 0.5]), 0.95)
-    assert found.undefined == 1
-    assert 0.4 <= found.low < found.high <= 0.6
-    found = estimate("recall", 0.5, np.array([0.4, NAN, NAN, NAN]), 0.95)
-    assert found.as_json() == {
-        "value": 0.5,
-        "low": None,
-        "high": None,
-        "undefined": 3,
-        "reason": "no interval: undefined in 3 of 4 resamples",
-    }
+    found = estimate("recall", 0.5, np.array([0.4, NAN, 0.6, 0.5]), Support(9, 9), 0.95)
+    assert found.as_json()["undefined"] == 1
+    found = estimate("recall", 0.5, np.array([0.4, NAN, NAN, NAN]), Support(9, 9), 0.95)
+    assert found.as_json()["undefined"] == 3
+    assert found.low < 0.5 < found.high
 
 
 def test_undefined_value_keeps_its_reason():
-    found = estimate("recall", NAN, np.array([NAN, NAN]), 0.95, "no positive case")
+    found = estimate("recall", NAN, np.array([NAN, NAN]), Support(9, 9), 0.95, "no positive case")
     assert found.as_json()["value"] is None
     assert found.reason == "no positive case"
 
 
-def test_resamples_without_spread_give_no_interval():
-    found = estimate("roc_auc", 1.0, np.ones(50), 0.95)
-    assert np.isnan(found.low)
-    assert found.reason == "no interval: every resample has the same value"
+@given(st.integers(1, 500), st.data())
+def test_a_share_of_independent_cases_has_the_exact_interval(count: int, drawn: st.DataObject):
+    hits = drawn.draw(st.integers(0, count))
+    variance = hits / count * (1 - hits / count) / count * (count - 1) / count
+    low, high = share_limits(hits / count, variance, count, count, 0.95)
+    exact = binomtest(hits, count).proportion_ci(0.95)
+    assert (float(low), float(high)) == pytest.approx((exact.low, exact.high), abs=1e-6)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.25), st.integers(1, 1000), st.integers(1, 1000))
+def test_every_share_has_an_interval_that_holds_it(
+    value: float, variance: float, cases: int, groups: int
+):
+    low, high = share_limits(value, variance, cases, min(cases, groups), 0.95)
+    assert 0 <= low <= value <= high <= 1
+    assert high - low > 1e-4
+
+
+def test_a_ranking_without_a_mistake_is_not_sure():
+    labels = (np.arange(40) < 20).astype(float)
+    page = page_of(labels, 4 * labels - 2)
+    assert page["roc_auc"]["value"] == page["recall"]["value"] == page["roc_auc"]["high"] == 1
+    assert 0.85 < page["roc_auc"]["low"] < 0.95
+    assert page["recall"]["low"] == pytest.approx(binomtest(20, 20).proportion_ci(0.95).low)
+    for metric, each in page.items():
+        assert each["low"] < each["high"], metric
+
+
+def test_many_images_of_few_patients_count_as_patients():
+    labels = np.repeat([1.0, 0.0], 100)
+    patients = np.repeat(np.arange(10), 20).astype(str)
+    page = page_of(labels, 4 * labels - 2, patients)
+    assert page["recall"]["low"] == pytest.approx(binomtest(5, 5).proportion_ci(0.95).low)
 
 
 def test_intervals_of_a_mean_average_precision_over_rare_classes_cover_it():
-    """The percentile interval does in 1 of 10 studies: resampling adds to each class's value."""
+    """Where resampling adds to each class's value."""
     classes, cases, strength, covered = 12, 160, 1.0, 0
     names = tuple(f"finding {i}" for i in range(classes))
     true = _average_precision(strength, 0.05)

@@ -14,13 +14,28 @@ from triage.evaluation.metrics import (
     METRICS,
     OUTCOMES,
     Decision,
+    Probability,
     Ranking,
-    every_metric,
     ones,
     reason,
 )
 
 BINS = 10
+
+
+def every_metric(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    decided: np.ndarray,
+    counts: np.ndarray,
+    bins: int = BINS,
+) -> dict[str, np.ndarray]:
+    found = {
+        **Ranking(labels, probabilities).measure(counts),
+        **Decision(labels, decided).measure(counts),
+        **Probability(labels, probabilities, bins).measure(counts),
+    }
+    return {metric: found[metric] for metric in METRICS}
 
 
 def sample(seed: int, cases: int = 200, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
+from triage.evaluation.intervals import FIXED
 from triage.evaluation.subgroups import members
 from triage.files import read_rows
 from triage.report.checklist import AUTHOR, checklist
@@ -196,15 +197,13 @@ def test_what_is_not_known_of_a_value_stands_beside_it() -> None:
     value = {"value": 0.9, "low": 0.8, "high": 0.95, "reason": None}
     left_out = value | {"reason": "undefined for a, b"}
     many = {"reason": "over 2 of 15 classes: undefined for " + ", ".join("abcdefghijklm")}
-    single = {"value": 1.0, "low": None, "high": None}
+    fixed = {"value": 0.5, "low": 0.5, "high": 0.5, "reason": FIXED}
     assert in_words(value, 1) == "0.900 (0.800 to 0.950)"
     assert in_words(left_out, 15) == (
         "0.900 (0.800 to 0.950; over 13 of 15 classes: undefined for a and b)"
     )
     assert in_words(value | many, 15) == "0.900 (0.800 to 0.950; over 2 of 15 classes)"
-    assert in_words(single | {"reason": "no interval: one value"}, 1) == (
-        "1.000 (no interval: one value)"
-    )
+    assert in_words(fixed, 1) == "0.500 (the same for any cases)"
     assert in_words({"value": None, "reason": "undefined for a, b"}, 2) == (
         "undefined: in all 2 classes"
     )

@@ -113,7 +113,7 @@ def test_a_dash_is_explained(tmp_path: Path) -> None:
 
 def test_a_mean_over_some_classes_says_over_how_many(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", {"arm": "zero_rate", "cases": 10.0, "roc_auc": 0.5}, ARM)
-    some = measured("undefined for b, c; no interval: every resample has the same value")
+    some = measured("undefined for b, c")
     for those, notes in (
         ([some], ("over 2 of 4 classes",)),
         ([some, some], ("over 2 of 4 classes",)),

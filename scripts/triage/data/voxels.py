@@ -22,8 +22,14 @@ def range_of(array: np.ndarray) -> Range:
     """The range of an array; low and high are NaN where any value is."""
     if not array.size:
         return Range(0, 0, True)
-    whole = array.dtype.kind in "iub" or bool((array == np.rint(array)).all())
-    return Range(array.min().item(), array.max().item(), whole)
+    return Range(array.min().item(), array.max().item(), _is_whole(array))
+
+
+def _is_whole(array: np.ndarray) -> bool:
+    """Whether all values are whole numbers; plane by plane, to spare memory."""
+    return array.dtype.kind in "iub" or all(
+        bool((plane == np.rint(plane)).all()) for plane in np.atleast_1d(array)
+    )
 
 
 def narrowest(*ranges: Range) -> np.dtype:

@@ -9,24 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from triage.errors import UserError
-from triage.evaluation.bootstrap import codes, group_counts
 from triage.evaluation.choices import Choices
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.metrics import METRICS, UNCALLED, columns
-from triage.evaluation.samples import Floats, Sample, read_sample
-from triage.evaluation.scoring import (
-    ZERO_RATE,
-    Macro,
-    Values,
-    main_sections,
-    mean_of_defined,
-    point_values,
-    scopes_of,
-)
+from triage.evaluation.intervals import Estimate, mean
+from triage.evaluation.metrics import METRICS
+from triage.evaluation.samples import Sample, read_sample
+from triage.evaluation.scoring import ZERO_RATE, macro, main_sections, replicate, scopes_of
 from triage.files import read_json
 
 RUN = re.compile(r"fold(\d+)-seed(\d+)")
@@ -58,16 +50,14 @@ class Run:
 class Arm:
     """The metrics of an arm.
 
-    ``samples``: those of the runs. By metric: ``values`` of each run, by (fold, seed); their
-    ``means``, undefined where a run calls no case positive that should have a precision; and
-    ``replicates`` of the mean in each resample [rounds].
+    ``samples``: those of the runs. By metric: ``values`` of each run, by (fold, seed), and the
+    ``means`` over them, undefined where a run calls no case positive that should have a precision.
     """
 
     name: str
     samples: tuple[Sample, ...]
     values: dict[str, dict[tuple[int, int], float]]
-    means: dict[str, float]
-    replicates: dict[str, Floats]
+    means: dict[str, Estimate]
 
     @property
     def classes(self) -> int:
@@ -121,86 +111,53 @@ def zero_rate(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]:
     return _measure(list(folds.values()), dict.fromkeys(METRICS, ZERO_RATE), settings)
 
 
-class _Measured:
-    """A run, ready to be measured on resamples."""
-
-    def __init__(self, run: Run, sample: Sample, sections: dict[str, str], bins: int) -> None:
-        self.run, self.sample, self.sections = run, sample, sections
-        choices = Choices.from_json(run.metrics["choices"])
-        scopes = scopes_of(sample, choices, bins, tuple(dict.fromkeys(sections.values())))
-        self.scopes = scopes[: len(sample.classes)]
-        by_class = point_values(self.scopes)
-        self.macro = Macro(self.scopes, by_class)
-        self.points = {metric: float(value[0]) for metric, value in self._means(by_class).items()}
-        self.reasons = {metric: self._reason(metric) for metric in sections}
-
-    def values(self, weights: Floats) -> dict[str, Floats]:
-        """The metrics [rounds], of the class or the mean over classes, for [rounds, cases]."""
-        return self._means([scope.measure(columns(weights, scope.index)) for scope in self.scopes])
-
-    def _reason(self, metric: str) -> str | None:
-        """Why the run has no value of a metric, or None."""
-        reasons = self.macro.reasons[self.sections[metric], metric]
-        return UNCALLED if UNCALLED in reasons else None if None in reasons else reasons[0]
-
-    def _means(self, by_class: list[Values]) -> dict[str, Floats]:
-        found = self.macro.means(by_class)
-        return {metric: found[section, metric] for metric, section in self.sections.items()}
-
-
 def _measure(
     runs: Sequence[Run], sections: dict[str, str], settings: EvaluationSettings
 ) -> list[Arm]:
-    tests = [_Measured(run, run.sample, sections, settings.bins) for run in runs if run.sample]
-    names = list(dict.fromkeys(test.run.arm for test in tests))
-    drawn = _resample(names, tests, settings) if tests else {}
-    return [
-        _arm(name, [test for test in tests if test.run.arm == name], drawn[name]) for name in names
-    ]
-
-
-def _resample(
-    names: list[str], tests: list[_Measured], settings: EvaluationSettings
-) -> dict[str, dict[str, Floats]]:
-    """The mean over an arm's runs [rounds] of each metric, by arm and metric."""
-    groups = codes(np.concatenate([test.sample.groups for test in tests]))
-    own = np.split(groups, np.cumsum([len(test.sample.groups) for test in tests])[:-1])
-    blocks: dict[str, list[dict[str, Floats]]] = {name: [] for name in names}
-    width = max(len(each) for each in own)
-    with threadpool_limits(1, "blas"):
-        for counts in group_counts(
-            int(groups.max()) + 1, settings.replicates, settings.seed, width
-        ):
-            for name in names:
-                drawn = [
-                    (test, test.values(columns(counts, group)))
-                    for test, group in zip(tests, own, strict=True)
-                    if test.run.arm == name
-                ]
-                blocks[name].append(_means(*zip(*drawn, strict=True)))
-    return {
-        name: {metric: np.concatenate([block[metric] for block in each]) for metric in each[0]}
-        for name, each in blocks.items()
-    }
-
-
-def _arm(name: str, tests: list[_Measured], replicates: dict[str, Floats]) -> Arm:
-    values = {
-        metric: {(test.run.fold, test.run.seed): test.points[metric] for test in tests}
-        for metric in replicates
-    }
-    own = [{metric: np.array([value]) for metric, value in test.points.items()} for test in tests]
-    means = {metric: float(mean[0]) for metric, mean in _means(tests, own).items()}
-    return Arm(name, tuple(test.sample for test in tests), values, means, replicates)
-
-
-def _means(tests: Sequence[_Measured], values: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
-    """The mean over runs [rounds] of each metric."""
-    return {
-        metric: mean_of_defined(
-            [test.points[metric] for test in tests],
-            [each[metric] for each in values],
-            [test.reasons[metric] for test in tests],
+    measured = [(run, run.sample) for run in runs if run.sample]
+    names = np.unique([name for _, sample in measured for name in sample.groups])
+    arms = []
+    for name in dict.fromkeys(run.arm for run, _ in measured):
+        own = [(run, sample) for run, sample in measured if run.arm == name]
+        found = [_estimates(run, sample, names, sections, settings) for run, sample in own]
+        places = [(run.fold, run.seed) for run, _ in own]
+        by_metric = {
+            metric: {place: each[metric] for place, each in zip(places, found, strict=True)}
+            for metric in sections
+        }
+        arms.append(
+            Arm(
+                name,
+                tuple(sample for _, sample in own),
+                {
+                    metric: {place: each.value for place, each in runs_of.items()}
+                    for metric, runs_of in by_metric.items()
+                },
+                {
+                    metric: mean(metric, {str(place): each for place, each in runs_of.items()}, 1)
+                    for metric, runs_of in by_metric.items()
+                },
+            )
         )
-        for metric in values[0]
+    return arms
+
+
+def _estimates(
+    run: Run,
+    sample: Sample,
+    names: npt.NDArray[np.str_],
+    sections: dict[str, str],
+    settings: EvaluationSettings,
+) -> dict[str, Estimate]:
+    """The metrics of a run, of its class or the mean over classes, on resamples of all groups."""
+    choices = Choices.from_json(run.metrics["choices"])
+    groups = np.searchsorted(names, sample.groups)
+    wanted = tuple(dict.fromkeys(sections.values()))
+    scopes = scopes_of(sample, choices, settings.bins, wanted, groups)[: len(sample.classes)]
+    resamples = replicate(scopes, len(names), settings.replicates, settings.seed)
+    by_class = {
+        scope.name: scope.estimates(rounds, settings.confidence)
+        for scope, rounds in zip(scopes, resamples, strict=True)
     }
+    found = macro(by_class)
+    return {metric: found[section, metric] for metric, section in sections.items()}

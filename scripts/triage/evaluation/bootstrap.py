@@ -1,4 +1,4 @@
-"""Resamples of whole groups, as weights of cases.
+"""Resamples of whole groups, as counts of how often each is drawn.
 
 Cases of one patient (or lesion) are alike, so they are drawn together: a resample draws as many
 groups as there are, with replacement (Field and Welsh, JRSS B 69, 2007, p. 369: cluster bootstrap).

@@ -67,9 +67,9 @@ class Reliability:
         self.mean = _share(probabilities @ members, self.cases)
         self.columns = np.concatenate([members * labels[:, None], members], axis=1)
 
-    def measure(self, weights: Floats) -> dict[str, Floats]:
+    def measure(self, counts: Floats) -> dict[str, Floats]:
         """The share of positives [rounds] in each bin, by its number; NaN where it is empty."""
-        positives, cases = np.split((weights @ self.columns).T, 2)
+        positives, cases = np.split((counts @ self.columns).T, 2)
         return {str(number): each for number, each in enumerate(_share(positives, cases))}
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from triage.evaluation.arms import Arm
 from triage.evaluation.bootstrap import codes
-from triage.evaluation.intervals import LEAST_DEFINED, is_inflated, limits
+from triage.evaluation.intervals import SAME, combined
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import Floats, Sample
 
@@ -49,14 +49,16 @@ def delong(
     components are summed by group (Obuchowski, Biometrics 53, 1997, p. 567); with one case a group
     that is DeLong's. NaN where fewer than two groups have a positive, or a negative.
     """
+    from scipy.stats import rankdata  # takes longer to import than all else of this step
+
     group = codes(groups) if groups is not None else np.arange(len(labels))
     positive = labels == 1
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return np.full(len(scores), NAN), np.full((len(scores), len(scores)), NAN)
-    every = _ranks(scores)
-    above = (every[:, positive] - _ranks(scores[:, positive])) / n
-    below = 1 - (every[:, ~positive] - _ranks(scores[:, ~positive])) / m
+    every = rankdata(scores, axis=1)
+    above = (every[:, positive] - rankdata(scores[:, positive], axis=1)) / n
+    below = 1 - (every[:, ~positive] - rankdata(scores[:, ~positive], axis=1)) / m
     auc = above.mean(axis=1)
     x = _by_group(above - auc[:, None], group[positive], int(group.max()) + 1) / m
     y = _by_group(below - auc[:, None], group[~positive], int(group.max()) + 1) / n
@@ -66,12 +68,6 @@ def delong(
         + y @ y.T * _inflation(group[~positive])
         + (cross + cross.T) * _inflation(group)
     )
-
-
-def midranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[index]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -105,7 +101,8 @@ def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list
 
 
 def _compare(arm: Arm, base: Arm, metric: str, confidence: float) -> Comparison:
-    difference = arm.means[metric] - base.means[metric]
+    own, other = arm.means[metric], base.means[metric]
+    difference = own.value - other.value
     start = Comparison(base.name, arm.name, metric, "bootstrap", difference)
     if _cases(arm) != _cases(base):
         return replace(start, reason="the arms are not measured on the same cases")
@@ -113,11 +110,36 @@ def _compare(arm: Arm, base: Arm, metric: str, confidence: float) -> Comparison:
         return replace(start, reason="undefined for one of the arms")
     if metric == "roc_auc" and arm.classes == 1:
         return _delong_test(start, arm, base, confidence)
-    replicates = arm.replicates[metric] - base.replicates[metric]
-    return _bootstrap_test(start, replicates, confidence, is_inflated(metric, arm.classes))
+    _, low, high = combined((own, other), (1, -1), 0)
+    defined = own.replicates - other.replicates
+    defined = defined[~np.isnan(defined)]
+    # Resampling shifts some metrics, and not by as much in both: only their spread counts.
+    defined += difference - defined.mean() if len(defined) else 0
+    fewer = min((defined <= 0).sum(), (defined >= 0).sum())
+    p = min(1.0, 2 * (1 + int(fewer)) / (len(defined) + 1))
+    return replace(start, low=low, high=high, p=p)
 
 
 def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> Comparison:
+    variance = _delong_variance(arm, base)
+    found = replace(start, test="DeLong")
+    if variance > SAME:
+        error = math.sqrt(variance)
+        reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+        low, high = found.difference - reach, found.difference + reach
+        return replace(found, low=low, high=high, p=_two_sided(found.difference / error))
+    # Two rankings without a mistake, or with the same ones, have no variance though others would.
+    _, low, high = combined((arm.means["roc_auc"], base.means["roc_auc"]), (1, -1), 0)
+    why = "too few groups of a class for a variance"
+    if variance == variance:
+        why = "no variance: the interval is that of the arms' own"
+    nearest = min(found.difference - low, high - found.difference)
+    error = nearest / NormalDist().inv_cdf((1 + confidence) / 2)
+    p = _two_sided(found.difference / error) if error > 0 else float(found.difference == 0)
+    return replace(found, low=low, high=high, p=p, reason=why)
+
+
+def _delong_variance(arm: Arm, base: Arm) -> float:
     """Runs on the same cases are curves of one covariance; sets of cases are independent."""
     sets: dict[bytes, list[tuple[Sample, float]]] = {}
     for each, sign in ((arm, 1), (base, -1)):
@@ -131,43 +153,15 @@ def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> C
         _, covariance = delong(first.labels[known, 0], scores, first.groups[known])
         contrast = np.array([share for _, share in curves])
         variance += float(contrast @ covariance @ contrast)
-    return _normal_test(replace(start, test="DeLong"), variance, confidence)
+    return variance
 
 
-def _normal_test(start: Comparison, variance: float, confidence: float) -> Comparison:
-    if math.isnan(variance):
-        return replace(start, reason="too few groups of a class for a variance")
-    if variance < 1e-18:
-        if abs(start.difference) < 1e-12:
-            return replace(start, low=0.0, high=0.0, p=1.0, reason="the rankings are the same")
-        return replace(start, reason="no variance")
-    error = math.sqrt(variance)
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
-    p = math.erfc(abs(start.difference) / error / math.sqrt(2))
-    return replace(start, low=start.difference - reach, high=start.difference + reach, p=p)
-
-
-def _bootstrap_test(
-    start: Comparison, replicates: Floats, confidence: float, inflated: bool
-) -> Comparison:
-    defined = replicates[~np.isnan(replicates)]
-    if len(defined) < LEAST_DEFINED * len(replicates):
-        why = f"undefined in {len(replicates) - len(defined)} of {len(replicates)} resamples"
-        return replace(start, reason=why)
-    if inflated:  # not by as much in both: only their spread is to be trusted
-        defined = defined + start.difference - defined.mean()
-    low, high = limits(defined, confidence)
-    fewer = min((defined <= 0).sum(), (defined >= 0).sum())
-    p = min(1.0, 2 * (1 + int(fewer)) / (len(defined) + 1))
-    return replace(start, low=low, high=high, p=p)
+def _two_sided(deviations: float) -> float:
+    return math.erfc(abs(deviations) / math.sqrt(2))
 
 
 def _cases(arm: Arm) -> set[bytes]:
     return {sample.cases.tobytes() for sample in arm.samples}
-
-
-def _ranks(scores: Floats) -> Floats:
-    return np.stack([midranks(curve) for curve in scores])
 
 
 def _by_group(components: Floats, group: npt.NDArray[np.intp], groups: int) -> Floats:

@@ -6,7 +6,7 @@ the test part chooses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ import pandas as pd
 from triage.errors import UserError
 from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices, choices_of
-from triage.evaluation.intervals import estimate
 from triage.evaluation.metrics import (
     DECISION,
     METRICS,
@@ -30,18 +29,15 @@ from triage.evaluation.samples import Sample, sample_of
 from triage.evaluation.scoring import (
     CALIBRATED,
     RELIABILITY,
+    SCORES,
     ZERO_RATE,
-    Macro,
+    Estimates,
     Scope,
-    Values,
+    macro,
     main_sections,
-    point_values,
     replicate,
     scopes_of,
 )
-
-Reason = Callable[[str, str], str | None]
-Estimates = dict[tuple[str, str], dict[str, Any]]
 
 HEADLINE = (
     "roc_auc",
@@ -133,44 +129,23 @@ def headline(content: dict[str, Any]) -> dict[str, float]:
 def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:
     """All metrics of a sample as plain data: of its one class, or macro, micro and by class."""
     scopes = scopes_of(sample, choices, settings.bins)
-    values = point_values(scopes)
-    resamples = replicate(scopes, sample.groups, settings.replicates, settings.seed)
+    groups = len(np.unique(sample.groups))
+    resamples = replicate(scopes, groups, settings.replicates, settings.seed)
+    found = [
+        scope.estimates(rounds, settings.confidence)
+        for scope, rounds in zip(scopes, resamples, strict=True)
+    ]
     counts = {
         "cases": len(sample.cases),
         "unlabelled": int(np.isnan(sample.labels).all(axis=1).sum()),
-        "groups": len(np.unique(sample.groups)),
+        "groups": groups,
     }
-    pages = [
-        _page(scope, _estimates(value, rounds, scope.reason, settings), settings)
-        for scope, value, rounds in zip(scopes, values, resamples, strict=True)
-    ]
+    pages = [_page(*each, settings) for each in zip(scopes, found, strict=True)]
     if len(pages) == 1:
         return counts | pages[0]
-    macro = Macro(scopes[:-1], values[:-1])
-    means, drawn = macro.means(values[:-1]), macro.means(resamples[:-1])
-    averages = _estimates(means, drawn, macro.reason, settings, len(sample.classes))
+    averages = macro(dict(zip(sample.classes, found, strict=False)))
     by_class = dict(zip(sample.classes, pages, strict=False))
     return counts | _sections(averages, settings) | {"micro": pages[-1], "classes": by_class}
-
-
-def _estimates(
-    values: Values,
-    resamples: Values,
-    reason: Reason,
-    settings: EvaluationSettings,
-    classes: int = 1,
-) -> Estimates:
-    return {
-        (section, metric): estimate(
-            metric,
-            float(value[0]),
-            resamples[section, metric],
-            settings.confidence,
-            reason(section, metric),
-            classes,
-        ).as_json()
-        for (section, metric), value in values.items()
-    }
 
 
 def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
@@ -178,10 +153,10 @@ def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, A
     main = main_sections(settings.operating_point)
 
     def of(section: str, metrics: Sequence[str]) -> dict[str, Any]:
-        return {metric: estimates[section, metric] for metric in metrics}
+        return {metric: estimates[section, metric].as_json() for metric in metrics}
 
     return {
-        "metrics": {metric: estimates[section, metric] for metric, section in main.items()},
+        "metrics": {metric: estimates[key, metric].as_json() for metric, key in main.items()},
         "operating_points": {point: {"metrics": of(point, DECISION)} for point in POINTS},
         "calibrated": {"metrics": of(CALIBRATED, PROBABILITY)},
         "zero_rate": {"metrics": of(ZERO_RATE, METRICS)},
@@ -195,14 +170,14 @@ def _page(scope: Scope, estimates: Estimates, settings: EvaluationSettings) -> d
         counts = Decision(scope.labels, scope.decided[point]).confusion(ones(len(scope.labels)))
         matrix = dict(zip(OUTCOMES, map(int, counts[0]), strict=True))
         sections["operating_points"][point]["confusion"] = matrix
-    curve = Reliability(scope.labels, scope.probabilities, settings.bins)
+    curve = Reliability(scope.labels, scope.scores[SCORES], settings.bins)
     sections["reliability"] = [
         {
             "from": number / settings.bins,
             "to": (number + 1) / settings.bins,
             "cases": int(curve.cases[number]),
             "probability": float(curve.mean[number]) if curve.cases[number] else None,
-            "observed": estimates[RELIABILITY, str(number)],
+            "observed": estimates[RELIABILITY, str(number)].as_json(),
         }
         for number in range(settings.bins)
     ]

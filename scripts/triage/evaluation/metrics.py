@@ -1,18 +1,19 @@
-"""Metrics of one class for many weightings of the cases at once.
+"""Metrics of one class for many resamples of the cases at once.
 
-A measure is prepared once from labels and predictions, then asked with ``weights`` [rounds, cases]:
-row r says how often each case counts in round r (a bootstrap resample, or a single row of ones for
-the sample itself). It has one value a round. Weighting a case by k equals listing it k times.
+A measure is prepared once from labels and predictions, then asked with ``counts`` [rounds, cases]:
+row r says how often each case is drawn in round r (a bootstrap resample, or a single row of ones
+for the sample itself). It has one value a round. A count of k equals listing a case k times.
 A value that is undefined in a round is NaN, and ``reason`` says why; nothing undefined is ever 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from triage.evaluation.intervals import NOT_CALLED
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -21,15 +22,16 @@ RANKING = ("roc_auc", "average_precision")
 DECISION = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
 PROBABILITY = ("brier", "log_loss", "ece")
 METRICS = RANKING + DECISION + PROBABILITY
-UNCALLED = "no case is called positive"
+MOVED, ALONG = "ece_moved", "ece_along"  # what the limits of the calibration error need
+UNCALLED = f"{NOT_CALLED}positive"
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
 class Measure(Protocol):
-    """Metrics of one labelled sample under any weighting of its cases."""
+    """Metrics of one labelled sample in any resample of its cases."""
 
-    def measure(self, weights: Floats) -> dict[str, Floats]:
-        """The metrics [rounds] by name, for weights [rounds, cases]."""
+    def measure(self, counts: Floats) -> dict[str, Floats]:
+        """The metrics [rounds] by name, for counts [rounds, cases]."""
 
 
 class Ranking:
@@ -51,13 +53,13 @@ class Ranking:
         held, self.first = np.unique(np.cumsum(new)[self.positive] - 1, return_index=True)
         self.start, self.end = starts[held], starts[held + 1]
 
-    def measure(self, weights: Floats) -> dict[str, Floats]:
+    def measure(self, counts: Floats) -> dict[str, Floats]:
         """The metrics [rounds] by name."""
-        weights = columns(weights, self.order)
-        reached = np.zeros((len(weights), weights.shape[1] + 1))
-        np.cumsum(weights, axis=1, out=reached[:, 1:])
+        counts = columns(counts, self.order)
+        reached = np.zeros((len(counts), counts.shape[1] + 1))
+        np.cumsum(counts, axis=1, out=reached[:, 1:])
         before, marked = columns(reached, self.start), columns(reached, self.end)
-        hits = _sums(columns(weights, self.positive), self.first)
+        hits = _sums(columns(counts, self.positive), self.first)
         found = np.cumsum(hits, axis=1)
         positives = hits.sum(axis=1)
         negatives = reached[:, -1] - positives
@@ -82,13 +84,13 @@ class Decision:
         outcomes = (decided & actual, decided & ~actual, ~decided & actual, ~decided & ~actual)
         self.outcomes = np.stack(outcomes, axis=1).astype(float)
 
-    def confusion(self, weights: Floats) -> Floats:
+    def confusion(self, counts: Floats) -> Floats:
         """Counts [rounds, 4] in the order of OUTCOMES."""
-        return weights @ self.outcomes
+        return counts @ self.outcomes
 
-    def measure(self, weights: Floats) -> dict[str, Floats]:
+    def measure(self, counts: Floats) -> dict[str, Floats]:
         """The metrics [rounds] by name."""
-        tp, fp, fn, tn = self.confusion(weights).T
+        tp, fp, fn, tn = self.confusion(counts).T
         recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
         return {
             "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
@@ -112,27 +114,21 @@ class Probability:
         likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
         loss = -np.log(np.maximum(likelihood, np.finfo(np.float64).eps))
         gaps = in_bins(probabilities, bins) * error[:, None]
+        self.gaps = gaps.mean(axis=0)[:, None] if len(labels) else np.zeros((bins, 1))
         self.columns = np.column_stack([np.ones_like(error), error**2, loss, gaps])
 
-    def measure(self, weights: Floats) -> dict[str, Floats]:
+    def measure(self, counts: Floats) -> dict[str, Floats]:
         """The metrics [rounds] by name."""
-        total, brier, loss, *gaps = (weights @ self.columns).T
+        total, brier, loss, *sums = (counts @ self.columns).T
+        gaps = np.stack([_ratio(each, total) for each in sums])
+        moved = gaps - self.gaps
         return {
             "brier": _ratio(brier, total),
             "log_loss": _ratio(loss, total),
-            "ece": _ratio(np.abs(gaps).sum(axis=0), total),
+            "ece": np.abs(gaps).sum(axis=0),
+            MOVED: np.abs(moved).sum(axis=0),
+            ALONG: (moved * np.sign(self.gaps)).sum(axis=0),
         }
-
-
-class Undefined:
-    """Stands where ``metrics`` can't be measured: all NaN."""
-
-    def __init__(self, metrics: Sequence[str]) -> None:
-        self.metrics = metrics
-
-    def measure(self, weights: Floats) -> dict[str, Floats]:
-        """NaN [rounds] for each metric."""
-        return {metric: np.full(len(weights), np.nan) for metric in self.metrics}
 
 
 def columns(values: Floats, index: npt.NDArray[np.intp]) -> Floats:
@@ -147,19 +143,8 @@ def in_bins(probabilities: Floats, bins: int) -> Floats:
 
 
 def ones(cases: int) -> Floats:
-    """The weights [1, cases] of the sample as it is."""
+    """The counts [1, cases] of the sample as it is."""
     return np.ones((1, cases))
-
-
-def every_metric(
-    labels: Floats, probabilities: Floats, decided: Bools, weights: Floats, bins: int = 10
-) -> dict[str, Floats]:
-    """All of METRICS [rounds], by name."""
-    return {
-        **Ranking(labels, probabilities).measure(weights),
-        **Decision(labels, decided).measure(weights),
-        **Probability(labels, probabilities, bins).measure(weights),
-    }
 
 
 def reason(metric: str, labels: Floats, decided: Bools | None = None) -> str | None:

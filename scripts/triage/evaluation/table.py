@@ -13,7 +13,7 @@ from triage.errors import UserError
 from triage.evaluation.arms import Arm, Run, measure_arms, zero_rate
 from triage.evaluation.comparison import Comparison, compare_arms
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.intervals import estimate, mean_of, spread
+from triage.evaluation.intervals import mean_of, spread
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours
 
@@ -57,9 +57,9 @@ def build_table(
     beside = beside_ours(published, study, runs).drop_duplicates("arm")
     told = {row["arm"]: row for _, row in beside.iterrows()}
     ours = {"partition": partition, "data": data}
-    rows = [_zero_rate(arm, settings) | ours for arm in zero_rate(runs, settings)]
+    rows = [_zero_rate(arm) | ours for arm in zero_rate(runs, settings)]
     for name in _names(runs):
-        row = _row(name, runs, settings, measured.get(name)) | _difference(name, comparisons)
+        row = _row(name, runs, measured.get(name)) | _difference(name, comparisons)
         rows.append(
             row
             | (arms or {}).get(name, {})
@@ -103,7 +103,7 @@ def _validation(name: str, runs: Sequence[Run]) -> dict[tuple[int, int], float]:
     return {(run.fold, run.seed): run.value("val", "roc_auc") for run in runs if run.arm == name}
 
 
-def _row(name: str, runs: Sequence[Run], settings: EvaluationSettings, arm: Arm | None) -> Row:
+def _row(name: str, runs: Sequence[Run], arm: Arm | None) -> Row:
     members = [run for run in runs if run.arm == name]
     row: Row = {
         "arm": name,
@@ -112,25 +112,22 @@ def _row(name: str, runs: Sequence[Run], settings: EvaluationSettings, arm: Arm 
         "seeds": len({run.seed for run in members}),
         "val_roc_auc": mean_of(_validation(name, runs)),
     }
-    return row | (_measured(arm, settings) if arm else {})
+    return row | (_measured(arm) if arm else {})
 
 
-def _zero_rate(arm: Arm, settings: EvaluationSettings) -> Row:
+def _zero_rate(arm: Arm) -> Row:
     runs = {"runs": len(arm.samples), "folds": len(arm.samples)}
-    return {"arm": arm.name, "winner": 0} | runs | _measured(arm, settings)
+    return {"arm": arm.name, "winner": 0} | runs | _measured(arm)
 
 
-def _measured(arm: Arm, settings: EvaluationSettings) -> Row:
+def _measured(arm: Arm) -> Row:
     row: Row = {
         "cases": len(np.unique(np.concatenate([each.cases for each in arm.samples]))),
         "groups": len(np.unique(np.concatenate([each.groups for each in arm.samples]))),
     }
     for metric, values in arm.values.items():
         mean, found = arm.means[metric], spread(values)
-        interval = estimate(
-            metric, mean, arm.replicates[metric], settings.confidence, classes=arm.classes
-        )
-        parts = (mean, interval.low, interval.high, found.over_seeds, found.over_folds)
+        parts = (mean.value, mean.low, mean.high, found.over_seeds, found.over_folds)
         row |= {metric + part: value for part, value in zip(PARTS, parts, strict=True)}
     return row
 

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 
 from triage.evaluation import arms as evaluated
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.intervals import estimate
 from triage.figures import style
 from triage.figures.curves import History, read_history
 from triage.figures.decisions import LEAST_SPAN
@@ -89,8 +88,8 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
     figure.subplots_adjust(bottom=below / figure.get_figheight())
     places = np.arange(len(arms))
     for ax, (metric, title) in zip(axes, STEPS.items(), strict=True):
-        found = np.array([_estimate(arm, metric, settings.confidence) for arm in arms])
-        values, low, high = found.T
+        means = [arm.means[metric] for arm in arms]
+        values, low, high = np.array([(each.value, each.low, each.high) for each in means]).T
         edges = np.append(places - 0.5, len(arms) - 0.5)
         ax.stairs(values, edges, baseline=None, color=style.colour(0), linewidth=1.8)
         ax.errorbar(
@@ -143,10 +142,3 @@ def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]
         operating_point=results.runs[0].metrics["operating_point"],
     )
     return evaluated.measure_arms(results.runs, evaluation)
-
-
-def _estimate(arm: evaluated.Arm, metric: str, confidence: float) -> tuple[float, float, float]:
-    """The mean over the runs of a metric, and its interval over the cases."""
-    value, replicates = arm.means[metric], arm.replicates[metric]
-    found = estimate(metric, value, replicates, confidence, classes=arm.classes)
-    return value, found.low, found.high

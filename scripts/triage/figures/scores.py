@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triage.evaluation.intervals import SAME
 from triage.evaluation.metrics import in_bins
 from triage.evaluation.samples import Floats
-from triage.figures import bands, shares, style
+from triage.figures import bands, style
 from triage.figures.panels import Panel
 from triage.figures.runs import Arm
 from triage.figures.settings import FigureSettings
@@ -96,26 +95,15 @@ class Calibration:
 
 
 def calibration(panel: Panel, settings: FigureSettings) -> Calibration:
-    """The share of positives in bins of equal width.
-
-    Its interval is that of the bootstrap or, where resamples all agree (a single case does, with
-    itself), Wilson's for as many draws as there are groups.
-    """
+    """The share of positives in bins of equal width, with its interval."""
     arm, index, curve = panel.arm, panel.index, bands.reliability(settings.bins)
-    found = bands.band(arm, index, curve, settings.replicates, settings.confidence, settings.seed)
+    found = bands.band(arm, index, curve, settings, settings.bins)
     samples = [member.known(index) for member in arm.members]
     spread = np.concatenate([sample.probabilities[:, index] for sample in samples])
-    groups = np.concatenate([sample.groups for sample in samples])
     members = in_bins(spread, settings.bins)
     counts = members.sum(axis=0)
     filled = counts > 0
     share, low, high = (each[filled] for each in (found.middle, found.low, found.high))
-    drawn = [len(np.unique(groups[column > 0])) for column in members.T[filled]]
-    limits = shares.wilson(share, np.array(drawn, float), settings.confidence)
-    agree = ~(high - low > SAME)
-    low, high = (
-        np.where(agree, other, own) for own, other in zip((low, high), limits, strict=True)
-    )
     return Calibration(counts, (spread @ members)[filled] / counts[filled], share, low, high)
 
 
@@ -154,9 +142,11 @@ def _curves(
     arm, index = panel.arm, panel.index
     if chosen is not arm:
         _lines(ax, chosen, index, points, {"color": style.FAINT, "linewidth": 1.4})
-    found = bands.band(arm, index, curve, settings.replicates, settings.confidence, settings.seed)
+    found = bands.band(arm, index, curve, settings)
     hue = style.colour(0)
-    ax.fill_between(bands.GRID, found.low, found.high, color=hue, alpha=0.18, linewidth=0)
+    # At the last point of a ROC curve all is called positive, whatever the cases are.
+    grid, low, high = (each[:-1] for each in (bands.GRID, found.low, found.high))
+    ax.fill_between(grid, low, high, color=hue, alpha=0.18, linewidth=0)
     if len(arm.members) == 1:
         _lines(ax, arm, index, points, {"color": hue})
     else:
@@ -169,8 +159,8 @@ def _lines(ax: Axes, arm: Arm, index: int, points: Points, look: style.Look) -> 
     """One line a run through all its points, or as many of them as can be seen."""
     for member in arm.members:
         sample = member.known(index)
-        weights = np.ones((1, len(sample.cases)))
-        across, up = points(sample.labels[:, index], sample.probabilities[:, index], weights)
+        once = np.ones((1, len(sample.cases)))
+        across, up = points(sample.labels[:, index], sample.probabilities[:, index], once)
         kept = np.unique(np.linspace(0, len(across[0]) - 1, MOST_POINTS).round().astype(int))
         ax.plot(across[0][kept], up[0][kept], **look)
 

@@ -33,7 +33,7 @@ def votes(panel: Panel, manifest: Path, settings: FigureSettings) -> Figure:
     words = []
     for place, kind in enumerate(kinds):
         among = of_case == kind
-        share, low, high = shares.of_cases(sample, wrong & among, among, settings)
+        share, low, high = shares.share(sample, wrong, among, settings)
         ax.plot([place, place], [low, high], color=style.QUIET, linewidth=1.2)
         ax.plot(place, share, "o", color=style.colour(0), markersize=7)
         words.append(f"{kind}\n{among.sum()} cases")
@@ -57,7 +57,7 @@ def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
             among = sample.labels[:, panel.index] == truth
             if not among.any():
                 continue
-            share, low, high = shares.of_groups(sample, wrong & among, among, settings)
+            share, low, high = shares.share(sample, wrong, among, settings)
             ax.plot([low, high], [place, place], color=style.QUIET, linewidth=1.2)
             ax.plot(share, place, "o", color=style.colour(1 - truth))
             ax.text(1.04, place, f"{among.sum()}", va="center", fontsize=7, color=style.QUIET)

@@ -20,11 +20,9 @@ def in_words(estimate: Json, classes: int) -> str:
     reason = shortened(estimate["reason"] or "", classes)
     if estimate["value"] is None:
         return f"undefined: {reason}"
-    value = f"{estimate['value']:.3f}"
-    if estimate["low"] is None:
-        return f"{value} ({reason or 'no interval'})"
-    interval = f"{estimate['low']:.3f} to {estimate['high']:.3f}"
-    return f"{value} ({'; '.join(filter(None, (interval, reason)))})"
+    fixed = estimate["low"] == estimate["high"]
+    interval = "" if fixed else f"{estimate['low']:.3f} to {estimate['high']:.3f}"
+    return f"{estimate['value']:.3f} ({'; '.join(filter(None, (interval, reason)))})"
 
 
 def shortened(reason: str, classes: int) -> str:

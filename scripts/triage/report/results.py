@@ -30,8 +30,7 @@ UNMEASURED = "no case outside the training part is labelled"
 DASH = (
     f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
     "case is called positive, or none of one class (each run's metrics.json says why), and where "
-    "there is nothing to compare. A value has no interval where all resamples give the same one, "
-    "or too few give any."
+    "there is nothing to compare."
 )
 
 Row = Mapping[str, str]
@@ -156,7 +155,7 @@ def _metric(row: Row, metric: str, measured: Measured) -> Cell:
     notes = []
     low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
     if low is not None and high is not None:
-        notes.append(f"{low:.3f} to {high:.3f}")
+        notes.append("the same for any cases" if low == high else f"{low:.3f} to {high:.3f}")
     for kind in ("seeds", "folds"):
         deviation = _float(row[f"{metric}_sd_{kind}"])
         if deviation is not None:

@@ -227,11 +227,16 @@ def _turned(raw: Path, file: str) -> Volume:
     orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
     if orientation(volume.direction) == "LPS":
         return volume
-    return Volume.of(sitk.DICOMOrient(volume.image(), "LPS"))
+    turned = Volume.of(sitk.DICOMOrient(volume.image(), "LPS"))
+    return replace(turned, is_placed=volume.is_placed)
 
 
 def _on_grid(volume: Volume, reference: Volume, file: str) -> Volume:
     """``volume`` on the grid of ``reference``, interpolated where the grids differ."""
+    if volume.is_placed != reference.is_placed:
+        which = REFERENCE if volume.is_placed else "it"
+        reason = f"can't be laid on {REFERENCE}: {which} has no sform and no qform"
+        raise BadFile(file, reason)
     if _same_grid(volume, reference):
         return volume
     covered = _coverage(volume, reference)

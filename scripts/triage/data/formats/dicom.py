@@ -1,0 +1,147 @@
+"""One DICOM file, by pydicom: its header, and its pixels as stored and rescaled.
+
+What a header says of a person stays in it: no reason quotes any of its texts.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.encaps import generate_frames
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_modality_lut, pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, RLELossless
+
+from triage.data.formats import Refusal
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote headers
+
+MAX_BYTES = 2**30
+_MAGIC = slice(128, 132)
+_DEFLATED = DeflatedExplicitVRLittleEndian.encode()
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file that begins like this (132 bytes or more) is DICOM."""
+    return head[_MAGIC] == b"DICM"
+
+
+def parse(content: bytes, header_only: bool = False) -> Dataset:
+    """The data set of a file. Raises Refusal."""
+    if len(content) > MAX_BYTES:
+        raise Refusal(f"has {len(content)} bytes, must have at most {MAX_BYTES}")
+    if _DEFLATED in content:  # it would be unpacked as a whole, to whatever size
+        raise Refusal("is DICOM that is packed as a whole, which is not supported")
+    with _quiet("has a DICOM header that is damaged or cut short"):
+        try:
+            return dcmread(io.BytesIO(content), stop_before_pixels=header_only)
+        except InvalidDicomError as error:
+            raise Refusal("is no DICOM file") from error
+
+
+def value(data: Dataset, name: str, default: Any = None) -> Any:
+    """What a header says under a name, or the default where that is missing or empty."""
+    with _quiet(f"has a DICOM header whose {name} can't be read"):
+        found = data.get(name)
+        return default if found is None or found == "" else found
+
+
+def fractions(data: Dataset, name: str, count: int) -> np.ndarray | None:
+    """So many finite numbers that a header says under a name; None where it says nothing."""
+    found = value(data, name)
+    if found is None:
+        return None
+    with _quiet(f"has a DICOM header whose {name} is no number"):
+        numbers = np.atleast_1d(np.array(found, dtype=np.float64))
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise Refusal(f"has a DICOM header whose {name} must be {count} number(s)")
+    return numbers
+
+
+def check_frame(data: Dataset) -> None:
+    """Refuse what is not one picture that can be read for sure."""
+    frames = int(value(data, "NumberOfFrames", 1))
+    if frames != 1:
+        raise Refusal(f"is a DICOM file of {frames} frames, must have one")
+    if not (value(data, "Rows", 0) and value(data, "Columns", 0)):
+        raise Refusal("is a DICOM file without a picture")
+    stored, high = value(data, "BitsStored"), value(data, "HighBit")
+    if high is not None and stored is not None and high != stored - 1:
+        raise Refusal(f"has its {stored} bits up to bit {high}, which readers take differently")
+
+
+def pixels(data: Dataset) -> np.ndarray:
+    """The pixels as stored, [rows, columns] or [rows, columns, colours]; YBR becomes RGB."""
+    with _quiet("has pixels that can't be decoded: damaged, cut short, or packed in a rare way"):
+        _check_packed_size(data)
+        found: np.ndarray = pixel_array(data, correct_unused_bits=True)
+    return found
+
+
+def rescaled(data: Dataset, stored: np.ndarray) -> np.ndarray:
+    """What stored pixels mean: whole numbers where they are sure to be, or 64-bit fractions."""
+    slope, intercept = (fractions(data, f"Rescale{name}", 1) for name in ("Slope", "Intercept"))
+    if value(data, "ModalityLUTSequence"):
+        with _quiet("has a DICOM header whose table of values is damaged"):
+            found: np.ndarray = apply_modality_lut(stored, data)
+            return found
+    factor = 1.0 if slope is None else float(slope[0])
+    offset = 0.0 if intercept is None else float(intercept[0])
+    if factor == 0:
+        raise Refusal("has a rescale slope of 0")
+    if (factor, offset) == (1, 0):
+        return stored
+    if factor.is_integer() and offset.is_integer() and max(abs(factor), abs(offset)) < 2**31:
+        return stored.astype(np.int64) * int(factor) + int(offset)
+    return stored.astype(np.float64) * factor + offset
+
+
+def _check_packed_size(data: Dataset) -> None:
+    """Refuse packed pixels that would unpack to another size than the header's."""
+    syntax = data.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed or syntax == RLELossless:
+        return
+    frame = next(generate_frames(data.PixelData, number_of_frames=1))
+    size = _size_of_jpeg2000(frame) if syntax in JPEG2000TransferSyntaxes else _size_of_jpeg(frame)
+    if size != (data.Rows, data.Columns):
+        raise Refusal("has packed pixels of another size than its header says")
+
+
+def _size_of_jpeg2000(frame: bytes) -> tuple[int, int]:
+    """Rows and columns in the SIZ segment, which has to come first."""
+    if frame[:4] != b"\xff\x4f\xff\x51":
+        raise ValueError("no JPEG 2000")
+    width, height, left, top = struct.unpack_from(">4I", frame, 8)
+    return height - top, width - left
+
+
+def _size_of_jpeg(frame: bytes) -> tuple[int, int]:
+    """Rows and columns in the first frame header, of any kind of JPEG or JPEG-LS."""
+    at = 2
+    while True:
+        marker, length = struct.unpack_from(">HH", frame, at)
+        if marker == 0xFFF7 or (0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFCC)):
+            rows, columns = struct.unpack_from(">HH", frame, at + 5)
+            return rows, columns
+        at += 2 + length
+
+
+@contextmanager
+def _quiet(reason: str) -> Iterator[None]:
+    """No warning quotes a header, and whatever a damaged file makes of a parser has one reason."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:
+        raise Refusal(reason) from error
