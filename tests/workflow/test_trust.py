@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import json
 import re
 import stat
@@ -19,6 +18,7 @@ from triage import pseudonyms
 from triage.errors import UserError
 from triage.figures import data
 from triage.figures.settings import ExploreSettings
+from triage.files import read_rows
 from triage.report.data import read_data
 from workflow_copy import Workflow, only
 
@@ -238,8 +238,7 @@ def test_names_from_data_reach_no_shell_no_page_and_no_other_folder(tmp_path):
         path.parent.name == "slices" for path in tmp_path.rglob("*pwned*.pt")
     )
     assert not list(tmp_path.rglob("pwned"))
-    with open(workflow.folder / "data/braintriage/manifest.csv", newline="") as stream:
-        cases = {row["case"] for row in csv.DictReader(stream)}
+    cases = {row["case"] for row in read_rows(workflow.folder / "data/braintriage/manifest.csv")}
     assert set(HOSTILE) <= cases
     slices = {path.name for path in (workflow.folder / "data/braintriage/slices").glob("*.pt")}
     slices |= {path.name for path in (workflow.folder / "data/braintriage/slices").glob(".*.pt")}
