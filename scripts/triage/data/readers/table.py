@@ -26,8 +26,9 @@ from triage.data.readers import (
     volumes,
 )
 from triage.data.readers.labels import labels
-from triage.data.readers.matching import Files
-from triage.data.readers.row_files import IMAGE, RowFiles, stem
+from triage.data.readers.matching import Files, stem
+from triage.data.readers.row_files import IMAGE, SUFFIXES, RowFiles
+from triage.data.readers.table_files import EXTENSIONS
 from triage.data.readers.tables import Row
 from triage.errors import UserError
 
@@ -54,13 +55,11 @@ def find(
 
 def _located(raw: Path, paths: Sequence[str], name: str) -> str:
     """The path of the table below ``raw``."""
-    files = Files(paths)
-    found = files.named(name)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if name in paths:
+        return name
+    if tables.locate(paths, [name]):
         return tables.locate_one(raw, paths, [name])
-    close = files.nearest(name)
+    close = Files(path for path in paths if path.lower().endswith(EXTENSIONS)).nearest(name)
     hint = f"did you mean {close}? " if close else ""
     remedy = f"{hint}put it there, or correct index.table"
     raise UserError(f"there is no {name}", where=raw, remedy=remedy)
@@ -175,7 +174,7 @@ class Rows:
         return [
             Problem(path, "", f"has the same name as {doubles[path]}")
             if path in doubles
-            else Problem(path, stem(path), reason)
+            else Problem(path, stem(path, SUFFIXES), reason)
             for path in self.files.unused()
         ]
 
