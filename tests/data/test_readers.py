@@ -324,7 +324,7 @@ def test_lesions_of_ham10000_are_groups(tmp_path: Path) -> None:
     )
     cases, problems = find(tmp_path, "folders", LESIONS)
     assert [case.group for case in cases.values()] == ["HAM_7", "HAM_7", "ISIC_3"]
-    assert (cases["ISIC_1"].age, cases["ISIC_1"].sex) == (70.0, "F")
+    assert cases["ISIC_1"].attributes == {"age": "70", "sex": "F"}
     assert not problems
 
 
@@ -355,8 +355,8 @@ def test_nih_labels_patients_and_ages(tmp_path: Path) -> None:
         "Mass",
     ]
     assert [case.group for case in cases.values()] == ["1", "1", "13"]
-    assert [case.age for case in cases.values()] == [58, 59, pytest.approx(13 / 12)]
-    assert [case.sex for case in cases.values()] == ["M", "M", "F"]
+    assert [case.attributes["age"] for case in cases.values()] == ["58", "59", f"{13 / 12:g}"]
+    assert [case.attributes["sex"] for case in cases.values()] == ["M", "M", "F"]
     assert cases["00000013_026"].files == {"image": "images/00000013_026.png"}
 
 
@@ -373,7 +373,7 @@ def test_any_finding_is_a_class_of_its_own(tmp_path: Path) -> None:
 def test_ages_of_all_releases(tmp_path: Path, written: str, years: float | None) -> None:
     write_nih(tmp_path, [f"a.png,Mass,0,1,{written},M"])
     cases, _ = find(tmp_path, "nih", ALL_FINDINGS)
-    assert cases["a"].age == (None if years is None else pytest.approx(years))
+    assert cases["a"].attributes.get("age") == (None if years is None else f"{years:g}")
 
 
 @pytest.mark.parametrize(
@@ -562,8 +562,6 @@ def test_mhist_rows_that_cannot_be_trusted(tmp_path: Path, row: str, message: st
     ("change", "message"),
     [
         (lambda text: text.replace("Partition", "Part"), "lacks the column(s) Partition"),
-        (lambda text: text.replace(",", ";"), "is separated by semicolons"),
-        (lambda text: text.replace(",", "\t"), "is separated by tabs"),
         (lambda text: text.replace("Partition", "Partition,Partition"), "Partition twice"),
         (lambda text: text.replace("HP", "\0"), "holds zero bytes"),
         (lambda text: "", "lacks the column(s)"),
@@ -579,11 +577,10 @@ def test_tables_that_cannot_be_trusted(tmp_path: Path, change, message: str) -> 
     assert "->" in str(caught.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_a_table_that_is_no_utf8_is_refused(tmp_path: Path, encoding: str) -> None:
+def test_a_table_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     write_mhist(tmp_path, VOTED)
     text = "\n".join([MHIST_HEADER + ",Müller", *VOTED])
-    (tmp_path / "annotations.csv").write_bytes(text.encode(encoding))
+    (tmp_path / "annotations.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match="is not in UTF-8"):
         find(tmp_path, "annotations", POLYPS)
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
-from triage.data import inventory, readers, workers
+from triage.data import attributes, inventory, readers, workers
 from triage.data.readers import BadFile, Case, IndexSettings, Problem
 from triage.data.withdrawn import cases as read_withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
+from triage.task import Task, classes_of
 
 MANIFEST_COLUMNS = [
     "case",
@@ -31,8 +32,7 @@ MANIFEST_COLUMNS = [
     "files",
     "size",
     "sha256",
-    "age",
-    "sex",
+    attributes.COLUMN,
 ]
 QUARANTINE_COLUMNS = ["file", "case", "reason"]
 _STRANGE_NAME = "has control characters in its name"
@@ -103,6 +103,7 @@ def _find(
             where=raw,
             remedy="give every case a name of its own",
         )
+    readers.Grouping(settings.group).check([case.case for case in cases])
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
     cases = [case for case in cases if inventory.plain(case.case) == case.case]
     problems += [
@@ -323,7 +324,7 @@ def _check_classes(cases: Sequence[Case], settings: IndexSettings, raw: Path) ->
                 where=raw,
                 remedy="set task: multilabel, or give it one",
             )
-    counts = Counter(name for case in cases for name in case.label.split("|") if case.label)
+    counts = Counter(name for case in cases for name in classes_of(case.label))
     if unknown := sorted(counts.keys() - set(settings.classes)):
         raise UserError(
             f"unknown label(s) {_some(unknown)}",
@@ -332,7 +333,7 @@ def _check_classes(cases: Sequence[Case], settings: IndexSettings, raw: Path) ->
         )
     log.info("cases: %s", ", ".join(f"{name} {counts[name]}" for name in settings.classes))
     if empty := [name for name in settings.classes if not counts[name]]:
-        if any("|" in case.label for case in cases):  # rare findings may well be absent
+        if settings.task is Task.MULTILABEL:  # rare findings may well be absent
             log.warning("warning: no case of %s", ", ".join(empty))
             return
         raise UserError(
@@ -353,8 +354,7 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "files": json.dumps(dict(case.files), ensure_ascii=False),
         "size": content.size,
         "sha256": content.sha256,
-        "age": "" if case.age is None else f"{case.age:g}",
-        "sex": case.sex,
+        attributes.COLUMN: attributes.text(case.attributes),
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
+from triage.data.attributes import Attributes
 from triage.data.readers import (
     Case,
     Grouping,
@@ -25,7 +26,7 @@ from triage.data.readers import (
 from triage.errors import UserError
 
 PARTITIONS = ("train", "val", "test")
-TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata")
+TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 NAME, LESION = "image_id", "lesion_id"
 DIAGNOSIS, AGE, SEX = "dx", "age", "sex"  # nice to have
 _SHOWN = 5
@@ -61,16 +62,8 @@ def _case(picture: _Picture, lesion: tables.Row | None, group: Grouping) -> Case
     name, files = picture.name, {"image": picture.path}
     if lesion is None:
         return Case(name, group(name), picture.label, picture.partition, files)
-    sex = {"male": "M", "female": "F"}.get(lesion.cells.get(SEX, ""), "")
-    age = _number(lesion.cells.get(AGE, ""))
-    return Case(name, lesion[LESION], picture.label, picture.partition, files, age=age, sex=sex)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if 0 <= float(text) <= 120 else None
-    except ValueError:
-        return None
+    known = Attributes({AGE: AGE, SEX: SEX}).read(lesion.cells, lesion.where)
+    return Case(name, lesion[LESION], picture.label, picture.partition, files, attributes=known)
 
 
 # --- folders
@@ -171,11 +164,11 @@ def _lesions(raw: Path, paths: Sequence[str]) -> dict[str, tables.Row]:
     if not tables.locate(paths, TABLES):
         return {}
     table = tables.locate_one(raw, paths, TABLES)
-    rows, _ = tables.unique(tables.read(raw / table, [NAME, LESION]), NAME, [LESION])
-    for row in rows:
-        if not row[LESION]:
-            raise UserError(f"has no {LESION}", where=row.where, remedy="fill it in")
-    return {row[NAME]: row for row in rows}
+    rows = tables.read(raw / table, [NAME, LESION], [DIAGNOSIS, AGE, SEX])
+    found = dict(tables.unique(rows, lambda row: tables.filled(row, NAME), [LESION], []))
+    for row in found.values():
+        tables.filled(row, LESION)
+    return found
 
 
 def _check_lesions(
