@@ -95,6 +95,22 @@ class IndexSettings:
         return {name: name for name in self.attributes}
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How a reader decodes a case's files.
+
+    reference: the channel of a volume whose grid the others are brought to; None takes the last.
+    window: grey values of DICOM pictures by the window of their header (``voi``), if it has one,
+    or all of them (``full``).
+    """
+
+    reference: str | None = None
+    window: Literal["voi", "full"] = "voi"
+
+
+USUAL = Loading()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What a label belongs to. ``files``: role -> path (a file or folder) below the raw folder."""
@@ -146,7 +162,7 @@ class Reader(Protocol):
         Those that are not there count too; a damaged file has none.
         """
 
-    def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
+    def load(self, raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
         """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.
 
         Raises BadFile.
