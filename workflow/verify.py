@@ -24,7 +24,7 @@ from triage_workflow.params import Params
 
 from triage import command
 from triage.data import inventory
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import sha256
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
+
+from triage_workflow.engines.lock import Lock, Origin
 
 from engines_support import Project
 
@@ -213,3 +216,17 @@ def test_two_peoples_work_on_the_same_study_merged(project: Project) -> None:
     project.assert_agreed()
     project.set("studies.beta.arms.small.epochs", 6)
     assert "train beta small 1" in project.plan()
+
+
+def test_orphans_outside_of_the_project_stay(project: Project) -> None:
+    victim = project.folder.parent / "victim"
+    victim.write_text("precious")
+    project.path("results/alpha/linked").symlink_to(victim.parent)
+    lock = Lock.read(project.path("snakemake.lock"))
+    content = json.loads(lock.text())
+    for path in ("results/alpha/training/../../../../victim", "results/alpha/linked/victim"):
+        job = Origin("train", "aa", (), {}, {path: "0" * 64}).dump()
+        content["jobs"][path] = job
+    project.write("snakemake.lock", json.dumps(content, indent=1))
+    assert "no orphans" in project.command("orphans", "--remove")
+    assert victim.read_text() == "precious"

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from triage_workflow.engines.contents import Contents
 from triage_workflow.engines.lock import Origin
 
 
@@ -14,7 +15,8 @@ class Job:
     """What Snakemake runs at once: a rule with its wildcards filled in.
 
     ``command`` is a digest of the rule's command, ``params`` are its parameters as they are
-    recorded, and ``before`` are the jobs that make its inputs.
+    recorded, and ``before`` are the jobs that make its inputs. Of ``ancient`` inputs the content
+    counts for nothing, since that of others stands for it.
     """
 
     rule: str
@@ -23,6 +25,7 @@ class Job:
     params: tuple[str, ...]
     code: str
     inputs: tuple[str, ...]
+    ancient: frozenset[str]
     outputs: tuple[str, ...]
     is_stale: bool
     before: Sequence[Job] = field(repr=False)
@@ -31,6 +34,10 @@ class Job:
     def name(self) -> str:
         """The path that stands for the job: the first of its outputs."""
         return min(self.outputs)
+
+    def read(self, contents: Contents) -> dict[str, str]:
+        """The checksums of its inputs, empty for ancient ones."""
+        return contents.of(self.inputs) | dict.fromkeys(self.ancient, "")
 
     def origin(self, inputs: dict[str, str], outputs: dict[str, str]) -> Origin:
         """What is recorded once it has made ``outputs`` from ``inputs`` (paths and checksums)."""

@@ -124,7 +124,7 @@ class Provenance:
 
     def accept(self, job: Job) -> None:
         """Record a job's outputs, as they are, as made from what the job would read now."""
-        self.note(job.origin(self.contents.of(job.inputs), self.contents.of(job.outputs)))
+        self.note(job.origin(job.read(self.contents), self.contents.of(job.outputs)))
 
     def settle(self) -> None:
         """Bring the lock up to date with the records of this machine, and save what was learnt.

@@ -269,7 +269,8 @@ class Records(FilePersistence):
 
     def started(self, job: Any, external_jobid: str | None = None) -> None:
         # Taken now: a file that is changed while the job runs is not what the job read.
-        self._inputs[job] = self.provenance.contents.of(map(str, job.input))
+        plain = as_job(job, self, is_stale=True, before=[])
+        self._inputs[job] = plain.read(self.provenance.contents)
         self._clear_cache()
 
     async def finished(self, job: Any) -> None:
@@ -294,6 +295,7 @@ def as_job(job: Any, records: Records, is_stale: bool, before: list[Job]) -> Job
         params=tuple(records._params(job)),
         code=job.params.get("code", ""),
         inputs=tuple(map(str, job.input)),
+        ancient=frozenset(str(path) for path in job.input if path.is_ancient),
         outputs=tuple(map(str, job.output)),
         is_stale=is_stale,
         before=before,
