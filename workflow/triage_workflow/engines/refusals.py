@@ -41,7 +41,8 @@ def refuse_foreign(place: Path) -> None:
         raise UserError(
             "nothing can be written there by you, and even a look takes notes",
             where=there,
-            remedy=f"make the folder writable, or look at a copy: cp -r {shlex.quote(str(here))} COPY; cd COPY;"
+            remedy="make the folder writable, or look at a copy:"
+            f" cp -r {shlex.quote(str(here))} COPY; cd COPY;"
             " docs/engines.md says how two users share one folder",
         )
 
