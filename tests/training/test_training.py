@@ -534,7 +534,10 @@ def test_feature_draws_are_by_case_and_epoch():
 
 
 def test_batch_norm_without_a_batch_is_a_mistake_in_the_settings():
-    with pytest.raises(UserError, match="recipe.batch_size: is too small"), _batches_large_enough():
-        nn.BatchNorm1d(3)(torch.zeros(1, 3))
+    with (
+        pytest.raises(UserError, match=r"recipe\.batch_size: is too small"),
+        _batches_large_enough(),
+    ):
+        torch.nn.BatchNorm1d(3)(torch.zeros(1, 3))
     with pytest.raises(ValueError, match="another"), _batches_large_enough():
         raise ValueError("another")
