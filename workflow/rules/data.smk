@@ -34,7 +34,8 @@ rule inventory:
 
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# list only grows, so the code that adds to it makes no index stale. A rule for each number of
+# record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
+# it makes no index stale. A rule for each number of
 # shards, since each shard has a list of its cases.
 for count in sorted({shard_count(study) for study in PARAMS.studies}):
 
@@ -48,7 +49,6 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
             shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
-            consent=update("data/{study}/consent.csv"),
         log:
             index="logs/{study}/index.log",
             consent="logs/{study}/consent.log",
@@ -63,7 +63,8 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             code=lambda wildcards: STEPS.index(wildcards.study)["code"],
         shell:
             "python scripts/consent.py --withdrawn {input.withdrawn}"
-            " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log.consent}"
+            " --checkpoints results/{wildcards.study}/training"
+            " --output data/{wildcards.study}/consent.csv --log {log.consent}"
             " && python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
             " --withdrawn {input.withdrawn} --settings {params.settings:q}"
             " --cases {output.cases} --problems {output.problems} --shards {output.shards}"
