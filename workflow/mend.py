@@ -7,7 +7,6 @@ contents, so that what fits neither side is stale, and Snakemake remakes only th
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ STEPS = Path("steps.json")
 MERGED = "merged, to be run again"
 
 
-def main(_: argparse.Namespace) -> None:
+def main() -> None:
     """Write these files anew, as far as they need it."""
     mended, disputed = _snakemake()
     done = {LOCK: mended, DVC_LOCK: _dvc(disputed), STEPS: _steps()}
@@ -110,4 +109,4 @@ def _text(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main, command.parser(__doc__))
+    command.run(main)

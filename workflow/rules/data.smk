@@ -1,6 +1,6 @@
 rule phantom:
     output:
-        listing="data/{study}/phantom.csv",
+        inventory="data/{study}/phantom.csv",
     log:
         "logs/{study}/phantom.log",
     wildcard_constraints:
@@ -10,12 +10,9 @@ rule phantom:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
     params:
-        settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
+        **step("generate_phantom"),
     shell:
-        "python scripts/phantom.py --study {wildcards.study} --settings {params.settings:q}"
-        " --raw data/{wildcards.study}/phantom --inventory {output.listing}"
-        " --threads {threads} --log {log}"
+        python("generate_phantom", "--study {wildcards.study} --raw data/{wildcards.study}/phantom")
 
 
 # Real data is listed by a scan before the graph is built; there this rule makes nothing.
@@ -40,28 +37,23 @@ rule index:
         inventory="data/{study}/inventory.csv",
         withdrawn="data/{study}/withdrawn.csv",
     output:
+        update("data/{study}/consent.csv"),
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
-        consent=update("data/{study}/consent.csv"),
     log:
-        index="logs/{study}/index.log",
-        consent="logs/{study}/consent.log",
+        "logs/{study}/index.log",
     # A phantom is small: two cores that are free at once would be waited for longer.
     threads: lambda wildcards: 1 if PARAMS.is_phantom(wildcards.study) else 2
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(240),
     params:
+        **step("index"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.index(wildcards.study)["code"],
     shell:
-        "python scripts/consent.py --withdrawn {input.withdrawn}"
-        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log.consent}"
-        " && python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
-        " --withdrawn {input.withdrawn} --settings {params.settings:q}"
-        " --manifest {output.manifest} --quarantine {output.quarantine}"
-        " --threads {threads} --log {log.index}"
+        "python scripts/record_consent.py --withdrawn {input.withdrawn} --consent {output[0]}"
+        " --checkpoints results/{wildcards.study}/training --log logs/{wildcards.study}/consent.log"
+        " && " + python("index", "--raw {params.raw:q}")
 
 
 rule images:
@@ -76,14 +68,10 @@ rule images:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(240),
     params:
+        **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.images(wildcards.study)["code"],
     shell:
-        "python scripts/images.py --raw {params.raw:q} --manifest {input.manifest}"
-        " --shard {wildcards.shard} --settings {params.settings:q}"
-        " --array {output.array} --table {output.table}"
-        " --threads {threads} --log {log}"
+        python("decode_images", "--raw {params.raw:q} --shard {wildcards.shard}")
 
 
 rule split:
@@ -98,12 +86,9 @@ rule split:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(30),
     params:
-        settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.split(wildcards.study)["code"],
+        **step("split"),
     shell:
-        "python scripts/split.py --manifest {input.manifest} --tables {input.tables}"
-        " --fold {wildcards.fold} --settings {params.settings:q}"
-        " --output {output.split} --log {log}"
+        python("split", "--fold {wildcards.fold}")
 
 
 rule statistics:
@@ -119,11 +104,9 @@ rule statistics:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(60),
     params:
-        code=STEPS.plain("compute_statistics.py")["code"],
+        **step("compute_statistics"),
     shell:
-        "python scripts/compute_statistics.py --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --output {output.statistics} --threads {threads} --log {log}"
+        python("compute_statistics")
 
 
 rule slices:
@@ -139,8 +122,6 @@ rule slices:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(240),
     params:
-        code=STEPS.plain("slices.py")["code"],
+        **step("write_slices"),
     shell:
-        "python scripts/slices.py --manifest {input.manifest}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --output {output.labels} --log {log}"
+        python("write_slices")
