@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import subprocess
@@ -34,26 +35,26 @@ LINES = {
         " --manifest manifest.csv --quarantine quarantine.csv --settings SETTINGS"
     ],
     "images": [
-        f"images.py --raw raw --manifest manifest.csv --settings SETTINGS --shard {i}"
+        f"decode_images.py --raw raw --manifest manifest.csv --settings SETTINGS --shard {i}"
         f" --array shard-{i}.npy --table shard-{i}.csv"
         for i in range(SHARDS)
     ],
     "split": [
         f"split.py --manifest manifest.csv --tables {TABLES} --fold 0 --settings SETTINGS"
-        " --output split.csv"
+        " --split split.csv"
     ],
     "statistics": [
         f"compute_statistics.py --split split.csv --arrays {ARRAYS} --tables {TABLES}"
-        " --output statistics.json"
+        " --statistics statistics.json"
     ],
     "an epoch": [
         "train.py --settings SETTINGS --code none --manifest manifest.csv --split split.csv"
         f" --statistics statistics.json --arrays {ARRAYS} --tables {TABLES} --scratch scratch"
-        " --pretrained --checkpoint c.pt --history h.csv --record r.json"
+        " --checkpoint c.pt --history h.csv --record r.json"
     ],
     "evaluation": [
         "evaluate.py --val val.csv --test test.csv --split split.csv --settings SETTINGS"
-        " --output metrics.json --summary summary.json"
+        " --metrics metrics.json --summary summary.json"
     ],
 }
 # Run by a small process: one that was started by a large one is said to have been as large.
@@ -93,13 +94,13 @@ class Study:
     def commands(self) -> dict[str, list[list[str]]]:
         """For each step its scripts' command lines."""
         steps, study = Steps(PARAMS), STUDY
-        images = json.loads(steps.images(study)["settings"]) | {"shards": SHARDS, "size": SIZE}
+        images = steps.decode_images(study).settings | {"shards": SHARDS, "size": SIZE}
         settings = {
-            "index": steps.index(study)["settings"],
+            "index": json.dumps(steps.index(study).settings),
             "images": json.dumps(images),
-            "split": steps.split(study)["settings"],
+            "split": json.dumps(steps.split(study).settings),
             "an epoch": self._training(),
-            "evaluation": steps.evaluate(study)["settings"],
+            "evaluation": json.dumps(steps.evaluate(study).settings),
         }
         return {
             step: [
@@ -111,7 +112,7 @@ class Study:
 
     def _training(self) -> str:
         run = next(iter(PARAMS.runs(STUDY)))
-        settings = json.loads(Steps(PARAMS).training("train.py", run)["settings"])
+        settings = copy.deepcopy(Steps(PARAMS).train(run).settings)
         settings["images"]["size"] = SIZE
         settings["recipe"] |= {"epochs": 1, "batch_size": 256}
         settings["recipe"]["input"]["resize"] = None

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch.nn import functional
 
-from training_runs import ROOT, arguments, finish, recipe, run_settings, write_study
+from training_runs import (
+    ROOT,
+    arguments,
+    finish,
+    predicted_files,
+    recipe,
+    run_settings,
+    write_study,
+)
 from triage.errors import UserError
 from triage.task import Task
 from triage.training import draws
@@ -137,7 +145,7 @@ def test_a_network_of_three_classes_from_training_to_predictions(tmp_path: Path)
     command += ["--split", study / "split.csv", "--checkpoint", out / "checkpoint.pt"]
     command += ["--arrays", *(f"{shard}.npy" for shard in shards)]
     command += ["--tables", *(f"{shard}.csv" for shard in shards)]
-    command += ["--predictions", out, "--slices", out / "slices.csv", "--device", "cpu"]
+    command += [*predicted_files(out), "--device", "cpu"]
     finish(list(map(str, command)))
     for table, keys in (("test.csv", ["case"]), ("slices.csv", ["case", "index"])):
         rows = pd.read_csv(out / table)

@@ -85,7 +85,7 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     size = None if layout.mode == "volume" else 16
     settings = {"reader": layout.reader, "shards": 1, "size": size, "mode": layout.mode}
     status = step(
-        "images.py", "--raw", raw, "--manifest", manifest, "--shard", 0, "--threads", 1,
+        "decode_images.py", "--raw", raw, "--manifest", manifest, "--shard", 0, "--threads", 1,
         "--settings", json.dumps(settings), "--array", folder / "shard.npy", "--table", table,
     )  # fmt: skip
     images: dict[str, tuple[str, ...]] = {}

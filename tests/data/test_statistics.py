@@ -129,7 +129,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "max_quarantined": 0.1,
             "min_slices": 4,
         },
-        "images.py": {"reader": "volumes", "shards": 2, "size": None, "mode": "volume"},
+        "decode_images.py": {"reader": "volumes", "shards": 2, "size": None, "mode": "volume"},
         "split.py": {
             "k": 3,
             "seed": 1,
@@ -147,11 +147,12 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     steps: list[tuple[str, list[object]]] = [("index.py", index)]
     for i in (0, 1):
         written = ["--array", arrays[i], "--table", tables[i]]
-        steps.append(("images.py", ["--raw", raw, "--manifest", manifest, "--shard", i, *written]))
-    folds = ["--fold", 0, "--output", split]
+        shard = ["--raw", raw, "--manifest", manifest, "--shard", i, *written]
+        steps.append(("decode_images.py", shard))
+    folds = ["--fold", 0, "--split", split]
     steps.append(("split.py", ["--manifest", manifest, "--tables", *tables, *folds]))
     shards = ["--arrays", *arrays, "--tables", *tables]
-    to = ["--output", tmp_path / "statistics.json"]
+    to = ["--statistics", tmp_path / "statistics.json"]
     steps.append(("compute_statistics.py", ["--split", split, *shards, *to]))
     stale = tmp_path / "slices/P99_0.pt"
     stale.parent.mkdir()
@@ -159,7 +160,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     other = stale.with_name("best.pt")
     other.write_bytes(b"what somebody keeps here")
     labels = tmp_path / "slices/labels_slices.csv"
-    steps.append(("slices.py", ["--manifest", manifest, *shards, "--output", labels]))
+    steps.append(("write_slices.py", ["--manifest", manifest, *shards, "--labels", labels]))
     for script, arguments in steps:
         if script in settings:
             arguments = [*arguments, "--settings", json.dumps(settings[script])]

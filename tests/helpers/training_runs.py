@@ -203,6 +203,12 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, flat), *map(str, more)]
 
 
+def predicted_files(folder: Path) -> list[str]:
+    """The outputs of ``predict_cases.py`` as its options."""
+    names = ("val", "test", "unlabelled", "slices")
+    return [each for name in names for each in (f"--{name}", str(folder / f"{name}.csv"))]
+
+
 def start(command: list[str]) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import scans
-from training_runs import ROOT, arguments, finish, recipe_block
+from training_runs import ROOT, arguments, finish, predicted_files, recipe_block
 from triage.data import index, inventory, shards
 from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
@@ -74,7 +74,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
         for i, case in enumerate(made.rows())
     ]
     write_rows(rows, ["case", "group", "label", "fold", "partition"], folder / "split.csv")
-    run("compute_statistics.py", folder, "--output", folder / "statistics.json")
+    run("compute_statistics.py", folder, "--statistics", folder / "statistics.json")
     settings = {
         **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
         **{"classes": CLASSES, "task": "binary", "sequence": None},
@@ -85,8 +85,13 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     for option in ("--arrays", "--tables"):
         del command[command.index(option) + 2]
     finish(command)
-    outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
-    run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
+    run(
+        "predict_cases.py",
+        folder,
+        "--checkpoint",
+        folder / "checkpoint.pt",
+        *predicted_files(folder),
+    )
     files = {str(each["case"]): json.loads(str(each["files"])) for each in made.rows()}
     where = {
         case: next(iter(roles.values())) if len(roles) == 1 else str(Path(roles["T1"]).parent)
