@@ -74,7 +74,7 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     manifest, quarantine = folder / "manifest.csv", folder / "quarantine.csv"
     inventory.write(raw, listing)
     settings = {"reader": layout.reader, "classes": layout.classes, "group": None}
-    settings |= {"max_quarantined": 0.9, "min_slices": 1}
+    settings |= {"max_quarantined": 0.9, "min_slices": 1, "task": "binary"}
     status = step(
         "index.py", "--raw", raw, "--inventory", listing, "--threads", 1,
         "--settings", json.dumps(settings), "--manifest", manifest, "--quarantine", quarantine,

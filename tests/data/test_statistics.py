@@ -128,6 +128,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "group": None,
             "max_quarantined": 0.1,
             "min_slices": 4,
+            "task": "binary",
         },
         "decode_images.py": {"reader": "volumes", "shards": 2, "size": None, "mode": "volume"},
         "split.py": {

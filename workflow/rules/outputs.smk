@@ -252,7 +252,7 @@ rule checksums:
 rule report:
     input:
         ["workflow/report/report.css", "workflow/report/report.js"],
-        checksums=expand("results/checksums/{study}.txt", study=PARAMS.studies),
+        expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),
