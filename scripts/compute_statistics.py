@@ -7,16 +7,15 @@ from pathlib import Path
 
 from triage import command
 from triage.arguments import CORES, Paths
+from triage.data.image_store import Images
 from triage.data.reference import Reference
 from triage.data.statistics import compute
-from triage.data.store import Images
 from triage.files import each_row, write_json
 
 
-def main(split: Path, arrays: Paths, tables: Paths, statistics: Path, threads: int = CORES) -> None:
+def main(train: Path, arrays: Paths, tables: Paths, statistics: Path, threads: int = CORES) -> None:
     """Write the statistics."""
-    rows = each_row(split, columns=["case", "partition"])
-    training = [row["case"] for row in rows if row["partition"] == "train"]
+    training = [row["case"] for row in each_row(train, "split", ["case"])]
     images = Images.open(arrays, tables)
     found = compute(images, training, threads)
     reference = Reference.of(images, training)

@@ -1,4 +1,4 @@
-"""Decode a part of a study's cases into one image shard and its table."""
+"""Write one shard of a study's images: all slices of some cases, decoded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from triage.data.shards import ImagesSettings, make
 def main(
     settings: ImagesSettings,
     raw: Path,
-    manifest: Path,
-    shard: int,
+    cases: Path,
     array: Path,
     table: Path,
+    problems: Path,
     threads: int = CORES,
 ) -> None:
-    """Write the shard."""
-    make(raw, manifest, shard, settings, array, table, threads)
+    """Write the array, its table, and what can't be used."""
+    make(raw, cases, settings, array, table, problems, threads)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from triage import command
+from triage.arguments import Paths
+from triage.data.split import read_lists
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples, headline
 from triage.evaluation.samples import read_sample
-from triage.files import read_table, write_json
+from triage.files import write_json
 
 
 def main(
     settings: EvaluationSettings,
-    split: Path,
+    parts: Paths,
     metrics: Path,
     summary: Path,
     val: Path | None = None,
     test: Path | None = None,
 ) -> None:
     """Write the metrics of a run, and the few that are worth following."""
-    cases = read_table(split, ["case", "group", "label", "partition"])
+    cases = read_lists(parts)
     validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
     content = evaluate_samples(validated, tested, cases, settings)
     write_json(content, metrics)

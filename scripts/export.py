@@ -56,7 +56,7 @@ def main(
     winner: Path,
     metrics: Paths,
     checkpoints: Paths,
-    split: Path,
+    parts: Paths,
     model: Path,
     description: Path,
 ) -> None:
@@ -73,7 +73,7 @@ def main(
     write_onnx(deployed, described, model)
 
     images = arguments.images()
-    cases = read_cases(split, ["test", "val", "unlabelled"]).first(CASES)
+    cases = read_cases(parts).first(CASES)
     found = run_onnx(model, stored_images(deployed, images, cases.names))
     task = networks[0].task
     logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in networks]

@@ -1,4 +1,4 @@
-"""Compute the features of a trained slice network once, for all cases of a split.
+"""Compute the features of a trained slice network once, for the cases that training looks at.
 
 Writes [1 + draws, cases, slices, width] in float32: the first draw shows the volumes as they are,
 the others are augmented. The cases are in the order of the table beside it.
@@ -19,20 +19,19 @@ from triage.training.inference import features as compute_features
 from triage.training.job import NetworkArguments, prepare
 from triage.training.settings import FeatureSettings
 
-PARTITIONS = ("train", "val", "test", "unlabelled")
-
 
 def main(
     arguments: NetworkArguments,
     settings: FeatureSettings,
-    split: Path,
+    train: Path,
+    val: Path,
     checkpoint: Path,
     features: Path,
     cases: Path,
 ) -> None:
     device = prepare(arguments)
     trained = Checkpoint.load(checkpoint)
-    known = read_cases(split, PARTITIONS)
+    known = read_cases([train, val])
     data = ImageData(arguments.images(), known.names, trained.input, trained.normalisation, device)
     samples = data.samples(
         known, trained.outputs, whole=True, augment=settings.augment, seed=settings.seed

@@ -1,11 +1,11 @@
-"""List the usable cases of a study, and what can't be used and why."""
+"""List the cases of a study, shard by shard, and what can't be used and why; decode nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from triage import command
-from triage.arguments import CORES
+from triage.arguments import Paths
 from triage.data import index
 from triage.data.readers import IndexSettings
 
@@ -14,14 +14,14 @@ def main(
     settings: IndexSettings,
     raw: Path,
     inventory: Path,
-    manifest: Path,
-    quarantine: Path,
+    cases: Path,
+    problems: Path,
+    shards: Paths,
     withdrawn: Path | None = None,
-    threads: int = CORES,
 ) -> None:
-    """Write the manifest and the quarantine."""
-    made = index.make(raw, inventory, withdrawn, settings, threads)
-    made.write(manifest, quarantine)
+    """Write the table of cases, that of problems, and the cases of each shard."""
+    made = index.make(raw, inventory, withdrawn, settings)
+    made.write(cases, problems, shards)
 
 
 if __name__ == "__main__":

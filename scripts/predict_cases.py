@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import command
+from triage.arguments import Paths
 from triage.files import write_rows
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
@@ -28,22 +29,23 @@ Rows = Iterator[dict[str, object]]
 def main(
     arguments: NetworkArguments,
     checkpoint: Path,
-    split: Path,
     val: Path,
     test: Path,
     unlabelled: Path,
+    predictions: Paths,
     slices: Path,
 ) -> None:
     network = Checkpoint.load(checkpoint)
     predictor, seen = Predictor(network, prepare(arguments)), network.cases["train"]
     images = arguments.images()
     of_slices: list[dict[str, object]] = []
-    for name, path in {"val": val, "test": test, "unlabelled": unlabelled}.items():
+    paths = {path.stem: path for path in predictions}
+    for name, part in {"val": val, "test": test, "unlabelled": unlabelled}.items():
         # A run may train on validation cases: what it says of them is no validation.
-        cases = read_cases(split, [name], without=seen)
+        cases = read_cases([part], without=seen)
         found = predictor(images, cases)
         rows = case_rows(cases, network, network.task.pooled(found.logits))
-        write_rows(rows, COLUMNS, path, sealed=True)
+        write_rows(rows, COLUMNS, paths[name], sealed=True)
         if not network.over_volumes:
             of_slices.extend(slice_rows(cases, network, found))
         command.log.info("%s: %d cases", name, len(cases))

@@ -1,4 +1,4 @@
-"""Split a study's cases into training, validation and test for one fold."""
+"""Split the cases of a study into training, validation and test for one fold."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from pathlib import Path
 
 from triage import command
 from triage.arguments import Paths
-from triage.data.split import SplitSettings, make, read_fingerprints
+from triage.data.groups import COLUMNS as GROUP_COLUMNS
+from triage.data.groups import SplitSettings
+from triage.data.split import COLUMNS, PARTITIONS, make, part
 from triage.files import read_table, write_table
 
 
-def main(settings: SplitSettings, manifest: Path, tables: Paths, fold: int, split: Path) -> None:
-    """Write the split."""
-    columns = ["case", "group", "label", "votes", "partition", "sha256"]
-    cases = read_table(manifest, columns, usecols=columns.__contains__)
-    fingerprints = read_fingerprints(tables, cases["case"].tolist())
-    made = make(cases, fingerprints, fold, settings)
-    write_table(made, split)
+def main(settings: SplitSettings, groups: Path, fold: int, split: Path, parts: Paths) -> None:
+    """Write the split and the list of each of its parts."""
+    made = make(read_table(groups, GROUP_COLUMNS), fold, settings)
+    write_table(made[COLUMNS], split)
+    for partition, path in zip(PARTITIONS, parts, strict=True):
+        write_table(part(made, partition), path)
 
 
 if __name__ == "__main__":

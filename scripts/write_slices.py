@@ -12,7 +12,7 @@ import torch
 
 from triage import command
 from triage.arguments import CORES, Paths
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import each_row, write_rows, write_tensors
 

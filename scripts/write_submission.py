@@ -26,7 +26,7 @@ class Settings:
 
 
 def main(
-    settings: Settings, winner: Path, predictions: Paths, splits: Paths, submission: Path
+    settings: Settings, winner: Path, predictions: Paths, parts: Paths, submission: Path
 ) -> None:
     """Average the runs of the chosen arm and write the checked file."""
     arm = settings.arm if settings.arm != "best" else _best(winner)
@@ -36,9 +36,8 @@ def main(
     of_partition = [path for path in files if path.stem == partition]
     probabilities = _means(of_partition, settings.classes)
     rows = rows_of(probabilities, form)
-    expected = {
-        row["case"] for split in splits for row in read_rows(split) if row["partition"] == partition
-    }
+    lists = [path for path in parts if path.parent.name == partition]
+    expected = {row["case"] for path in lists for row in read_rows(path)}
     write(rows, expected, form, submission)
     command.log.info("%d cases predicted by arm %s", len(rows), arm)
 

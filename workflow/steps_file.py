@@ -7,7 +7,7 @@ writes it as well; `dvc repro` does it by this command.
 from __future__ import annotations
 
 from triage_workflow.engines.graph import digests, write_digests
-from triage_workflow.engines.look import whole_workflow
+from triage_workflow.engines.snakemake_adapter import whole_workflow
 
 from triage import command
 
@@ -15,7 +15,7 @@ from triage import command
 def main() -> None:
     """Write the file, unless it is right already."""
     with whole_workflow() as view:
-        write_digests(digests(view.dag, view.records))
+        write_digests(digests(view.jobs))
 
 
 if __name__ == "__main__":

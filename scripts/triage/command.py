@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from triage import lifetime
 from triage.arguments import call, parser
 from triage.errors import NO_ROOM, UserError, unwritable
 from triage.shield import printable
@@ -27,6 +28,7 @@ def run(main: Callable[..., None]) -> None:
     given = vars(parser(main).parse_args())
     _open_log(given["log"])
     signal.signal(signal.SIGTERM, _terminate)
+    lifetime.end_with_starter()
     try:
         call(main, given)
     except UserError as error:

@@ -31,37 +31,45 @@ rule inventory:
 
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# list only grows, so the code that adds to it makes no index stale.
-rule index:
-    input:
-        inventory="data/{study}/inventory.csv",
-        withdrawn="data/{study}/withdrawn.csv",
-    output:
-        update("data/{study}/consent.csv"),
-        manifest="data/{study}/manifest.csv",
-        quarantine="data/{study}/quarantine.csv",
-    log:
-        "logs/{study}/index.log",
-    # A phantom is small: two cores that are free at once would be waited for longer.
-    threads: lambda wildcards: 1 if PARAMS.is_phantom(wildcards.study) else 2
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(240),
-    params:
-        **step("index"),
-        raw=lambda wildcards: PARAMS.raw(wildcards.study),
-    shell:
-        "python scripts/record_consent.py --withdrawn {input.withdrawn} --consent {output[0]}"
-        " --checkpoints results/{wildcards.study}/training --log logs/{wildcards.study}/consent.log"
-        " && " + python("index", "--raw {params.raw:q}")
+# list only grows, so the code that adds to it makes no index stale. A rule for each number of
+# shards, since each shard has a list of its cases.
+for count in sorted({shard_count(study) for study in PARAMS.studies}):
+
+    rule:
+        name:
+            f"index_{count}"
+        input:
+            inventory="data/{study}/inventory.csv",
+            withdrawn="data/{study}/withdrawn.csv",
+        output:
+            update("data/{study}/consent.csv"),
+            cases="data/{study}/cases/cases.csv",
+            problems="data/{study}/cases/problems.csv",
+            shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
+        log:
+            "logs/{study}/index.log",
+        wildcard_constraints:
+            study="|".join(study for study in PARAMS.studies if shard_count(study) == count),
+        resources:
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(60),
+        params:
+            **step("index"),
+            raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        shell:
+            "python scripts/record_consent.py --withdrawn {input.withdrawn} --consent {output[0]}"
+            " --checkpoints results/{wildcards.study}/training"
+            " --log logs/{wildcards.study}/consent.log && "
+            + python("index", "--raw {params.raw:q}")
 
 
 rule images:
     input:
-        manifest="data/{study}/manifest.csv",
+        cases="data/{study}/cases/shard-{shard}.csv",
     output:
         array="data/{study}/images/shard-{shard}.npy",
         table="data/{study}/images/shard-{shard}.csv",
+        problems="data/{study}/images/problems-{shard}.csv",
     log:
         "logs/{study}/images-{shard}.log",
     resources:
@@ -71,15 +79,60 @@ rule images:
         **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
     shell:
-        python("decode_images", "--raw {params.raw:q} --shard {wildcards.shard}")
+        python("decode_images", "--raw {params.raw:q}")
+
+
+def problems(wildcards):
+    """What the index and the shards could not use."""
+    study, shards = wildcards.study, range(shard_count(wildcards.study))
+    of_shards = [f"data/{study}/images/problems-{shard}.csv" for shard in shards]
+    return [f"data/{study}/cases/problems.csv", *of_shards]
+
+
+rule manifest:
+    input:
+        cases="data/{study}/cases/cases.csv",
+        problems=problems,
+    output:
+        manifest="data/{study}/manifest.csv",
+        quarantine="data/{study}/quarantine.csv",
+    log:
+        "logs/{study}/manifest.log",
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
+    params:
+        **step("write_manifest"),
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+    shell:
+        python("write_manifest", "--raw {params.raw:q}")
+
+
+# The fold of a group is kept from when it is first dealt, so that one more case moves no other.
+rule groups:
+    input:
+        manifest="data/{study}/manifest.csv",
+        tables=lambda wildcards: shards(wildcards.study, ".csv"),
+    output:
+        groups="data/{study}/groups.csv",
+        folds=update("data/{study}/folds.csv"),
+    log:
+        "logs/{study}/groups.log",
+    resources:
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
+    params:
+        **step("assign_folds"),
+    shell:
+        python("assign_folds")
 
 
 rule split:
     input:
-        manifest="data/{study}/manifest.csv",
-        tables=tables,
+        groups="data/{study}/groups.csv",
     output:
         split="data/{study}/split/fold{fold}.csv",
+        parts=[part(name) for name in PARTITIONS],
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
@@ -93,7 +146,7 @@ rule split:
 
 rule statistics:
     input:
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
         arrays=arrays,
         tables=tables,
     output:
@@ -113,7 +166,7 @@ rule slices:
     input:
         manifest="data/{study}/manifest.csv",
         arrays=arrays,
-        tables=tables,
+        tables=lambda wildcards: shards(wildcards.study, ".csv"),
     output:
         labels="data/{study}/slices/labels_slices.csv",
     log:

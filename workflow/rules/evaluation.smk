@@ -8,20 +8,29 @@ def submitted(wildcards):
     ]
 
 
-PARTITIONS = ["val", "test", "unlabelled"]
+PREDICTED = ["val", "test", "unlabelled"]
 PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
+
+
+def parts_of(*names):
+    """An input function: the lists of these parts, for every fold of a study."""
+    return lambda wildcards: [
+        part(name).format(study=wildcards.study, fold=fold)
+        for fold in PARAMS.study(wildcards.study)["folds"]
+        for name in names
+    ]
 
 
 rule predict:
     input:
         checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
-        split="data/{study}/split/fold{fold}.csv",
+        val=part("val"),
+        test=part("test"),
+        unlabelled=part("unlabelled"),
         arrays=arrays,
         tables=tables,
     output:
-        val=f"{PREDICTIONS}/val.csv",
-        test=f"{PREDICTIONS}/test.csv",
-        unlabelled=f"{PREDICTIONS}/unlabelled.csv",
+        predictions=[f"{PREDICTIONS}/{name}.csv" for name in PREDICTED],
         slices=f"{PREDICTIONS}/slices.csv",
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
@@ -41,7 +50,7 @@ rule evaluate:
     input:
         val=f"{PREDICTIONS}/val.csv",
         test=f"{PREDICTIONS}/test.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        parts=[part("train"), part("val"), part("test")],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
         summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
@@ -68,7 +77,7 @@ rule ensemble:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
-        partition="|".join(PARTITIONS),
+        partition="|".join(PREDICTED),
     localrule: True
     resources:
         mem_mb=by_attempt(1000),
@@ -104,7 +113,7 @@ rule submission:
     input:
         winner="results/{study}/winner.json",
         predictions=submitted,
-        splits=splits,
+        parts=parts_of("test", "unlabelled"),
     output:
         submission="results/{study}/submission.csv",
     log:

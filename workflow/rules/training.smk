@@ -21,7 +21,7 @@ def parent_features(suffix):
 
 def network_threads(wildcards):
     """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["index"]["reader"] == "volumes" else 1
+    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
 
 
 def pretrained_weights(wildcards):
@@ -58,8 +58,8 @@ rule pretrained:
 rule train:
     input:
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
         arrays=arrays,
         tables=tables,
@@ -86,8 +86,8 @@ rule train:
 rule memorise:
     input:
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
         arrays=arrays,
         tables=tables,
@@ -112,7 +112,8 @@ rule memorise:
 rule features:
     input:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:
@@ -137,8 +138,8 @@ rule train_sequence:
         parent=parent_checkpoint,
         features=parent_features(".npy"),
         cases=parent_features(".csv"),
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:
@@ -162,8 +163,8 @@ rule train_sequence:
 rule finetune:
     input:
         parent=parent_checkpoint,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:

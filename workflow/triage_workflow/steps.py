@@ -59,13 +59,18 @@ class Steps:
 
     def index(self, study: str) -> Reads:
         block = self.params.study(study)
-        settings = block["index"] | {"classes": block["classes"], "task": block["task"]}
-        return Reads(settings, [_reader(block)])
+        return Reads(_index(block), [_reader(block)])
 
     def decode_images(self, study: str) -> Reads:
         block = self.params.study(study)
-        shards = {"shards": block["images"]["shards"]}
-        return Reads(_decoding(block) | shards, [_reader(block)])
+        settings = _decoding(block) | {"min_slices": block["index"]["min_slices"]}
+        return Reads(settings, [_reader(block)])
+
+    def write_manifest(self, study: str) -> Reads:
+        return Reads(_index(self.params.study(study)))
+
+    def assign_folds(self, study: str) -> Reads:
+        return Reads(self.params.study(study)["split"])
 
     def split(self, study: str) -> Reads:
         return Reads(self.params.study(study)["split"])
@@ -138,7 +143,7 @@ class Steps:
         }
         settings = {
             "study": study,
-            "data": self.params.raw(study),
+            "data": self.params.dataset(study),
             "arms": arms,
             "evaluation": self.params.study(study)["evaluation"],
         }
@@ -259,6 +264,10 @@ class Steps:
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
         return ARCHITECTURES[architecture]
+
+
+def _index(block: dict[str, Any]) -> dict[str, Any]:
+    return block["index"] | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class Study:
     title: str
     question: str
     phantom: bool
+    pseudonyms: bool
     confidence: str
     data: Data
     results: Results
@@ -145,6 +146,7 @@ def _study(
         title=text.get("title") or name.replace("_", " ").capitalize(),
         question=text.get("question") or _question(settings.classes),
         phantom=settings.phantom,
+        pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
         results=results,

@@ -22,8 +22,8 @@ from torch import nn
 from triage import process
 from triage.arguments import CORES, Arguments, Paths
 from triage.command import log
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -83,8 +83,8 @@ class PretrainArguments(DeviceArguments, ResumeArguments):
 class RunArguments(NetworkArguments, ResumeArguments):
     """Of every script that trains an arm."""
 
-    manifest: Path
-    split: Path
+    train: Path
+    val: Path
     gpus: Annotated[int, "how many; a process works on each"] = 1
 
 
@@ -139,21 +139,21 @@ class Blueprint:
 class Job:
     """One run of a training script, from its arguments to its outputs.
 
-    ``inputs`` are the files that the result depends on beside the image arrays, whose contents the
-    tables' checksums stand for.
+    ``inputs`` are the files that the result depends on beside the images, for which the lists of
+    cases have checksums.
     """
 
     def __init__(self, arguments: RunArguments, **inputs: Path | None) -> None:
         self.arguments = arguments
         self.settings = parse(TrainingSettings, arguments.settings)
         self.recipe: Recipe = self.settings.recipe
-        self.inputs = dict(manifest=arguments.manifest, split=arguments.split, **inputs)
+        self.inputs = dict(train=arguments.train, val=arguments.val, **inputs)
         if isinstance(arguments, TrainingArguments):
             for path in (arguments.checkpoint, arguments.history, arguments.record):
                 ensure_writable(path)
         self.device = prepare(arguments, self.recipe.deterministic, arguments.gpus, trains=True)
         self.outputs = self.settings.task.outputs(self.settings.classes)
-        self.parts = read_parts(arguments.split, arguments.manifest, self.settings)
+        self.parts = read_parts(arguments.train, arguments.val, self.settings)
         self.images = arguments.images()
 
     def blueprint(self, start: Checkpoint, sequence: Sequence | None) -> Blueprint:
@@ -229,7 +229,7 @@ class Job:
         digest = run_digest(
             self.arguments.settings + purpose,
             self.arguments.code,
-            [*files, *self.arguments.tables],
+            files,
         )
         run = self.settings
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
@@ -264,10 +264,7 @@ class Job:
 
     def _origin(self) -> dict[str, Any]:
         """What the result depends on: equal runs give equal records."""
-        data: dict[str, Any] = {
-            name: sha256(path) for name, path in self.inputs.items() if path is not None
-        }
-        data["tables"] = [sha256(path) for path in self.arguments.tables]
+        data = {name: sha256(path) for name, path in self.inputs.items() if path is not None}
         packages = ("torch", "torchvision", "numpy")
         versions = {name: importlib.metadata.version(name) for name in packages}
         return {
