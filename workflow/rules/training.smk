@@ -78,8 +78,9 @@ rule train:
         runtime=by_attempt(720),
     params:
         **step("train", of_run),
+        threads=network_threads,
     shell:
-        python("train", TRAINING)
+        python("train", TRAINING, "{params.threads}")
 
 
 # A check of a target of its own: nothing else is made from it.
@@ -104,9 +105,10 @@ rule memorise:
         runtime=by_attempt(240),
     params:
         **step("memorise", of_run),
+        threads=network_threads,
         goal=lambda wildcards: canonical(PARAMS.study(wildcards.study)["memorise"]),
     shell:
-        python("memorise", f"{RESUMED} --goal {{params.goal:q}}")
+        python("memorise", f"{RESUMED} --goal {{params.goal:q}}", "{params.threads}")
 
 
 rule features:
@@ -182,5 +184,6 @@ rule finetune:
         runtime=by_attempt(720),
     params:
         **step("finetune", of_run),
+        threads=network_threads,
     shell:
-        python("finetune", TRAINING)
+        python("finetune", TRAINING, "{params.threads}")

@@ -9,6 +9,7 @@ from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
 
+from triage import pseudonyms
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
 from triage.task import Task
@@ -51,6 +52,8 @@ class Steps:
             found = {"code": code_digest(f"{script}.py", *reads.modules)}
             if reads.settings is not None:
                 found["settings"] = canonical(reads.settings)
+                if '"pseudonyms":true' in found["settings"]:  # another key gives other names
+                    found["code"] += f"-{pseudonyms.fingerprint()}"
             self._known[script, about] = found
         return self._known[script, about]
 
