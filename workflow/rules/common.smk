@@ -81,13 +81,9 @@ def step(script, about=of_study):
     return {"settings": recorded("settings"), "code": recorded("code"), "call": call}
 
 
-def python(script, more="", threads="{threads}"):
-    """The shell command of a rule with the params of ``step``.
-
-    Snakemake lowers ``{threads}`` to the cores of a run. Where the number of threads shows in the
-    bytes of a result, it is a param, which is compared like a setting.
-    """
-    return f"python scripts/{script}.py {{params.call}} {more} --threads {threads} --log {{log}}"
+def python(script, more=""):
+    """The shell command of a rule with the params of ``step``."""
+    return f"python scripts/{script}.py {{params.call}} {more} --threads {{threads}} --log {{log}}"
 
 
 def results_of(kind, *suffixes):

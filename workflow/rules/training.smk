@@ -19,9 +19,12 @@ def parent_features(suffix):
     return features
 
 
+# A job on a cluster has cores of its own: as many as on two cores, or what --set-threads says.
+THREADS = Threads(PARAMS, CORES if workflow.local_exec else 2)
+
+
 def network_threads(wildcards):
-    """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
+    return THREADS.of(run_of(wildcards))
 
 
 def pretrained_weights(wildcards):
@@ -78,9 +81,8 @@ rule train:
         runtime=by_attempt(720),
     params:
         **step("train", of_run),
-        threads=network_threads,
     shell:
-        python("train", TRAINING, "{params.threads}")
+        python("train", TRAINING)
 
 
 # A check of a target of its own: nothing else is made from it.
@@ -105,10 +107,9 @@ rule memorise:
         runtime=by_attempt(240),
     params:
         **step("memorise", of_run),
-        threads=network_threads,
         goal=lambda wildcards: canonical(PARAMS.study(wildcards.study)["memorise"]),
     shell:
-        python("memorise", f"{RESUMED} --goal {{params.goal:q}}", "{params.threads}")
+        python("memorise", f"{RESUMED} --goal {{params.goal:q}}")
 
 
 rule features:
@@ -184,6 +185,5 @@ rule finetune:
         runtime=by_attempt(720),
     params:
         **step("finetune", of_run),
-        threads=network_threads,
     shell:
-        python("finetune", TRAINING, "{params.threads}")
+        python("finetune", TRAINING)
