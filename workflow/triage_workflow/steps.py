@@ -246,8 +246,8 @@ def _params(settings: Any, code: str) -> dict[str, str]:
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:
     """How files become images."""
-    images = block["images"]
-    return {"reader": block["index"]["reader"], "size": images["size"], "mode": images["mode"]}
+    images = {key: value for key, value in block["images"].items() if key != "shards"}
+    return images | {key: block["index"][key] for key in ("reader", "channels")}
 
 
 def _reader(block: dict[str, Any]) -> str:
