@@ -268,6 +268,32 @@ def test_folders_may_have_no_partitions(tmp_path: Path) -> None:
     assert not problems
 
 
+def test_pictures_a_folder_deeper_are_of_the_class_above(tmp_path: Path) -> None:
+    deeper = ["train/PNEUMONIA/BACTERIA/b.jpeg", "train/PNEUMONIA/VIRUS/c.jpeg"]
+    write(tmp_path, ["train/NORMAL/a.jpeg", *deeper, "test/PNEUMONIA/d.jpeg"])
+    cases, problems = find(tmp_path, "folders", CHEST)
+    assert not problems
+    assert {name: (case.partition, case.label) for name, case in cases.items()} == {
+        "a": ("train", "NORMAL"),
+        "b": ("train", "PNEUMONIA"),
+        "c": ("train", "PNEUMONIA"),
+        "d": ("test", "PNEUMONIA"),
+    }
+
+
+def test_a_group_pattern_that_fits_no_name_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["NORMAL/NORMAL-1-1.jpeg", "PNEUMONIA/BACTERIA-2-1.jpeg", "PNEUMONIA/VIRUS-3-1.jpeg"]
+    write(tmp_path / "raw", names)
+    settings = {"reader": "folders", "classes": CHEST, "min_slices": 1}
+    with pytest.raises(UserError, match="finds no group in any of 3 names"):
+        make_index(tmp_path / "raw", group=CHEST_GROUP, **settings)
+    with caplog.at_level("WARNING"):
+        make_index(tmp_path / "raw", group=r"NORMAL-(\d)", **settings)
+    assert "no group in 2 of 3 names" in caplog.text
+
+
 def test_copies_of_the_archive_in_the_archive_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, ["x/train/NORMAL/a.jpeg", "x/train/PNEUMONIA/b.jpeg"])
     write(tmp_path, ["x/x/train/NORMAL/a.jpeg", "x/x/train/PNEUMONIA/b.jpeg"])

@@ -15,6 +15,7 @@ from triage.command import log
 COLUMN = "attributes"
 AGE, SEX = "age", "sex"
 OLDEST = 120
+_REMEMBERED = 10_000  # cells whose meaning need not be found again
 _AGE = re.compile(r"(\d+(?:[.,]\d+)?) ?([YMD]?)", re.IGNORECASE)
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
 _SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "W": "F"}
@@ -57,6 +58,7 @@ class Attributes:
         self._known: Counter[str] = Counter()
         self._values: dict[str, set[str]] = defaultdict(set)  # two are enough
         self._strange: dict[str, list[str]] = defaultdict(list)
+        self._read = {(name, ""): "" for name in self._columns}  # values of cells
 
     def read(self, cells: Mapping[str, str], where: str) -> dict[str, str]:
         """Those that a row has; ``where`` says which row that is."""
@@ -64,7 +66,7 @@ class Attributes:
         found = {}
         for name, column in self._columns.items():
             cell = cells.get(column, "")
-            value = {AGE: years, SEX: sex}.get(name, str)(cell)
+            value = self._value(name, cell)
             if value:
                 found[name] = value
                 self._known[name] += 1
@@ -73,6 +75,14 @@ class Attributes:
             elif cell and name == AGE:
                 self._strange[name].append(f"{cell!r} in {where}")
         return found
+
+    def _value(self, name: str, cell: str) -> str:
+        known = self._read.get((name, cell))
+        if known is None:
+            known = {AGE: years, SEX: sex}.get(name, str)(cell)
+            if len(self._read) < _REMEMBERED:
+                self._read[name, cell] = known
+        return known
 
     def tell(self) -> None:
         """Warn of attributes that say little."""

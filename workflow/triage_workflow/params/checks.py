@@ -98,20 +98,22 @@ def _check_table(index: Json, where: str) -> None:
 def _channels(block: Json) -> list[Any]:
     """What the channels of a volume are called; or each one's window."""
     index, images = block["index"], block["images"]
-    named = index["channels"] or (SEQUENCES if index["reader"] == "volumes" else ["image"])
-    return list(images["windows"] or named)
+    named = index.get("channels") or (SEQUENCES if index["reader"] == "volumes" else ["image"])
+    return list(images.get("windows") or named)
 
 
 def _check_channels(block: Json, where: str) -> None:
     images = block["images"]
     named = _channels(block | {"images": images | {"windows": []}})
-    if images["reference"] not in (None, *named):
+    reference = images.get("reference")
+    if reference not in (None, *named):
         raise UserError(
-            f"{images['reference']!r} is no channel",
+            f"{reference!r} is no channel",
             where=f"{where}.reference",
             remedy=f"one of {', '.join(named)}, see index.channels; or null for the last",
         )
-    if not images["windows"]:
+    windows = images.get("windows")
+    if not windows:
         return
     if len(named) > 1 or images["mode"] != "volume":
         raise UserError(
@@ -119,7 +121,7 @@ def _check_channels(block: Json, where: str) -> None:
             where=f"{where}.windows",
             remedy="take it out, or name one channel in index.channels",
         )
-    for low, high in images["windows"]:
+    for low, high in windows:
         if low >= high:
             raise UserError(
                 f"[{low:g}, {high:g}] is no window",

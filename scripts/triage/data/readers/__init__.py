@@ -137,6 +137,10 @@ class Problem:
     case: str
     reason: str
 
+    def row(self) -> dict[str, str]:
+        """Of a table of problems."""
+        return {"file": self.file, "case": self.case, "reason": self.reason}
+
 
 _BESIDE_IMAGES = (".json", ".bval", ".bvec")  # what dcm2niix writes
 

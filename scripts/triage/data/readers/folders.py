@@ -2,8 +2,8 @@
 
     [...]/train/NORMAL/IM-0115-0001.jpeg        NORMAL/IM-0115-0001.jpeg
 
-Pictures right in a ``test`` folder have no label. Where HAM10000's table lies beside, its lesions
-are the groups.
+Folders below that of a class say nothing. Pictures right in a ``test`` folder have no label. Where
+HAM10000's table lies beside, its lesions are the groups.
 """
 
 from __future__ import annotations
@@ -82,26 +82,29 @@ def _collect(
         elif place:
             found.append(_Picture(picture_files.stem(path), path, *place))
         else:
-            problems.append(Problem(path, "", "is in no class's folder"))
+            problems.append(Problem(path, picture_files.stem(path), "is in no class's folder"))
     if not found:
         raise _no_pictures(raw, settings)
     return found, problems
 
 
-def _folders(path: str) -> tuple[str, str]:
-    """The names of the two innermost folders, empty where there are fewer."""
-    above, folder, _ = ["", "", *path.split("/")][-3:]
-    return above, folder
+def _folders(path: str, settings: IndexSettings) -> tuple[str, str]:
+    """The names of the innermost folder that is a class, or else of the innermost, and of that
+    above it; empty where there is none."""
+    folders = ["", "", *path.split("/")[:-1]]
+    of_class = [i for i, name in enumerate(folders) if name in settings.classes]
+    place = of_class[-1] if of_class else len(folders) - 1
+    return folders[place - 1], folders[place]
 
 
 def _is_parted(path: str, settings: IndexSettings) -> bool:
-    above, folder = _folders(path)
+    above, folder = _folders(path, settings)
     return above in PARTITIONS and folder in settings.classes
 
 
 def _place(raw: Path, path: str, parted: bool, settings: IndexSettings) -> tuple[str, str] | None:
     """Partition and label by the folders of ``path``; None where they say nothing."""
-    above, folder = _folders(path)
+    above, folder = _folders(path, settings)
     is_class = folder in settings.classes
     if is_class and not parted:
         return "", folder

@@ -39,6 +39,7 @@ class Named:
         self.classes, self.task = settings.classes, settings.task
         named = {plain(value): name for value, name in settings.values.items()}
         self.class_of = {plain(name): name for name in settings.classes} | named
+        self._known: dict[str, str | None] = {}  # labels of cells
         self.leave_out = {plain(value) for value in settings.leave_out}
         for name in settings.values.values():
             if name not in settings.classes:
@@ -52,6 +53,11 @@ class Named:
         if not self.columns:
             return ""
         cell = row[self.columns[0]]
+        if cell not in self._known:
+            self._known[cell] = self._read(cell, row)
+        return self._known[cell]
+
+    def _read(self, cell: str, row: Row) -> str | None:
         parts = cell.split(self.separator) if self.separator else [cell]
         words = [plain(part.strip()) for part in parts if part.strip()]
         if any(word in self.leave_out for word in words):

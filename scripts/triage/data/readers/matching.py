@@ -20,6 +20,16 @@ def composed(name: str) -> str:
     return name if name.isascii() else normalize("NFC", name)
 
 
+def stem(path: str, suffixes: tuple[str, ...]) -> str:
+    """The name of a file of any system, without folders and, where it is one of some, extension."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    small = name.lower()
+    if not small.endswith(suffixes):
+        return name
+    longest = max(len(each) for each in suffixes if small.endswith(each))
+    return name[:-longest] or name
+
+
 class Files:
     """The files below a raw folder, by path, by name and by name without extension.
 
@@ -36,10 +46,8 @@ class Files:
         for path in sorted(self.by_path, key=lambda path: (path.count("/"), path)):
             folder, _, name = path.rpartition("/")
             self._by_name[name].append(path)
-            for suffix in suffixes:
-                if name.lower().endswith(suffix):
-                    self._by_stem[name[: -len(suffix)]].append(path)
-                    break
+            if (short := stem(name, suffixes)) != name:
+                self._by_stem[short].append(path)
             while name and name not in self.folders[folder]:
                 self.folders[folder].add(name)
                 folder, _, name = folder.rpartition("/")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 from triage.data.readers import IndexSettings, picture_files, tables, volume_files
-from triage.data.readers.matching import Files
+from triage.data.readers.matching import Files, stem
 from triage.data.readers.tables import Row
 from triage.errors import UserError
 
@@ -68,7 +67,7 @@ class RowFiles:
         """What the case is called: like its file, or like the cells of the pattern."""
         if self._pattern is not None:
             return "_".join(row[column] for column in self.columns)
-        return stem(row[self.columns[0]])
+        return stem(row[self.columns[0]], SUFFIXES)
 
     def wanted(self, row: Row) -> dict[str, str]:
         """What the row calls the file of each channel."""
@@ -121,10 +120,3 @@ class RowFiles:
             for part in parts
         ]
         return re.compile("".join(shape))
-
-
-def stem(path: str) -> str:
-    """The name of a file without folders, of any system, and extension."""
-    name = PurePosixPath(path.replace("\\", "/")).name
-    fitting = [each for each in SUFFIXES if name.lower().endswith(each)]
-    return name[: len(name) - len(max(fitting, key=len, default=""))] or name

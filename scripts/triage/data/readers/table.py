@@ -29,8 +29,9 @@ from triage.data.readers import (
     volumes,
 )
 from triage.data.readers.labels import labels
-from triage.data.readers.matching import Files
-from triage.data.readers.row_files import IMAGE, RowFiles, stem
+from triage.data.readers.matching import Files, stem
+from triage.data.readers.row_files import IMAGE, SUFFIXES, RowFiles
+from triage.data.readers.table_files import EXTENSIONS
 from triage.data.readers.tables import Row
 from triage.errors import UserError
 
@@ -57,13 +58,11 @@ def find(
 
 def _located(raw: Path, paths: Sequence[str], name: str) -> str:
     """The path of the table below ``raw``."""
-    files = Files(paths)
-    found = files.named(name)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if name in paths:
+        return name
+    if tables.locate(paths, [name]):
         return tables.locate_one(raw, paths, [name])
-    close = files.nearest(name)
+    close = Files(path for path in paths if path.lower().endswith(EXTENSIONS)).nearest(name)
     hint = f"did you mean {close}? " if close else ""
     remedy = f"{hint}put it there, or correct index.table"
     raise UserError(f"there is no {name}", where=raw, remedy=remedy)
@@ -178,7 +177,7 @@ class Rows:
         return [
             Problem(path, "", f"has the same name as {doubles[path]}")
             if path in doubles
-            else Problem(path, stem(path), reason)
+            else Problem(path, stem(path, SUFFIXES), reason)
             for path in self.files.unused()
         ]
 
@@ -280,7 +279,7 @@ def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list
     """Each picture, each volume of one file, or the channels of each volume."""
     if how.channels:
         return volumes.gather(paths, how)
-    whole = [path for path in paths if path.lower().endswith(volume_files.EXTENSIONS)]
+    whole = [path for path in paths if volume_files.is_volume(Path(path))]
     others = sorted(set(paths).difference(whole))
     cases, problems = picture_files.gather(others, how)
     return [*cases, *(Case(path, path, "", "", {IMAGE: path}) for path in whole)], problems
@@ -293,6 +292,6 @@ def beside(raw: Path, file: str) -> list[str]:
 
 def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
     """A picture, or the channels of a volume in their order."""
-    if IMAGE in files and picture_files.is_picture(files[IMAGE]):
+    if IMAGE in files and not volume_files.is_volume(raw / files[IMAGE]):
         return picture_files.load(raw, files, how)
     return volumes.load(raw, files, how)
