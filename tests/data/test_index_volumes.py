@@ -773,8 +773,12 @@ def test_any_channels_and_their_number(tmp_path: Path) -> None:
     assert [list(case.files) for case in made.cases] == [list(channels)] * 2
     image = volumes.load(raw, made.cases[0].files, Loading(channels=channels, reference="T1c"))
     assert np.array_equal(image, np.stack([voxels(i) for i in range(4)], axis=1))
-    with pytest.raises(UserError, match="lacks T1, T2, T2-FLAIR"):
-        make_index(raw)
+    paths = [str(path.relative_to(raw)) for path in raw.rglob("*.gz")]
+    cases, problems = volumes.find(raw, paths, settings())
+    assert cases == []
+    reasons = [problem.reason for problem in problems if problem.case]
+    assert len(reasons) == 2
+    assert all(reason.startswith("lacks T1, T2, T2-FLAIR") for reason in reasons)
 
 
 def test_one_channel_becomes_several_by_windows(tmp_path: Path) -> None:
