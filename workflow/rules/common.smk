@@ -4,9 +4,8 @@ from pathlib import Path
 
 # Jobs run under the same Python as the workflow, wherever its environment lies.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-from triage_workflow.engines.pace import quicken
+from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
-from triage_workflow.engines.warm_up import warm_up
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
 from triage_workflow.threads import Threads, let_threads_wait

@@ -119,7 +119,7 @@ rule table:
             str(Path(run.result("predictions", "/test.csv")).parent)
             for run in PARAMS.runs(wildcards.study)
         ],
-        data=lambda wildcards: PARAMS.raw(wildcards.study),
+        data=lambda wildcards: PARAMS.dataset(wildcards.study),
         settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
         arms=lambda wildcards: STEPS.table(wildcards.study)["arms"],
         code=lambda wildcards: STEPS.table(wildcards.study)["code"],

@@ -48,7 +48,7 @@ class Threads:
 
     def of(self, run: Run) -> int:
         """The threads of a run that is to train."""
-        volumes = self.params.study(run.study)["index"]["reader"] == "volumes"
+        volumes = self.params.study(run.study)["images"]["mode"] == "volume"
         found = share(self._places[run], self._runs[run.stage], self.cores)
         return max(found, min(self.least if volumes else 1, self.cores))
 

@@ -86,6 +86,7 @@ class Study:
     title: str
     question: str
     phantom: bool
+    pseudonyms: bool
     confidence: str
     data: Data
     results: Results
@@ -144,6 +145,7 @@ def _study(
         title=text.get("title") or name.replace("_", " ").capitalize(),
         question=text.get("question") or _question(settings.classes),
         phantom=settings.phantom,
+        pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
         results=results,
