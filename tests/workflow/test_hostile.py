@@ -81,6 +81,20 @@ def test_a_lock_knows_no_file_outside_of_the_project():
         assert not Lock.parse(entry(output)).outputs()
 
 
+def test_what_a_lock_says_can_be_shown():
+    whole = Origin("train", "aa", ("'a'",), {"in": ""}, {"out": ""}).dump()
+    assert Origin.load(dict(whole))
+    escape = "\x1b]0;pwned\x07"
+    for job in (
+        Origin(escape, "aa", (), {}, {"out": ""}),
+        Origin("train", "aa", (escape,), {}, {"out": ""}),
+        Origin("train", "aa", (), {escape: ""}, {"out": ""}),
+        Origin("train", "aa", (), {}, {escape: ""}),
+    ):
+        with pytest.raises(ValueError, match="not what a job was made from"):
+            Origin.load(job.dump())
+
+
 def test_a_path_through_a_link_is_told_from_one_that_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk/study").mkdir(parents=True)
