@@ -184,6 +184,22 @@ def test_a_missing_folder_and_a_damaged_inventory_say_what_to_do(tmp_path: Path)
         inventory.read(tmp_path / "i.csv")
 
 
+def test_a_folder_that_lost_all_its_files_may_not_be_mounted(raw: Path) -> None:
+    refresh(raw)
+    before = (raw.parent / "inventory.csv").read_bytes()
+    raw.rename(raw.with_name("away"))
+    raw.mkdir()
+    with pytest.raises(UserError, match=r"is empty, and held 5 file\(s\).*mounted"):
+        refresh(raw)
+    assert (raw.parent / "inventory.csv").read_bytes() == before
+
+
+def test_an_empty_folder_at_first_is_only_empty(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    assert refresh(tmp_path / "raw")
+    assert listed(tmp_path / "raw") == {}
+
+
 def test_it_starts_fast_for_the_workflow() -> None:
     code = "import sys, triage.data.inventory; print(*{'numpy', 'pandas'} & sys.modules.keys())"
     run = subprocess.run(

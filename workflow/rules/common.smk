@@ -53,9 +53,12 @@ def results_of(kind, suffix):
     return lambda wildcards: [run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)]
 
 
+def shard_count(study):
+    return PARAMS.study(study)["images"]["shards"]
+
+
 def shards(study, suffix):
-    count = PARAMS.study(study)["images"]["shards"]
-    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(count)]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(shard_count(study))]
 
 
 def arrays(wildcards):
@@ -64,7 +67,16 @@ def arrays(wildcards):
 
 
 def tables(wildcards):
-    return shards(wildcards.study, ".csv")
+    # What reads a part of the split depends on its list, which has checksums of the images.
+    return ancient(shards(wildcards.study, ".csv"))
+
+
+PARTITIONS = ["train", "val", "test", "unlabelled"]
+
+
+def part(name):
+    """The list of the cases of one part of a split."""
+    return f"data/{{study}}/parts/{name}/fold{{fold}}.csv"
 
 
 def splits(wildcards):

@@ -261,7 +261,7 @@ rule export:
         winner="results/{study}/winner.json",
         metrics=results_of("metrics", ".json"),
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
-        split=lambda wildcards: splits(wildcards)[0],
+        parts=lambda wildcards: parts_of("test", "val", "unlabelled")(wildcards)[:3],
         arrays=arrays,
         tables=tables,
     output:
@@ -277,7 +277,7 @@ rule export:
         code=lambda wildcards: STEPS.export(wildcards.study)["code"],
     shell:
         "python scripts/export.py --settings {params.settings:q} --winner {input.winner}"
-        " --metrics {input.metrics} --checkpoints {input.checkpoints} --split {input.split}"
+        " --metrics {input.metrics} --checkpoints {input.checkpoints} --parts {input.parts}"
         " --arrays {input.arrays} --tables {input.tables} --device cpu"
         " --model {output.model} --description {output.description}"
         " --threads {threads} --log {log}"

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
     started = time.time_ns()
     table_sum, known = _read_cache(cache)
     seen = dict(walk(raw))
+    _refuse_emptied(raw, seen, known)
     changed = [path for path, look in seen.items() if known.get(path, [])[:3] != look]
     if not changed and len(known) == len(seen) and _sum(_old_bytes(inventory)) == table_sum:
         return False
@@ -78,6 +79,17 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
         return False
     write_text(table.decode("utf-8"), inventory)
     return True
+
+
+def _refuse_emptied(raw: Path, seen: Collection[str], known: Collection[str]) -> None:
+    """Raise UserError where a folder that held files holds none: its disk may not be mounted."""
+    if known and not seen:
+        raise UserError(
+            f"is empty, and held {len(known)} file(s) the last time",
+            where=raw,
+            remedy="is its disk mounted? If all files are really gone, take the study out of "
+            "params.yaml",
+        )
 
 
 def write(raw: Path, inventory: Path) -> None:

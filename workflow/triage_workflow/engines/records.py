@@ -101,7 +101,7 @@ class Records(FilePersistence):
     def accept(self, job: Job) -> None:
         """Record a job's outputs, as they are, as made from what the job would read now."""
         contents = self.knowledge.contents
-        inputs = {str(path): contents.sha256(str(path)) or "" for path in job.input}
+        inputs = self._input_sums(job)
         outputs = {str(path): contents.sha256(str(path)) or "" for path in job.output}
         command = self.command(job) or ""
         origin = Origin(job.rule.name, command, tuple(self.parameters(job)), inputs, outputs)
@@ -212,9 +212,17 @@ class Records(FilePersistence):
 
     def started(self, job: Job, external_jobid: str | None = None) -> None:
         # Taken now: a file that is changed while the job runs is not what the job read.
-        inputs = {str(path): self.knowledge.contents.sha256(str(path)) or "" for path in job.input}
+        inputs = self._input_sums(job)
         self._inputs.update(dict.fromkeys(map(str, job.output), inputs))
         super().started(job, external_jobid)
+
+    def _input_sums(self, job: Job) -> dict[str, str]:
+        """The checksum of each input; none of what is `ancient`, for which other inputs stand."""
+        contents = self.knowledge.contents
+        return {
+            str(path): "" if path.is_ancient else contents.sha256(str(path)) or ""
+            for path in job.input
+        }
 
     async def finished(self, job: Job) -> None:
         paths = [str(path) for path in job.output]

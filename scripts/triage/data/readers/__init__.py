@@ -67,6 +67,10 @@ class Problem:
     case: str
     reason: str
 
+    def row(self) -> dict[str, str]:
+        """Of a table of problems."""
+        return {"file": self.file, "case": self.case, "reason": self.reason}
+
 
 class BadFile(Exception):
     """A file that can't be used: ``file`` (relative to the raw folder) and the ``reason``."""
