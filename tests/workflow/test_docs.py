@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from PIL import Image
 
 from triage_workflow.params import Params
+
+from triage import models
+from triage.data import readers
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -63,3 +69,52 @@ def test_the_study_of_the_tutorial_is_one():
     (study,) = (block["studies"] for block in tutorial() if "studies" in block)
     content["studies"] = copy.deepcopy(study)
     assert list(Params(content).studies) == ["mine"]
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """Installs an example of docs/extending.md as a module of its name."""
+
+    def install(title: str, name: str) -> None:
+        text = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+        section = text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+        source = re.search(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[1]
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    yield install
+    for name in ("tiny", "prefixes"):
+        sys.modules.pop(name, None)
+
+
+def test_the_example_of_an_architecture_is_one(example, monkeypatch):
+    example("An architecture", "tiny")
+    monkeypatch.setitem(models.ARCHITECTURES, "tiny", "tiny")
+    network = models.build(models.ModelSettings("tiny", options={"width": 4}), 3, 2)
+    assert network(torch.zeros(5, 3, 8, 8)).shape == (5, 2)
+
+
+def test_the_example_of_a_reader_is_one(example, monkeypatch, tmp_path):
+    example("A reader", "prefixes")
+    monkeypatch.setitem(readers.READERS, "prefixes", "prefixes")
+    (tmp_path / "raw").mkdir()
+    names = ["ill_p1_1.png", "well_p2_1.png", "well_p2_2.png", "other.png"]
+    for name in names:
+        Image.new("L", (16, 16)).save(tmp_path / "raw" / name)
+    reader = readers.reader("prefixes")
+    settings = readers.IndexSettings("prefixes", ("well", "ill"), None, 0.5, 1)
+    cases, problems = reader.find(tmp_path / "raw", names, settings)
+    assert [(case.case, case.group, case.label) for case in cases] == [
+        ("ill_p1_1", "p1", "ill"),
+        ("well_p2_1", "p2", "well"),
+        ("well_p2_2", "p2", "well"),
+    ]
+    assert [problem.file for problem in problems] == ["other.png"]
+    assert reader.load(tmp_path / "raw", cases[0].files).shape == (1, 1, 16, 16)
+
+
+def test_the_places_that_extending_names_are_there():
+    text = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    new = {"scripts/triage/models/tiny.py", "scripts/triage/data/readers/prefixes.py"}
+    for path in set(re.findall(r"`((?:scripts|workflow)/[\w/.]+\.\w+)`", text)) - new:
+        assert (ROOT / path).exists(), path
