@@ -8,7 +8,7 @@ BIN := .venv/bin
 # with the rules that use them; PATH is set, not read, for jobs.
 EXCEPTIONS := 'conda environment|Absolute path "/|Mixed rules and functions|variable PATH'
 
-.PHONY: run test test-all fuzz bench lint format docs setup lock audit clean
+.PHONY: run test test-all compat fuzz bench lint format docs setup lock audit clean
 
 run: setup
 	@$(BIN)/snakemake --cores $(CORES)
@@ -18,6 +18,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "slow or not slow"
+
+# The matrix of situations with the oldest and the newest Snakemake and DVC that are allowed.
+COMPAT ?= oldest newest
+compat: setup
+	$(BIN)/python tests/compat.py $(COMPAT)
 
 # Randomly damaged tables and images; what breaks a reader is kept in .fuzz/: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60

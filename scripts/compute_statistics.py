@@ -8,8 +8,8 @@ from pathlib import Path
 
 from triage import command
 from triage.data import statistics
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.files import each_row, write_json
 
 

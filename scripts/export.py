@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from triage import command
+from triage.data.image_store import Images
 from triage.data.readers import volumes
-from triage.data.store import Images
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.files import read_json, sha256, write_json

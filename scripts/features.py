@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.settings import parse
 from triage.training import features as cached
 from triage.training.cases import read_cases

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.files import write_rows
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint

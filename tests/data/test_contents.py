@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scans import make_images, make_index, write_cohort
 from training_runs import arguments, finish, run_settings, write_study
 from triage.data.groups import read_shown
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import atomic, read_rows, read_table, write_rows
 from triage.training import features

@@ -663,7 +663,9 @@ def test_a_folder_of_dicom_counts_with_all_its_files(raw: Path) -> None:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
     first = make_index(raw).rows()[0]
-    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
+    assert int(first["size"]) == sum(
+        path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm")
+    )
     slice_ = raw / BAD_PATIENT / "T2/003.dcm"
     slice_.write_bytes(slice_.read_bytes() + b"\0\0")
     assert make_index(raw).rows()[0]["sha256"] != first["sha256"]

@@ -14,8 +14,8 @@ import torch
 
 from scans import SEQUENCES, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import statistics
+from triage.data.image_store import Images
 from triage.data.split import PARTITIONS
-from triage.data.store import Images
 from triage.errors import UserError
 
 SCRIPTS = Path(statistics.__file__).parents[2]

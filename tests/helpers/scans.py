@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from triage.data import index, inventory, manifest, shards
+from triage.data.image_store import Images
 from triage.data.index import Index
 from triage.data.readers import Case, IndexSettings, Problem
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
 from triage.files import read_rows
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")

@@ -19,9 +19,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from triage.data.image_store import Images
 from triage.data.reference import Reference
 from triage.data.split import PART_COLUMNS, PARTITIONS
-from triage.data.store import Images
 from triage.files import write_rows
 from triage.settings import convert
 from triage.training.loop import Trained, Trainer

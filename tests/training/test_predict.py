@@ -18,11 +18,11 @@ from PIL import Image
 import scans
 from training_runs import ROOT, arguments, finish, part_list, recipe_block, write_parts
 from triage.data import index, inventory, shards
+from triage.data.image_store import Images
 from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
 from triage.data.split import PARTITIONS
-from triage.data.store import Images
 
 CLASSES = ("normal", "abnormal")
 

@@ -7,9 +7,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # Threads that wait give way, so that jobs side by side do not slow each other down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from triage_workflow.engines.pace import quicken
+from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
-from triage_workflow.engines.warm_up import warm_up
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
 

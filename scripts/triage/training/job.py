@@ -22,8 +22,8 @@ from torch import nn
 
 from triage import command, process
 from triage.command import log
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse

@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from scans import SEQUENCES, Prepared, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import pictures, shards
 from triage.data.dealing import shard_of
+from triage.data.image_store import Images, Shard
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images, Shard
 from triage.data.voxels import narrowest, range_of
 from triage.errors import UserError
 from triage.files import read_rows
