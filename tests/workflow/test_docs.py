@@ -100,7 +100,7 @@ def test_the_example_of_a_reader_is_one(example, monkeypatch, tmp_path):
     (tmp_path / "raw").mkdir()
     names = ["ill_p1_1.png", "well_p2_1.png", "well_p2_2.png", "other.png"]
     for name in names:
-        Image.new("L", (16, 16)).save(tmp_path / "raw" / name)
+        Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "raw" / name)
     reader = readers.reader("prefixes")
     settings = readers.IndexSettings("prefixes", ("well", "ill"), None, 0.5, 1)
     cases, problems = reader.find(tmp_path / "raw", names, settings)

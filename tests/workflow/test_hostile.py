@@ -385,3 +385,10 @@ def test_names_are_no_formulas_in_pictures(tmp_path):
             figure.text(0.5, 0.5, name)
         figure.savefig(io.BytesIO(), format="svg")
         assert matplotlib.rcParams["text.parse_math"] is False
+
+
+def test_a_cell_that_should_hold_json_and_does_not_is_an_error_in_words():
+    for cell in ("{", "[" * 100_000, "NaN,"):
+        with pytest.raises(UserError, match=r"column files: .* is not valid JSON"):
+            files.parse_cell({"files": cell}, "files")
+    assert files.parse_cell({"files": ""}, "files") is None
