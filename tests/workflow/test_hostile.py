@@ -352,15 +352,13 @@ def test_a_submission_is_exact_or_refused(tmp_path):
 
 def test_a_terminal_is_shown_what_it_could_be_sent():
     program = (
-        "import argparse\n"
         "from triage import command\n"
         "from triage.errors import UserError\n"
-        "def main(_):\n"
+        "def main() -> None:\n"
         "    command.log.info('a\\x1b]0;title\\x07 \\x9b2J\\u202e')\n"
         "    raise UserError('b\\x1b[2J', where='c\\r\\x1b[31m')\n"
-        "command.run(main, argparse.ArgumentParser())\n"
+        "command.run(main)\n"
     )
-    program = program.replace("argparse.ArgumentParser()", "command.parser('')")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 1
     printed = done.stdout + done.stderr

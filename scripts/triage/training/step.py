@@ -24,7 +24,6 @@ from triage.training.precision import Autocast
 from triage.training.settings import Recipe
 from triage.training.state import Resumable
 
-
 COMPILED = Path("scratch/compiled")
 
 
