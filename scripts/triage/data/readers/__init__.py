@@ -142,14 +142,6 @@ class Problem:
         return {"file": self.file, "case": self.case, "reason": self.reason}
 
 
-_BESIDE_IMAGES = (".json", ".bval", ".bvec")  # what dcm2niix writes
-
-
-def is_side_file(path: str) -> bool:
-    """Whether a file belongs to images beside it and is none, by its name."""
-    return path.lower().endswith(_BESIDE_IMAGES)
-
-
 class BadFile(Exception):
     """A file that can't be used: ``file`` (relative to the raw folder) and the ``reason``."""
 

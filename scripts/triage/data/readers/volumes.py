@@ -21,6 +21,7 @@ import numpy as np
 
 from triage.command import log
 from triage.data import inventory, voxels
+from triage.data.counts import is_beside
 from triage.data.formats import Refusal
 from triage.data.formats.grid import on_grid, turned
 from triage.data.formats.volume import Volume
@@ -33,7 +34,6 @@ from triage.data.readers import (
     IndexSettings,
     Loading,
     Problem,
-    is_side_file,
     volume_files,
 )
 from triage.errors import UserError
@@ -164,7 +164,7 @@ def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list
                 found["/".join([*parts[:place], name])].add(part)
                 break
         else:
-            if not (is_side_file(path) or path.lower().endswith(_OF_VOLUMES)):
+            if not (is_beside(path) or path.lower().endswith(_OF_VOLUMES)):
                 problems.append(Problem(path, path, f"is none of {', '.join(channels)}"))
     cases = []
     for case, contents in found.items():
@@ -183,7 +183,7 @@ def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list
 def _before_channel(name: str, channels: Sequence[str]) -> str | None:
     """What stands before a channel in a name: nothing, or a case's name and ``_``; or no channel"""
     stem = _stem(name)
-    if is_side_file(name):
+    if is_beside(name):
         return None
     for channel in sorted(channels, key=len, reverse=True):
         if stem == channel:
