@@ -23,7 +23,7 @@ from triage.command import log
 from triage.data import inventory, voxels
 from triage.data.counts import is_beside
 from triage.data.formats import Refusal
-from triage.data.formats.grid import on_grid, turned
+from triage.data.formats.grid import on_grid, respaced, turned
 from triage.data.formats.volume import Volume
 from triage.data.readers import (
     SEQUENCES,
@@ -271,7 +271,8 @@ def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarra
     reference = how.reference or names[-1]
     # A file that is no good is told before one that does not fit.
     scans = {name: _scan(raw, files[name]) for name in (reference, *names)}
-    channels = {name: _laid(scans, name, reference, files[name]) for name in names}
+    grid = respaced(scans[reference], how.spacing) if how.spacing else scans[reference]
+    channels = {name: _laid(scans[name], grid, reference, files[name]) for name in names}
     for (first, one), (second, other) in combinations(channels.items(), 2):
         if one.range == other.range and np.array_equal(one.voxels, other.voxels):
             raise BadFile(files[second], f"has the same voxels as {first}")
@@ -286,9 +287,9 @@ def _scan(raw: Path, file: str) -> Volume:
     return turned(volume_files.read(raw, file))
 
 
-def _laid(scans: Mapping[str, Volume], name: str, reference: str, file: str) -> Volume:
+def _laid(scan: Volume, grid: Volume, reference: str, file: str) -> Volume:
     try:
-        return on_grid(scans[name], scans[reference], reference)
+        return on_grid(scan, grid, reference)
     except Refusal as refusal:
         raise BadFile(file, str(refusal)) from refusal
 
