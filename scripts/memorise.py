@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +23,12 @@ from triage.training.job import Job, training_options
 from triage.training.limit import TimeLimit
 from triage.training.loop import Trainer
 from triage.training.normalise import Normalisation
-
-
-@dataclass(frozen=True)
-class Settings:
-    """At least ``accuracy`` on ``cases`` training cases within ``epochs``."""
-
-    cases: int
-    epochs: int
-    accuracy: float
+from triage.training.settings import MemoriseSettings
 
 
 def main(options: argparse.Namespace) -> None:
     """Write how well the cases were learnt; raises UserError where it was not well enough."""
-    settings = parse(Settings, options.goal)
+    settings = parse(MemoriseSettings, options.goal)
     job = Job(options, statistics=options.statistics, pretrained=options.pretrained)
     job.parts = _chosen(job.parts, settings.cases, job.settings.seed)
     statistics, channels = read_json(options.statistics), job.images.channels

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib
 from pathlib import Path
+from typing import Any
 
 from triage import command
 from triage.data import inventory
+from triage.data.phantoms.settings import PHANTOMS
 from triage.settings import parse
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the raw folder, in place of earlier phantoms, then the list of its files."""
     phantom = importlib.import_module(f"triage.data.phantoms.{arguments.study}")
-    settings = parse(phantom.Settings, arguments.settings)
+    settings: Any = parse(PHANTOMS[arguments.study], arguments.settings)
     phantom.generate(settings, arguments.raw, workers=arguments.threads)
     inventory.write(arguments.raw, arguments.inventory)
 

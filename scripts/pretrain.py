@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from triage import command
 from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_tensors
+from triage.models.pretrained import Pretext, Published
 from triage.settings import parse
 from triage.training import pretext
 from triage.training.checkpoint import read_weights
 from triage.training.job import add_device, add_resume, prepare
 from triage.training.limit import TimeLimit
 from triage.training.loop import State
-from triage.training.pretext import PretextSettings
 from triage.training.state import Keeper, run_digest
-
-
-@dataclass(frozen=True)
-class FileSettings:
-    """``sha256``: the file's, or the beginning of it."""
-
-    source: Literal["imagenet"]
-    architecture: str
-    file: str
-    sha256: str
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -37,11 +25,11 @@ def main(arguments: argparse.Namespace) -> None:
     if json.loads(arguments.settings)["source"] == "pretext":
         _learn(arguments)
     else:
-        _write(_from_file(parse(FileSettings, arguments.settings)), arguments.output)
+        _write(_from_file(parse(Published, arguments.settings)), arguments.output)
 
 
 def _learn(arguments: argparse.Namespace) -> None:
-    settings = parse(PretextSettings, arguments.settings)
+    settings = parse(Pretext, arguments.settings)
     device = prepare(arguments, trains=True)
     digest = run_digest(arguments.settings, arguments.code, [])
     path = arguments.scratch / f"pretrain-{arguments.output.stem}-{digest}.state"
@@ -56,7 +44,7 @@ def _write(weights: State, path: Path) -> None:
     write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
 
 
-def _from_file(settings: FileSettings) -> State:
+def _from_file(settings: Published) -> State:
     path = Path(settings.file)
     if not path.is_file():
         raise UserError(

@@ -6,7 +6,6 @@ The cases are the unlabelled ones; a study that has none submits its labelled te
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -17,18 +16,9 @@ from triage.files import read_json, read_rows
 from triage.settings import parse
 
 
-@dataclass(frozen=True)
-class Settings:
-    """``threshold``: a probability above it is the positive class; ``classes``: see ``Form``."""
-
-    arm: str
-    threshold: float
-    classes: tuple[str, ...] = ()
-
-
 def main(arguments: argparse.Namespace) -> None:
     """Average the runs of the chosen arm and write the checked file."""
-    settings = parse(Settings, arguments.settings)
+    settings = parse(submission.SubmissionSettings, arguments.settings)
     arm = settings.arm if settings.arm != "best" else _best(arguments.winner)
     folders = [path for path in arguments.predictions if path.parent.name == arm]
     partition = _partition(folders)

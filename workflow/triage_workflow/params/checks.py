@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triage_workflow.params.arms import Arm
-from triage_workflow.params.schema import Json
+from triage_workflow.params.validation import Json
 
 from triage.errors import UserError
 from triage.models import LAYERS_OF

@@ -10,8 +10,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
 
+from triage.constraints import Count, OneOf, Regex, Share
 from triage.data.patterns import Pattern
 from triage.errors import UserError
 from triage.task import Task
@@ -29,19 +30,18 @@ READERS = {
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """What the index reads of ``params.yaml``.
+    """How raw files become cases. ``classes`` are in the order of their numbers."""
 
-    classes: in the order of their numbers. group: a regular expression with one group that finds
-    a patient's name in a case's; None takes the patient or lesion that a table names, or else each
-    case as a group of its own. max_quarantined: the largest share of cases that may be bad, 0 to 1.
-    min_slices: cases of fewer slices are bad.
-    """
-
-    reader: str
+    reader: Annotated[str, OneOf(READERS)]
+    """The layout of the raw data."""
     classes: tuple[str, ...]
-    group: str | None
-    max_quarantined: float
-    min_slices: int
+    group: Annotated[str, Regex()] | None = None
+    """Regular expression whose one group finds a patient's name in a case's; null takes the patient
+    or lesion that a table names, or else each case as a group of its own."""
+    max_quarantined: Share = 0.1
+    """A larger share of unusable cases stops the run."""
+    min_slices: Count = 1
+    """Volumes with fewer slices can't be used."""
     task: Task = Task.BINARY
 
 
