@@ -368,7 +368,7 @@ def test_results_on_validation_say_so(long_named: results_tree.Tree, tmp_path: P
 
 def test_many_classes_with_long_names_fit(long_named: results_tree.Tree) -> None:
     classes = tuple(f"Pleural_Thickening_of_kind_{i}" for i in range(16))
-    row = {"sex": "", "age": "40", "votes": ""}
+    row = {"attributes": '{"age": "40"}', "votes": ""}
     cases = tuple(
         row | {"case": f"{i}{part}", "label": label, "partition": part}
         for i, label in enumerate(classes * 3)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import random
 import shutil
@@ -20,7 +21,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, pixel_array
 from pydicom.uid import ExplicitVRBigEndian, JPEGExtended12Bit, RLELossless
 
@@ -203,7 +204,9 @@ def tiff(path: Path) -> str:
         if values.dtype == np.uint8:
             right = values.reshape(*values.shape[:2], -1).transpose(2, 0, 1).astype(int)
             _close(found, 255 - right if inverted else right)
-            _close(found, np.atleast_3d(np.asarray(Image.open(path))).transpose(2, 0, 1))
+            with contextlib.suppress(UnidentifiedImageError):  # a BigTIFF the other way round
+                other = np.asarray(Image.open(path))
+                _close(found, np.atleast_3d(other).transpose(2, 0, 1))
         else:
             _close(found, scaled(values, inverted))
     return "equal"

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from triage_workflow.params.declared import defaults
 
 import results_tree
+from triage.data import attributes
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.intervals import FIXED
@@ -50,7 +51,7 @@ def test_subgroups_are_measured_on_their_own_cases(tree: results_tree.Tree) -> N
     model = sections(tree, "card")["Model"]["paragraphs"][0]
     run = next(run for run in ("fold0-seed1", "fold0-seed2") if f"{winner}, {run}" in model)
     predictions = read_rows(tree.results / "predictions" / winner / run / "test.csv")
-    sex = {row["case"]: row["sex"] for row in read_rows(tree.data / "manifest.csv")}
+    sex = {row["case"]: attributes.of(row)["sex"] for row in read_rows(tree.data / "manifest.csv")}
     women = [row for row in predictions if sex[row["case"]] == "F"]
     labels, scores = (
         np.array([float(row[name]) for row in women]) for name in ("label", "probability")
@@ -65,7 +66,10 @@ def test_subgroups_are_measured_on_their_own_cases(tree: results_tree.Tree) -> N
 
 def test_bands_of_age_hold_their_bounds() -> None:
     ages = {"a": "17.9", "b": "18", "c": "39", "d": "64.5", "e": "65", "f": "120", "g": ""}
-    found = members([{"case": case, "age": age, "sex": ""} for case, age in ages.items()])
+    found = members(
+        {"case": case, "attributes": attributes.text({"age": age} if age else {})}
+        for case, age in ages.items()
+    )
     assert found == {
         "under 18": {"a"},
         "18 to 39": {"b", "c"},

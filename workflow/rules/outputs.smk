@@ -14,7 +14,7 @@ DRAWN = [
 DRAWN_VOLUMES = ["slices.svg"]
 # Pictures that some studies have beside those, each by a rule of its own.
 MORE = {
-    "votes": lambda study: PARAMS.study(study)["index"]["reader"] == "annotations",
+    "votes": lambda study: has_votes(PARAMS.study(study)["index"]),
     "findings": lambda study: PARAMS.study(study)["task"] == "multilabel",
     "balancing": lambda study: bool(STEPS.balancing(study)),
     "search": lambda study: bool(STEPS.searches(study)),
@@ -22,6 +22,11 @@ MORE = {
 }
 EXPLAINED = ["augmentation.png", "attention.png"]
 GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
+
+
+def has_votes(index):
+    """Whether annotators' votes are known."""
+    return index["reader"] == "annotations" or "votes" in index.get("columns", {})
 
 
 def has_volumes(study):

@@ -21,7 +21,7 @@ def parent_features(suffix):
 
 def network_threads(wildcards):
     """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["index"]["reader"] == "volumes" else 1
+    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
 
 
 def pretrained_weights(wildcards):

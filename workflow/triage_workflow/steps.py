@@ -8,6 +8,7 @@ from typing import Any
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
+from triage_workflow.params.checks import TABLE_KEYS
 
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
@@ -250,7 +251,9 @@ def _params(settings: Any, code: str) -> dict[str, str]:
 
 
 def _index(block: dict[str, Any]) -> dict[str, Any]:
-    return block["index"] | {"classes": block["classes"], "task": block["task"]}
+    left_out = () if block["index"]["reader"] == "table" else TABLE_KEYS
+    read = {key: value for key, value in block["index"].items() if key not in left_out}
+    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
-from triage.data import inventory, readers
+from triage.data import attributes, inventory, readers
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
@@ -93,6 +93,7 @@ def _find(
             where=raw,
             remedy="give every case a name of its own",
         )
+    readers.Grouping(settings.group).check([case.case for case in cases])
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
     cases = [case for case in cases if inventory.plain(case.case) == case.case]
     problems += [
@@ -250,6 +251,5 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "files": json.dumps(dict(case.files), ensure_ascii=False),
         "size": content.size,
         "sha256": content.sha256,
-        "age": "" if case.age is None else f"{case.age:g}",
-        "sex": case.sex,
+        attributes.COLUMN: attributes.text(case.attributes),
     }

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
+from triage.data import attributes
 from triage.data.readers import IndexSettings, Problem
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
+from triage.task import Task, classes_of
 
 COLUMNS = [
     "case",
@@ -23,8 +25,7 @@ COLUMNS = [
     "files",
     "size",
     "sha256",
-    "age",
-    "sex",
+    attributes.COLUMN,
 ]
 SHARD_COLUMNS = ["case", "files", "sha256"]
 PROBLEM_COLUMNS = ["file", "case", "reason"]
@@ -68,8 +69,7 @@ def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Pat
                 where=raw,
                 remedy="set task: multilabel, or give it one",
             )
-    labels = label_of.values()
-    counts = Counter(name for label in labels for name in label.split("|") if label)
+    counts = Counter(name for label in label_of.values() for name in classes_of(label))
     if unknown := sorted(counts.keys() - set(settings.classes)):
         raise UserError(
             f"unknown label(s) {some(unknown)}",
@@ -78,7 +78,7 @@ def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Pat
         )
     log.info("cases: %s", ", ".join(f"{name} {counts[name]}" for name in settings.classes))
     if empty := [name for name in settings.classes if not counts[name]]:
-        if any("|" in label for label in labels):  # rare findings may well be absent
+        if settings.task is Task.MULTILABEL:  # rare findings may well be absent
             log.warning("warning: no case of %s", ", ".join(empty))
             return
         raise UserError(

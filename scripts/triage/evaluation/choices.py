@@ -13,6 +13,7 @@ import pandas as pd
 from triage.evaluation.calibration import Temperature, fit_temperature
 from triage.evaluation.operating import NO_VALIDATION, POINTS, Point, Threshold, choose
 from triage.evaluation.samples import Sample
+from triage.task import classes_of, unsure_of
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,12 @@ def choices_of(
 def priors(split: pd.DataFrame, classes: tuple[str, ...]) -> list[float | None]:
     """The share of training cases of ``split`` that carry each class, among the labelled ones."""
     training = split[split["partition"] == "train"]["label"].dropna().astype(str)
-    carried = [set(label.split("|")) for label in training if label]
-    if not carried:
-        return [None] * len(classes)
-    return [float(np.mean([name in labels for labels in carried])) for name in classes]
+    carried = [(classes_of(label), unsure_of(label)) for label in training if label]
+    found: list[float | None] = []
+    for name in classes:
+        known = [name in certain for certain, unsure in carried if name not in unsure]
+        found.append(float(np.mean(known)) if known else None)
+    return found
 
 
 def _temperature(val: Sample | None, column: int) -> Temperature:

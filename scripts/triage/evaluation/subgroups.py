@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from triage.data import attributes
 from triage.evaluation.choices import Choices
 from triage.evaluation.evaluate import EvaluationSettings, summarise
 from triage.evaluation.samples import Sample
@@ -29,10 +30,11 @@ def members(manifest: Iterable[Mapping[str, str]]) -> dict[str, set[str]]:
     """The cases of each subgroup; only subgroups that have some."""
     found: dict[str, set[str]] = {name: set() for name in (*SEXES.values(), *map(_band, AGES))}
     for row in manifest:
-        if row["sex"] in SEXES:
-            found[SEXES[row["sex"]]].add(row["case"])
-        if row["age"]:
-            band = next(each for each in AGES if float(row["age"]) < each[1])
+        known = attributes.of(row)
+        if known.get("sex") in SEXES:
+            found[SEXES[known["sex"]]].add(row["case"])
+        if "age" in known:
+            band = next(each for each in AGES if float(known["age"]) < each[1])
             found[_band(band)].add(row["case"])
     return {name: cases for name, cases in found.items() if cases}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triage.errors import UserError
 from triage.files import each_row
-from triage.task import SEPARATOR
+from triage.task import classes_of, unsure_of
 from triage.training.settings import TrainingSettings
 
 
@@ -34,8 +34,10 @@ class Cases:
         targets = np.full((len(self), len(outputs)), np.nan, np.float32)
         for i, label in enumerate(self.labels):
             if label:
-                present = label.split(SEPARATOR)
-                targets[i] = [output in present for output in outputs]
+                present, unsure = classes_of(label), unsure_of(label)
+                targets[i] = [
+                    np.nan if output in unsure else output in present for output in outputs
+                ]
         return targets
 
 
@@ -87,7 +89,8 @@ def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
 def _check_labels(cases: Cases, settings: TrainingSettings, where: Path) -> None:
     known = set(settings.classes)
     for name, label in zip(cases.names, cases.labels, strict=True):
-        if label and not (set(label.split(SEPARATOR)) <= known and settings.task.allows(label)):
+        named = {*classes_of(label), *unsure_of(label)}
+        if not (named <= known and settings.task.allows(label)):
             several = "" if settings.task.allows(label) else "one "
             raise UserError(
                 f"case {name} has the label {label!r}",

@@ -114,7 +114,7 @@ def _explain(errors: list[ErrorDetails], content: Any, rules: Rules, where: str)
     if kind.startswith("union_tag"):
         location.append(str(error["ctx"]["discriminator"]).strip("'"))
         kind = "missing" if kind == "union_tag_not_found" else kind
-    last = None if kind not in (UNKNOWN, "missing", "string_pattern_mismatch") else location[-1]
+    last = location[-1] if location else None
     if kind in (UNKNOWN, "missing"):
         location.pop()
     path: list[Any] = []
@@ -129,7 +129,8 @@ def _explain(errors: list[ErrorDetails], content: Any, rules: Rules, where: str)
             break
         path, rule, value = [*path, key], inner, value[key]
     if last == "[key]":
-        value, rule = path.pop(), {"type": "string", **error["ctx"]}
+        value, names = path.pop(), error["ctx"].get("expected", "").replace("'", "")
+        rule = {"enum": [names]} if names else {"type": "string", **error["ctx"]}
     place = where + (("." if ": " in where else ": ") * bool(path)) + ".".join(map(str, path))
     if kind == "missing":
         return UserError(f"missing key {last}", where=place, remedy="add it")

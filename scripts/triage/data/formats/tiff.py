@@ -47,8 +47,14 @@ def read(content: bytes) -> Samples:
         values[..., :colours],
         inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
         opacity=opacity,
+        bounds=(0, 2**page.bitspersample - 1) if _is_plain(page) else None,
         orientation=int(tag.value) if tag else 1,
     )
+
+
+def _is_plain(page: TiffPage) -> bool:
+    """Whether its samples are those of any picture: unsigned, of up to 8 bits."""
+    return page.dtype == np.uint8 and int(page.bitspersample) <= 8
 
 
 def _opacity(alpha: np.ndarray) -> np.ndarray:

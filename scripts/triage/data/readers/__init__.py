@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
 
-from triage.constraints import Count, OneOf, Regex, Share
+from annotated_types import MinLen
+
+from triage.command import log
+from triage.constraints import Count, OneOf, Regex, Share, Text, Unique
 from triage.data.patterns import Pattern
 from triage.errors import UserError
 from triage.task import Task
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 READERS = {
+    "table": "triage.data.readers.table",
     "volumes": "triage.data.readers.volumes",
     "folders": "triage.data.readers.folders",
     "nih": "triage.data.readers.nih",
@@ -28,9 +32,41 @@ READERS = {
 }
 
 
+Policy = Literal["ignore", "positive", "negative"]
+Part = Annotated[str, OneOf(("train", "val", "test"))]
+Several = Annotated[tuple[str, ...], MinLen(1), Unique()]
+Words = Annotated[dict[str, str], MinLen(1)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table say what."""
+
+    file: str | Words | None = None
+    """The path or name of a case's file; for several channels, the column of each."""
+    pattern: str | None = None
+    """In its place, the path with columns in braces, as images/{id}.jpg or
+    {id}/{id}_{channel}.nii.gz; its last part may hold *."""
+    case: str | None = None
+    """The case's name, which else is the file's."""
+    label: str | Several | Words | None = None
+    """One column, or a column of 0 and 1 for each class."""
+    separator: Text | None = None
+    """What parts several classes in the one column."""
+    group: str | Several | None = None
+    """What is never split, of one or more columns."""
+    partition: str | None = None
+    """Which of the source's parts a case is in."""
+    votes: str | None = None
+    """How many annotators chose the last class."""
+
+
 @dataclass(frozen=True)
 class IndexSettings:
-    """How raw files become cases. ``classes`` are in the order of their numbers."""
+    """How raw files become cases. From ``table`` on, all is for the reader of that name.
+
+    ``classes`` are in the order of their numbers.
+    """
 
     reader: Annotated[str, OneOf(READERS)]
     """The layout of the raw data."""
@@ -43,6 +79,32 @@ class IndexSettings:
     min_slices: Count = 1
     """Volumes with fewer slices can't be used."""
     task: Task = Task.BINARY
+    table: Text | None = None
+    """The table of labels, below the raw folder."""
+    columns: Columns = Columns()
+    values: dict[str, str] = field(default_factory=dict)
+    """The class of each value of the label column."""
+    leave_out: Annotated[tuple[str, ...], Unique()] = ()
+    """Values of the label column whose rows are not used."""
+    uncertain: Policy = "ignore"
+    """What -1 means where each class has a column."""
+    blank: Policy = "ignore"
+    """What an empty cell means where each class has a column."""
+    partitions: dict[Part, str | Several] = field(default_factory=dict)
+    """The words for each partition."""
+    attributes: Annotated[tuple[str, ...], Unique()] | dict[str, str] = ()
+    """Columns to keep of each case, or the column of each attribute."""
+    annotators: Count | None = None
+    """How many voted."""
+    channels: Annotated[tuple[Text, ...], Unique()] = ()
+    """Of a volume, in their order."""
+
+    @property
+    def attribute_columns(self) -> dict[str, str]:
+        """The column of each attribute."""
+        if isinstance(self.attributes, dict):
+            return self.attributes
+        return {name: name for name in self.attributes}
 
 
 @dataclass(frozen=True)
@@ -71,8 +133,7 @@ class Case:
     partition: str
     files: Mapping[str, str]
     votes: int | None = None
-    age: float | None = None
-    sex: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +201,7 @@ class Grouping:
     """Finds the group (the patient) of a case in the case's name."""
 
     def __init__(self, pattern: str | None) -> None:
+        self._text = pattern
         self._pattern = Pattern(pattern, "settings.group", _REMEDY) if pattern else None
         if self._pattern and self._pattern.groups != 1:
             what = f"{pattern!r} has {self._pattern.groups} groups"
@@ -149,3 +211,21 @@ class Grouping:
         """The group of ``case``: the case itself where the pattern finds none."""
         found = self._pattern.search(case) if self._pattern else None
         return found[1] if found and found[1] else case
+
+    def check(self, cases: Sequence[str]) -> None:
+        """Raise UserError where the pattern fits none of the names, warn where it fits few."""
+        if self._pattern is None or not cases:
+            return
+        others = [case for case in cases if not self._pattern.search(case)]
+        if len(others) == len(cases):
+            raise UserError(
+                f"{self._text!r} finds no group in any of {len(cases)} names, such as {others[0]}",
+                where="index.group",
+                remedy="correct the pattern, or set it to null: each case is a group then",
+            )
+        if len(others) * 2 > len(cases):
+            log.warning(
+                "warning: index.group finds no group in %d of %d names, such as %s: each of these"
+                " is a group of its own",
+                *(len(others), len(cases), others[0]),
+            )
