@@ -250,8 +250,8 @@ class Recipe:
     """Largest norm of the gradient; null: any."""
     ema_decay: Annotated[float, Gt(0), Lt(1)] | None = None
     """Decay of a moving average of the weights, for example 0.999; it is less at first."""
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Half precision pays on a GPU."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    """Half precision pays on a GPU; auto: bfloat16 where the GPU or processor is fast at it."""
     channels_last: bool = True
     """Keep images with their channels last in memory, which convolutions are faster on."""
     compile: bool = False

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     Phantoms: TypeAlias = Any
 else:
     Index = block("Index", IndexSettings, "classes", "task")
-    Decoded = block("Decoded", Decoding, "reader")
+    Decoded = block("Decoded", Decoding, "reader", "channels")
     Submission = block("Submission", SubmissionSettings, "classes")
     Phantoms = make_dataclass("Phantoms", [(name, kind, ABSENT) for name, kind in PHANTOMS.items()])
 Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]

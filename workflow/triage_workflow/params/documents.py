@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import dataclasses
 import inspect
@@ -158,11 +157,11 @@ def _blocks(hint: Any) -> list[Any]:
     return [block for each in typing.get_args(hint) for block in _blocks(each)]
 
 
-def main(_: argparse.Namespace) -> None:
+def main() -> None:
     """Write both files."""
     write_text(schema_text(), SCHEMA)
     write_text(document(), DOCUMENT)
 
 
 if __name__ == "__main__":
-    command.run(main, command.parser(__doc__))
+    command.run(main)
