@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Le
 from isal.isal_zlib import crc32
 
 from triage.data import pictures, readers, voxels, workers
@@ -35,22 +36,20 @@ _HEADER = 128  # bytes before the values: numpy leaves room for the number of ro
 
 @dataclass(frozen=True)
 class Decoding(Loading):
-    """How the files of a case become its image.
-
-    size: pictures are scaled to size x size; None keeps their own. mode: ``volume`` as decoded, or
-    pictures in ``grey`` or ``rgb``.
-    """
+    """How the files of a case become its image."""
 
     reader: str
-    size: int | None
-    mode: Literal["volume", "grey", "rgb"]
+    size: Annotated[int, Ge(8), Le(4096)] | None = None
+    """Pixels a side that pictures are scaled to; null keeps their size."""
+    mode: Literal["volume", "grey", "rgb"] = "volume"
+    """Pictures in grey or rgb, or volumes as they are."""
 
 
 @dataclass(frozen=True)
 class ImagesSettings(Decoding):
     """What the images step reads of ``params.yaml``: cases of fewer slices than that are bad."""
 
-    min_slices: int
+    min_slices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
