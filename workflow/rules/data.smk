@@ -31,8 +31,8 @@ rule inventory:
 
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# list only grows, so the code that adds to it makes no index stale. A rule for each number of
-# shards, since each shard has a list of its cases.
+# record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
+# it makes no index stale. A rule for each number of shards, since each shard has a list of its cases.
 for count in sorted({shard_count(study) for study in PARAMS.studies}):
 
     rule:
@@ -42,7 +42,6 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             inventory="data/{study}/inventory.csv",
             withdrawn="data/{study}/withdrawn.csv",
         output:
-            update("data/{study}/consent.csv"),
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
             shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
@@ -57,7 +56,8 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             **step("index"),
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
         shell:
-            "python scripts/record_consent.py --withdrawn {input.withdrawn} --consent {output[0]}"
+            "python scripts/record_consent.py --withdrawn {input.withdrawn}"
+            " --consent data/{wildcards.study}/consent.csv"
             " --checkpoints results/{wildcards.study}/training"
             " --log logs/{wildcards.study}/consent.log && "
             + python("index", "--raw {params.raw:q}")

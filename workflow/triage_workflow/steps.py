@@ -11,6 +11,7 @@ from triage_workflow.params.arms import merge
 from triage_workflow.params.checks import TABLE_KEYS
 from triage_workflow.params.declared import Index, defaults
 
+from triage import pseudonyms
 from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
 from triage.task import Task
@@ -57,6 +58,8 @@ class Steps:
             found = {"code": code_digest(f"{script}.py", *reads.modules)}
             if reads.settings is not None:
                 found["settings"] = canonical(reads.settings)
+                if '"pseudonyms":true' in found["settings"]:  # another key gives other names
+                    found["code"] += f"-{pseudonyms.fingerprint()}"
             self._known[script, about] = found
         return self._known[script, about]
 
