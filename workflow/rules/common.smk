@@ -40,9 +40,13 @@ def arms_of(stages, folder):
     return "|".join(patterns) or "no_such_arm"
 
 
-def by_attempt(amount):
-    """A resource of which a job that failed gets more, should that have been the reason."""
-    return lambda wildcards, attempt: amount * attempt
+def asks(mem_mb, runtime, **fixed):
+    """Resources of a rule: a job that failed gets more, should that have been the reason."""
+
+    def by_attempt(amount):
+        return lambda wildcards, attempt: amount * attempt
+
+    return {"mem_mb": by_attempt(mem_mb), "runtime": by_attempt(runtime), **fixed}
 
 
 def run_of(wildcards):
@@ -124,6 +128,7 @@ def tables(wildcards):
     return ancient(shards(wildcards.study, ".csv"))
 
 
+IMAGES = {"arrays": arrays, "tables": tables}
 PARTITIONS = ["train", "val", "test", "unlabelled"]
 
 
