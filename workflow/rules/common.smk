@@ -73,14 +73,11 @@ def step(script, about=of_study):
 
     def call(wildcards, input, output):
         settings = STEPS.of(script, *about(wildcards)).get("settings")
-        given = [("settings", settings)] if settings else []
-        return " ".join(
-            f"--{name.replace('_', '-')} {{}}".format(
-                shlex.quote(value) if isinstance(value, str) else shlex.join(value)
-            )
-            for name, value in [*given, *input.items(), *output.items()]
-            if value
-        )
+        words = ["--settings", settings] if settings else []
+        for name, value in [*input.items(), *output.items()]:
+            files = [value] if isinstance(value, str) else value
+            words += [f"--{name.replace('_', '-')}", *files] if files else []
+        return shlex.join(words)
 
     return {"settings": recorded("settings"), "code": recorded("code"), "call": call}
 
