@@ -8,7 +8,6 @@ here and nowhere else, so what is wrong with it is written down here too.
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from triage.data.manifest import PROBLEM_COLUMNS, SHARD_COLUMNS
 from triage.data.readers import BadFile, Loading, Problem
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
-from triage.files import atomic, each_row, write_rows
+from triage.files import atomic, each_row, parse_cell, write_rows
 from triage.paths import inside
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
@@ -93,7 +92,7 @@ def make(
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
     tasks = (
-        Task(raw, row["case"], json.loads(row["files"]), settings)
+        Task(raw, row["case"], _files(row), settings)
         for row in each_row(cases, "index", SHARD_COLUMNS)
     )
     bad: list[Problem] = []
@@ -103,6 +102,13 @@ def make(
         images = _finish(list(_flushed(_usable(found, bad, raw), spool)), spool)
     _write_table(images, table)
     write_rows(map(Problem.row, bad), PROBLEM_COLUMNS, problems)
+
+
+def _files(row: dict[str, str]) -> dict[str, str]:
+    files = parse_cell(row, "files")
+    if not isinstance(files, dict) or not files:
+        raise UserError("names no files", where=f"case {row['case']}", remedy="index it again")
+    return files
 
 
 def _usable(found: Iterable[_Image | Problem], bad: list[Problem], raw: Path) -> Iterator[_Image]:

@@ -102,13 +102,15 @@ class Loading:
     """How a reader decodes a case's files.
 
     channels: of a volume, in this order; none: all, as they come. reference: the channel whose grid
-    the others are brought to; None takes the last. window: grey values of DICOM pictures by the
+    the others are brought to; None takes the last. spacing: of that grid along x, y and z in mm, if
+    it is not to be the reference's own. window: grey values of DICOM pictures by the
     window of their header (``voi``), if it has one, or all of them (``full``). windows: least and
     greatest value of each channel that a volume of one channel is made into, as windows of CT are.
     """
 
     channels: tuple[str, ...] = ()
     reference: str | None = None
+    spacing: tuple[float, float, float] | None = None
     window: Literal["voi", "full"] = "voi"
     windows: tuple[tuple[float, float], ...] = ()
 
@@ -140,14 +142,6 @@ class Problem:
     def row(self) -> dict[str, str]:
         """Of a table of problems."""
         return {"file": self.file, "case": self.case, "reason": self.reason}
-
-
-_BESIDE_IMAGES = (".json", ".bval", ".bvec")  # what dcm2niix writes
-
-
-def is_side_file(path: str) -> bool:
-    """Whether a file belongs to images beside it and is none, by its name."""
-    return path.lower().endswith(_BESIDE_IMAGES)
 
 
 class BadFile(Exception):
