@@ -5,28 +5,18 @@ The cases are the unlabelled ones; a study that has none submits its labelled te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from triage import command
 from triage.arguments import Paths
 from triage.errors import UserError
-from triage.evaluation.submission import Form, rows_of, write
+from triage.evaluation.submission import Form, SubmissionSettings, rows_of, write
 from triage.files import read_json, read_rows
 
 
-@dataclass(frozen=True)
-class Settings:
-    """``threshold``: a probability above it is the positive class; ``classes``: see ``Form``."""
-
-    arm: str
-    threshold: float
-    classes: tuple[str, ...] = ()
-
-
 def main(
-    settings: Settings, winner: Path, predictions: Paths, parts: Paths, submission: Path
+    settings: SubmissionSettings, winner: Path, predictions: Paths, parts: Paths, submission: Path
 ) -> None:
     """Average the runs of the chosen arm and write the checked file."""
     arm = settings.arm if settings.arm != "best" else _best(winner)

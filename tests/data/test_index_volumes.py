@@ -800,6 +800,18 @@ def test_the_reference_names_the_grid(tmp_path: Path) -> None:
     assert volumes.load(tmp_path, FILES, Loading(reference="T1")).shape == (3, 3, 20, 18)
 
 
+def test_a_spacing_of_ones_own(tmp_path: Path) -> None:
+    """A picture that is linear in the scanner's coordinates comes out without error."""
+    x = np.arange(18, dtype=np.float32)
+    ramp = np.broadcast_to(10 * x, (6, 20, 18)).copy()
+    write(volume(ramp, (1.0, 1.0, 3.0)), tmp_path / "CT.mha")
+    how = Loading(channels=("CT",), spacing=(0.5, 2.0, 1.0))
+    found = volumes.load(tmp_path, {"CT": "CT.mha"}, how)
+    assert found.shape == (18, 1, 10, 36)
+    inner = found[2:-2, 0, 1:-1, 1:-1]
+    assert np.abs(inner - 10 * (-0.25 + 0.5 * np.arange(36))[1:-1]).max() <= 0.51
+
+
 def test_volumes_that_are_no_channel_are_listed_and_side_files_are_not(raw: Path) -> None:
     folder = raw / BAD_PATIENT
     write(volume(voxels(88)), folder / "T1c.nii.gz")

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+
+from triage_workflow.params.declared import defaults
 
 from triage.data import attributes
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
 from triage.task import Task
+from triage.training.settings import Recipe
 
 PROJECT = Path(__file__).parents[2]
 ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
@@ -228,8 +230,7 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
 def _write_record(tree: Tree, run: str) -> None:
     arm, volumes = run.split("/")[0], tree.study.slices > 1
     stage, _, weights, trained = STAGES[arm if volumes else "resnet18"]
-    demo = PROJECT / "presets" / "demo.yaml"
-    recipe = yaml.safe_load(demo.read_text(encoding="utf-8"))["recipe"]
+    recipe = defaults(Recipe)
     record = {
         "settings": {
             "arm": arm,

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
+from triage_workflow.params.declared import defaults
+
 import results_tree
 from triage.data import attributes
 from triage.errors import UserError
@@ -23,6 +25,7 @@ from triage.report.estimates import in_words
 from triage.report.networks import Networks, Stage, read_networks
 from triage.report.sections import Section, markdown
 from triage.report.training import description, sentences
+from triage.training.settings import Recipe
 
 CHECKLISTS = results_tree.PROJECT / "workflow" / "report" / "checklists.yaml"
 
@@ -180,9 +183,8 @@ def test_what_records_agree_on_is_said_once(volumes: results_tree.Tree) -> None:
 
 
 def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> None:
-    flip = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
     changes = {
-        "augment": flip["augment"] | {"flip": 0.5},
+        "augment": defaults(Recipe)["augment"] | {"flip": 0.5},
         "balance": {"method": "hard_examples", "augment": "copies"},
         "train_on": ["train", "val"],
         "select": {"by": "last"},

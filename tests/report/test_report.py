@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from triage_workflow.params.declared import defaults
 
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.operating import Threshold
 from triage.files import write_json, write_rows
 from triage.report import data, decisions, page, pictures, results, runs, tables
+from triage.training.settings import Recipe
 
 HEADER = [
     "arm",
@@ -161,7 +163,7 @@ def test_a_fixed_operating_point_is_not_said_to_be_chosen() -> None:
 
 
 def test_what_validation_chose_is_only_what_it_did() -> None:
-    demo = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
+    demo = defaults(Recipe)
     last = demo | {"select": {"by": "last"}}
     everything = last | {"train_on": ["train", "val"], "stopping": {"patience": 3}}
     fallen = measured(fallen=dict.fromkeys("abcd", "no validation case: 0.5 instead"))

@@ -160,15 +160,15 @@ def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
     Image.fromarray(face(77)).save(tmp_path / "good.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.dat").write_text("not a picture")
     rows, printed = pictures.predict(tmp_path, status=3)
     by_name = {Path(row["case"]).name: row for row in rows}
-    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.txt"}
+    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.dat"}
     assert 0 < float(by_name["good.png"]["probability"]) < 1
     for name, reason in {
         "cut.png": "cut short",
         "empty.jpg": "empty",
-        "notes.txt": "no pict",
+        "notes.dat": "no pict",
     }.items():
         assert by_name[name]["probability"] == ""
         assert reason in by_name[name]["remark"]

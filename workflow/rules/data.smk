@@ -7,8 +7,7 @@ rule phantom:
         study="|".join(PARAMS.phantoms) or "no_phantom",
     # One thread: with more, a core would stay idle until as many are free.
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
         **step("generate_phantom"),
     shell:
@@ -50,8 +49,7 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
         wildcard_constraints:
             study="|".join(study for study in PARAMS.studies if shard_count(study) == count),
         resources:
-            mem_mb=by_attempt(2000),
-            runtime=by_attempt(60),
+            **asks(mem_mb=2000, runtime=60),
         params:
             **step("index"),
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
@@ -73,8 +71,7 @@ rule images:
     log:
         "logs/{study}/images-{shard}.log",
     resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=4000, runtime=240),
     params:
         **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
@@ -99,8 +96,7 @@ rule manifest:
     log:
         "logs/{study}/manifest.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("write_manifest"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
@@ -119,8 +115,7 @@ rule groups:
     log:
         "logs/{study}/groups.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("assign_folds"),
     shell:
@@ -136,8 +131,7 @@ rule split:
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("split"),
     shell:
@@ -146,16 +140,14 @@ rule split:
 
 rule statistics:
     input:
+        **IMAGES,
         train=part("train"),
-        arrays=arrays,
-        tables=tables,
     output:
         statistics="data/{study}/statistics/fold{fold}.json",
     log:
         "logs/{study}/statistics-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
         **step("compute_statistics"),
     shell:
@@ -172,8 +164,7 @@ rule slices:
     log:
         "logs/{study}/slices.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=2000, runtime=240),
     params:
         **step("write_slices"),
     shell:

@@ -8,14 +8,20 @@ from typing import Any, NamedTuple
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
+from triage_workflow.params.checks import TABLE_KEYS
+from triage_workflow.params.declared import Index, defaults
 
 from triage import pseudonyms
-from triage.data.readers import READERS
+from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
 from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
+
+# Options of some data only.
+USUAL_LOADING = defaults(Loading)
+USUAL_TABLE = {key: defaults(Index)[key] for key in TABLE_KEYS}
 
 NO_AUGMENTATION = {
     "flip": 0.0,
@@ -270,14 +276,20 @@ class Steps:
 
 
 def _index(block: dict[str, Any]) -> dict[str, Any]:
-    return block["index"] | {"classes": block["classes"], "task": block["task"]}
+    read = _chosen(block["index"], USUAL_TABLE)
+    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:
     """How files become images."""
     images = {key: value for key, value in block["images"].items() if key != "shards"}
-    index = block["index"]
-    return images | {key: index[key] for key in ("reader", "channels") if key in index}
+    index = {key: block["index"][key] for key in ("reader", "channels")}
+    return _chosen(images | index, USUAL_LOADING)
+
+
+def _chosen(block: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Without the options that are as usual: what nobody uses remakes nothing."""
+    return {key: value for key, value in block.items() if key not in usual or value != usual[key]}
 
 
 def _reader(block: dict[str, Any]) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Gt, Le, Lt
 
+from triage.constraints import Seed
 from triage.errors import UserError
 from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices, choices_of
@@ -52,20 +54,20 @@ HEADLINE = (
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How predictions are judged.
+    """How predictions are judged."""
 
-    ``replicates`` bootstrap rounds from ``seed`` give intervals of ``confidence``; ``sensitivity``
-    is what the operating point of that name reaches on validation; ``bins`` are those of the
-    reliability curve and the calibration error; ``operating_point`` is the one whose decisions
-    stand among the main metrics.
-    """
-
-    replicates: int = 2000
-    confidence: float = 0.95
-    sensitivity: float = 0.9
-    seed: int = 0
-    bins: int = 10
+    replicates: Annotated[int, Ge(100)] = 2000
+    """Bootstrap rounds of the intervals."""
+    confidence: Annotated[float, Gt(0.5), Lt(1)] = 0.95
+    """Of the intervals."""
+    sensitivity: Annotated[float, Gt(0), Le(1)] = 0.9
+    """What the operating point of that name reaches on validation, at least."""
+    seed: Seed = 1
+    """Of the bootstrap."""
+    bins: Annotated[int, Ge(2)] = 10
+    """Of the reliability curve and the calibration error."""
     operating_point: Point = "youden"
+    """Decides between positive and negative in the main metrics."""
 
 
 def evaluate_run(

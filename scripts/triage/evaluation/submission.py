@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from triage.constraints import Name, Share
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
 from triage.shield import is_formula
@@ -15,6 +16,17 @@ from triage.shield import is_formula
 PROBABILITY = re.compile(r"[01]\.\d{5}")
 # What a formula needs to do more than to fail; names of cases can't be written in another way.
 _ACTS = re.compile(r"[=(|!\t\r\n]")
+
+
+@dataclass(frozen=True)
+class SubmissionSettings:
+    """What is submitted. ``classes``: see ``Form``."""
+
+    arm: Name = "best"
+    """The best on validation, or an arm's name."""
+    threshold: Share = 0.5
+    """A probability above it is the positive class."""
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import SimpleITK as sitk
 
 from triage.data import voxels
 from triage.data.formats import Refusal
-from triage.data.formats.volume import Volume
+from triage.data.formats.volume import Volume, check_size
 
 _SAME_GRID = 0.01  # voxels by which the corners of two grids may differ and still be the same
 _MIN_OVERLAP = 0.25  # share of the reference grid that another volume has to cover
@@ -22,6 +23,22 @@ def turned(volume: Volume) -> Volume:
         return volume
     found = Volume.of(sitk.DICOMOrient(volume.image(), "LPS"))
     return replace(found, is_placed=volume.is_placed)
+
+
+def respaced(volume: Volume, spacing: Sequence[float]) -> Volume:
+    """An empty grid over the same space with voxels of ``spacing`` mm along x, y and z.
+
+    Raises Refusal where it would have too many of them.
+    """
+    own, steps = np.array(volume.spacing), np.array(spacing)
+    size = np.maximum(np.rint(np.array(volume.size) * own / steps), 1).astype(int)
+    check_size(size.tolist())
+    # Both grids have their outer edge in common, which lies half a voxel before the first centre.
+    direction = np.array(volume.direction).reshape(3, 3)
+    origin = np.array(volume.origin) + direction @ ((steps - own) / 2)
+    empty = np.broadcast_to(np.zeros((), np.uint8), size[::-1].tolist())
+    place = (tuple(steps.tolist()), tuple(origin.tolist()), volume.direction)
+    return Volume(empty, volume.range, *place, volume.is_placed)
 
 
 def on_grid(volume: Volume, reference: Volume, name: str) -> Volume:

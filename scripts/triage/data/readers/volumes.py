@@ -21,8 +21,9 @@ import numpy as np
 
 from triage.command import log
 from triage.data import inventory, voxels
+from triage.data.counts import is_beside
 from triage.data.formats import Refusal
-from triage.data.formats.grid import on_grid, turned
+from triage.data.formats.grid import on_grid, respaced, turned
 from triage.data.formats.volume import Volume
 from triage.data.readers import (
     SEQUENCES,
@@ -33,7 +34,6 @@ from triage.data.readers import (
     IndexSettings,
     Loading,
     Problem,
-    is_side_file,
     volume_files,
 )
 from triage.errors import UserError
@@ -164,7 +164,7 @@ def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list
                 found["/".join([*parts[:place], name])].add(part)
                 break
         else:
-            if not (is_side_file(path) or path.lower().endswith(_OF_VOLUMES)):
+            if not (is_beside(path) or path.lower().endswith(_OF_VOLUMES)):
                 problems.append(Problem(path, path, f"is none of {', '.join(channels)}"))
     cases = []
     for case, contents in found.items():
@@ -183,7 +183,7 @@ def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list
 def _before_channel(name: str, channels: Sequence[str]) -> str | None:
     """What stands before a channel in a name: nothing, or a case's name and ``_``; or no channel"""
     stem = _stem(name)
-    if is_side_file(name):
+    if is_beside(name):
         return None
     for channel in sorted(channels, key=len, reverse=True):
         if stem == channel:
@@ -271,7 +271,8 @@ def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarra
     reference = how.reference or names[-1]
     # A file that is no good is told before one that does not fit.
     scans = {name: _scan(raw, files[name]) for name in (reference, *names)}
-    channels = {name: _laid(scans, name, reference, files[name]) for name in names}
+    grid = respaced(scans[reference], how.spacing) if how.spacing else scans[reference]
+    channels = {name: _laid(scans[name], grid, reference, files[name]) for name in names}
     for (first, one), (second, other) in combinations(channels.items(), 2):
         if one.range == other.range and np.array_equal(one.voxels, other.voxels):
             raise BadFile(files[second], f"has the same voxels as {first}")
@@ -286,9 +287,9 @@ def _scan(raw: Path, file: str) -> Volume:
     return turned(volume_files.read(raw, file))
 
 
-def _laid(scans: Mapping[str, Volume], name: str, reference: str, file: str) -> Volume:
+def _laid(scan: Volume, grid: Volume, reference: str, file: str) -> Volume:
     try:
-        return on_grid(scans[name], scans[reference], reference)
+        return on_grid(scan, grid, reference)
     except Refusal as refusal:
         raise BadFile(file, str(refusal)) from refusal
 
