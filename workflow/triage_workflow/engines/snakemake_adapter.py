@@ -254,12 +254,11 @@ class Records(FilePersistence):
         if self._has_read:
             return
         self._has_read = True
-        contents = self.provenance.contents
         paths = {str(path) for job in self.dag.jobs for path in (*job.input, *job.output)}
-        size = sum(contents.unread(paths).values())
+        size = sum(self.provenance.contents.unread(paths).values())
         if size > _MUCH:
             log.info(f"Reading {size / 1e9:.1f} GB of files that are new here, this once.")
-        contents.read(paths)
+        self.provenance.contents.read(paths)
 
     def _clear_cache(self) -> None:
         super()._clear_cache()
