@@ -18,8 +18,9 @@ from triage.errors import UserError
 from triage.evaluation.arms import measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
+from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
-from triage.evaluation.table import COLUMNS, build_table, winner, winner_record
+from triage.evaluation.table import build_table, columns_of, winner, winner_record
 from triage.files import write_json, write_table
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +89,7 @@ def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     origins = {"strong": {"initialisation": "pretext", "search": ""}}
     table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS, data="phantom", arms=origins)
     assert partition == "test"
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == columns_of(METRICS)
     assert table["arm"].tolist() == ["zero_rate", "weak", "strong", "elsewhere"]
     strong = table.set_index("arm").loc["strong"]
     assert (strong["runs"], strong["folds"], strong["seeds"], strong["cases"]) == (4, 2, 2, 100)

@@ -66,8 +66,11 @@ def estimate(
     support: Support,
     confidence: float,
     reason: str | None = None,
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> Estimate:
     """``value`` of one class with the interval that the spread of ``replicates`` [rounds] gives.
+
+    ``span`` is the least and the greatest value that the metric can have.
 
     F1 has the limits of the share it stands for, tp / (tp + fp + fn). Log loss has no upper bound:
     its limits are those of Student's t on its logarithm, and the upper reach grows with the
@@ -85,7 +88,10 @@ def estimate(
         limits = _limits(value / (2 - value), _variance(shares), support, confidence)
         low, high = (2 * each / (1 + each) for each in limits)
     else:
-        low, high = _limits(value, _variance(defined), support, confidence)
+        least, width = span[0], span[1] - span[0]
+        variance = _variance(defined) / width**2
+        limits = _limits((value - least) / width, variance, support, confidence)
+        low, high = (least + width * each for each in limits)
     return Estimate(value, min(float(low), value), max(float(high), value), reason, replicates)
 
 
@@ -131,7 +137,7 @@ def ranking_cases(auc: float, positives: float, negatives: float) -> float:
 
 
 def combined(
-    parts: Sequence[Estimate], shares: Sequence[float], dependent: float | None
+    parts: Sequence[Estimate], shares: Sequence[float] | Floats, dependent: float | None
 ) -> tuple[float, float, float]:
     """The sum of ``parts``, each times its share, with its limits, from those of the parts.
 
@@ -151,8 +157,12 @@ def combined(
     return total, total - reaches[0], total + reaches[1]
 
 
-def mean(metric: str, parts: Mapping[str, Estimate], dependent: float) -> Estimate:
+def mean(
+    metric: str, parts: Mapping[str, Estimate], dependent: float, sizes: Floats | None = None
+) -> Estimate:
     """The mean of a metric over classes or runs, by name, one and the same for every model.
+
+    Each counts as much as the others, or by its size of ``sizes`` [parts].
 
     Left out are those that no model could be measured on. Where a model has no value because it
     calls no case positive, the mean has none: that of the others would say something else. A
@@ -161,20 +171,23 @@ def mean(metric: str, parts: Mapping[str, Estimate], dependent: float) -> Estima
     if len(parts) == 1:
         return next(iter(parts.values()))
     uncalled = [name for name, part in parts.items() if part.is_uncalled]
-    kept = [part for part in parts.values() if not np.isnan(part.value)]
+    measured = [not np.isnan(part.value) for part in parts.values()]
+    kept = [part for part, known in zip(parts.values(), measured, strict=True) if known]
     left_out = [name for name, part in parts.items() if np.isnan(part.value)]
     reason = f"undefined for {', '.join(left_out)}" if left_out else None
-    rounds = np.stack([part.replicates for part in parts.values()])
     if uncalled or not kept:
         why = f"{NOT_CALLED}{' or '.join(uncalled)}" if uncalled else reason
-        return Estimate(NAN, NAN, NAN, why, np.full(rounds.shape[1], NAN))
+        rounds = max(len(part.replicates) for part in parts.values())
+        return Estimate(NAN, NAN, NAN, why, np.full(rounds, NAN))
+    shares = (np.ones(len(parts)) if sizes is None else sizes)[measured]
+    shares = shares / shares.sum()
     own = np.array([part.value for part in kept])
     deviations = np.stack([part.replicates for part in kept]) - own[:, None]
-    count = (~np.isnan(deviations)).sum(axis=0)
-    total = np.nansum(deviations, axis=0)
-    replicates = own.mean() + np.divide(total, count, np.full_like(total, NAN), where=count > 0)
-    known = None if metric == BIASED else dependent
-    value, low, high = combined(kept, [1 / len(kept)] * len(kept), known)
+    present = ~np.isnan(deviations) * shares[:, None]
+    count, total = present.sum(axis=0), np.nansum(deviations * shares[:, None], axis=0)
+    moved = np.divide(total, count, np.full_like(total, NAN), where=count > 0)
+    value, low, high = combined(kept, shares, None if metric.startswith(BIASED) else dependent)
+    replicates = value + moved
     return Estimate(value, low, high, reason, replicates)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,19 +14,23 @@ from triage.evaluation.arms import Arm, Run, measure_arms, zero_rate
 from triage.evaluation.comparison import Comparison, compare_arms
 from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.intervals import mean_of, spread
-from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours
+from triage.evaluation.scoring import main_sections
 
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
 COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
-COLUMNS = [
-    *("arm", "initialisation", "search", *COUNTS, "partition", "val_roc_auc"),
-    *(metric + part for metric in METRICS for part in PARTS),
-    *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
-    *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
-    *("published_data", "published_source", "published_note"),
-]
+
+
+def columns_of(metrics: Iterable[str]) -> list[str]:
+    """The columns of the table of a study with these metrics."""
+    return [
+        *("arm", "initialisation", "search", *COUNTS, "partition", "val_roc_auc"),
+        *(metric + part for metric in metrics for part in PARTS),
+        *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
+        *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
+        *("published_data", "published_source", "published_note"),
+    ]
 
 
 def build_table(
@@ -39,7 +43,7 @@ def build_table(
     data: str = "",
     arms: Mapping[str, Row] | None = None,
 ) -> tuple[pd.DataFrame, list[Comparison]]:
-    """The table of a study (COLUMNS), and the comparisons of every arm with the winner.
+    """The table of a study (``columns_of``), and the comparisons of every arm with the winner.
 
     For each metric on ``partition`` a row has the mean over the arm's runs, its interval (what
     other cases would change) and the deviations over seeds and folds (what another training would
@@ -68,7 +72,8 @@ def build_table(
             | _published(told.pop(name, None))
         )
     rows += [{"arm": name, "winner": 0, "runs": 0} | _published(row) for name, row in told.items()]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
+    columns = columns_of(main_sections(settings.point, settings.ordinal))
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
 
 
 def winner(runs: Sequence[Run]) -> str | None:
