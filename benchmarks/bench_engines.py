@@ -142,8 +142,9 @@ class Copy:
         """What a command prints; the benchmark ends where it fails."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         modules = os.pathsep.join(str(self.folder / part) for part in ("workflow", "scripts"))
-        site = str(self.folder / ".site")
-        variables = {"PATH": path, "PYTHONPATH": modules, "DVC_SITE_CACHE_DIR": site}
+        site = self.folder / ".site"
+        site.mkdir(mode=0o700, exist_ok=True)
+        variables = {"PATH": path, "PYTHONPATH": modules, "DVC_SITE_CACHE_DIR": str(site)}
         done = subprocess.run(
             command, cwd=self.folder, env=os.environ | variables, capture_output=True, text=True
         )

@@ -19,7 +19,7 @@ from torch.nn import functional
 from training_runs import ROOT, arguments, finish, recipe, run_settings, write_study
 from triage.errors import UserError
 from triage.task import Task
-from triage.training import draws
+from triage.training import rng
 from triage.training.balance import plan
 from triage.training.checkpoint import Checkpoint
 from triage.training.losses import objective_for
@@ -81,7 +81,7 @@ def test_scores_are_scikit_learns() -> None:
 
 def test_every_class_is_filled_up_to_the_largest() -> None:
     labels = np.repeat([0, 1, 2], [30, 6, 4])
-    keys = draws.keys([f"case{i}" for i in range(40)])
+    keys = rng.keys([f"case{i}" for i in range(40)])
     balanced = plan(
         Balance("oversample", "all"), 1, 0, keys, one_hot(labels), None, Task.MULTICLASS
     )
@@ -90,10 +90,10 @@ def test_every_class_is_filled_up_to_the_largest() -> None:
 
 
 def test_an_empty_class_can_not_be_filled_up() -> None:
-    keys = draws.keys([f"case{i}" for i in range(4)])
+    keys = rng.keys([f"case{i}" for i in range(4)])
     targets = one_hot(np.array([0, 0, 1, 1]))
     with pytest.raises(UserError, match="no training case"):
-        plan(Balance("smote", "all"), 1, 0, keys, targets, None, Task.MULTICLASS)
+        plan(Balance("oversample", "all"), 1, 0, keys, targets, None, Task.MULTICLASS)
 
 
 @given(st.integers(0, 2**32 - 1))

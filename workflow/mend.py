@@ -8,7 +8,6 @@ contents, so that what fits neither side is stale, and Snakemake remakes only th
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from triage_workflow.engines.knowledge import STATE
 from triage_workflow.engines.lock import LOCK, Lock, Origin, mend, sides
 from triage_workflow.engines.stages import Stages
 
-from triage import command
+from triage import command, yaml_text
 from triage.errors import UserError
-from triage.files import write_text
+from triage.files import parse_json, plain, write_text
 
 DVC_LOCK = Path("dvc.lock")
 STEPS = Path("steps.json")
@@ -82,7 +81,7 @@ def _dvc(disputed: set[str]) -> bool:
 
 def _dvc_content(text: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
+        content = yaml_text.parse(text)
     except yaml.YAMLError as error:
         remedy = f"take it back as a whole: git checkout --ours {DVC_LOCK}"
         raise UserError("can't be mended", where=DVC_LOCK, remedy=remedy) from error
@@ -94,7 +93,7 @@ def _steps() -> bool:
     text = _text(STEPS)
     for candidate in [text, *sides(text), "{}"]:
         try:
-            json.loads(candidate or "{}")
+            parse_json(candidate or "{}")
         except ValueError:
             continue
         if candidate != text:
@@ -106,7 +105,10 @@ def _steps() -> bool:
 def _text(path: Path) -> str:
     if not path.exists():
         return ""
-    return path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return plain(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(f"can't be read ({error.strerror})", where=path) from error
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from triage_workflow.engines.look import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 
 from triage import command
+from triage.paths import through_no_link
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -37,7 +38,11 @@ def _orphans(view: View) -> list[str]:
     made = {str(path) for job in view.dag.jobs for path in job.output}
     recorded = set(view.records.recorded()) - made
     # Files outside of dvc.yaml belong to targets of their own, which nothing else asks for.
-    return sorted(path for path in recorded if Path(path).is_file() and stages.of(path))
+    return sorted(
+        path
+        for path in recorded
+        if through_no_link(path) and Path(path).is_file() and stages.of(path)
+    )
 
 
 def _remove(orphans: list[str], view: View) -> None:

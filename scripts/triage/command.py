@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from triage.errors import NO_ROOM, UserError, unwritable
+from triage.shield import printable
 
 log = logging.getLogger("triage")
 
@@ -88,7 +89,16 @@ def _open_log(path: Path | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     logging.raiseExceptions = False  # on a full disk the step itself says what is wrong
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(_Printable("%(message)s"))
+
+
+class _Printable(logging.Formatter):
+    """Shows control characters that come from data; a terminal would obey them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _terminate(*_: object) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from triage.shield import printable
+
 # Errors that only come of writing, and that no program can help.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -19,7 +21,7 @@ class UserError(Exception):
         lines = [f"{where}: {what}" if where else what]
         if remedy:
             lines.append(f"  -> {remedy}")
-        super().__init__("\n".join(lines))
+        super().__init__(printable("\n".join(lines)))
 
 
 def unwritable(where: object, error: OSError) -> UserError:

@@ -2,23 +2,27 @@
 
 A file is written beside its target, flushed to disk and moved into place, so that no reader sees
 half of it and a link into a cache is replaced rather than written through. Sealed tables have a
-last column with a checksum of each row, so that a damaged one is noticed before it is used.
+last column with a checksum of each row, so that a damaged one is noticed before it is used. Cells
+of tables that a spreadsheet would take for formulas have an apostrophe on disk.
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
+import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.errors import UserError, unwritable
+from triage.shield import is_formula, shielded, unshielded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,10 +108,19 @@ def write_json(content: Any, target: Path) -> None:
     write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", target)
 
 
-def read_json(path: Path) -> Any:
+def parse_json(text: str | bytes) -> Any:
+    """What JSON text holds. Raises ValueError, also where it is nested too deeply."""
     try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises UserError where it is missing, or is no such file."""
+    try:
+        return parse_json(read_text(path))
+    except ValueError as error:
         raise UserError(f"is not valid JSON ({error})", where=path, remedy="remake it") from error
 
 
@@ -137,7 +150,7 @@ def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
     import numpy as np
 
     try:
-        return np.asarray(np.load(path, "r" if mapped else None, allow_pickle=False))
+        return np.asarray(np.load(plain(path), "r" if mapped else None, allow_pickle=False))
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except Exception as error:  # whatever a damaged header makes a parser do
@@ -147,7 +160,9 @@ def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
 def write_table(table: pd.DataFrame, target: Path, **options: Any) -> None:
     """Write ``table`` as CSV with a header, without the index, lines ended by a newline."""
     with atomic(target) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n", **options)
+        _each_cell(table, is_formula, shielded).to_csv(
+            partial, index=False, lineterminator="\n", **options
+        )
 
 
 def read_table(
@@ -162,11 +177,11 @@ def read_table(
 
     try:
         table: pd.DataFrame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8", **options
+            plain(path), dtype=str, keep_default_na=False, encoding="utf-8", **options
         )
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as error:
         raise _unreadable(path, error, step) from error
     names = list(map(str, table.columns))
     if _is_sealed(names, path, step):
@@ -174,13 +189,33 @@ def read_table(
             _verify(number, row, names, path, step)
         table = table.drop(columns=SEAL)
     _check_columns(table.columns, columns, path, step)
+    return _each_cell(table, lambda cell: cell.startswith("'"), unshielded)
+
+
+def _each_cell(
+    table: pd.DataFrame, concerned: Callable[[Any], bool], change: Callable[[str], str]
+) -> pd.DataFrame:
+    """``table`` with the cells changed that are concerned, which are few or none."""
+    for number, name in enumerate(table.columns):
+        column = table.iloc[:, number]
+        if column.dtype.kind == "O" and any(map(concerned, column)):
+            cells = [change(cell) if isinstance(cell, str) else cell for cell in column]
+            table = table.assign(**{str(name): cells})
     return table
 
 
 def write_rows(
-    rows: Iterable[Mapping[str, object]], columns: list[str], target: Path, sealed: bool = False
+    rows: Iterable[Mapping[str, object]],
+    columns: list[str],
+    target: Path,
+    sealed: bool = False,
+    exact: bool = False,
 ) -> None:
-    """Write a small CSV without pandas, for steps that must start fast."""
+    """Write a small CSV without pandas, for steps that must start fast.
+
+    ``exact``: others than this project read it, and want every cell as it is.
+    """
+    rows = rows if exact else map(_shielded, rows)
     if sealed:
         rows, columns = _seal(rows, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
@@ -196,12 +231,14 @@ def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterato
     the one that makes it anew.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as stream:
+        with open(plain(path), encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
             names = list(reader.fieldnames or ())
             _check_columns(names, columns, path, step)
             rows: Iterator[dict[str, str]] = reader
-            yield from _unsealed(rows, names, path, step) if _is_sealed(names, path, step) else rows
+            if _is_sealed(names, path, step):
+                rows = _unsealed(rows, names, path, step)
+            yield from map(_unshielded, rows)
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -220,6 +257,21 @@ def _unsealed(
         _verify(number, list(row.values()), names, path, step)
         del row[SEAL]
         yield row
+
+
+def _shielded(row: Mapping[str, object]) -> Mapping[str, object]:
+    if any(map(is_formula, row.values())):
+        return {
+            name: shielded(cell) if isinstance(cell, str) else cell for name, cell in row.items()
+        }
+    return row
+
+
+def _unshielded(row: dict[str, str]) -> dict[str, str]:
+    for name, cell in row.items():
+        if cell and cell[0] == "'":
+            row[name] = unshielded(cell)
+    return row
 
 
 def _seal(
@@ -271,13 +323,24 @@ def _again(step: str) -> str:
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as stream:
+    with open(plain(path), "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _read_text(path: Path) -> str:
+def plain(path: Path) -> Path:
+    """``path``, of a file that can be read to its end.
+
+    Raises OSError for a folder, and for pipes and devices, which one could wait for for ever.
+    """
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise OSError(errno.EINVAL, "a folder, a pipe or a device, no plain file", str(path))
+    return path
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises UserError where it can't be read."""
     try:
-        return Path(path).read_bytes().decode("utf-8")
+        return plain(Path(path)).read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise UserError("is not there", where=path, remedy="make it first") from error
     except (OSError, UnicodeDecodeError) as error:

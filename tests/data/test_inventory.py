@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,10 @@ def test_hidden_files_are_not_listed(raw: Path) -> None:
 
 
 def test_links_are_followed_but_not_in_circles(raw: Path) -> None:
-    (raw / "linked").symlink_to(raw / "b", target_is_directory=True)
+    elsewhere = raw.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "1.txt").write_bytes((raw / "b/1.txt").read_bytes())
+    (raw / "linked").symlink_to(elsewhere, target_is_directory=True)
     (raw / "b/up").symlink_to(raw, target_is_directory=True)
     (raw / "self").symlink_to(raw / "self")
     (raw / "nowhere").symlink_to(raw / "missing")
@@ -131,6 +135,27 @@ def test_links_are_followed_but_not_in_circles(raw: Path) -> None:
     for path in ("self", "nowhere"):
         assert listed(raw)[path] == inventory.Entry(path, 0, "")
     assert not any("up/b" in path for path in listed(raw))
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_a_folder_with_links_to_it_is_listed_by_its_own_path(raw: Path, first: str) -> None:
+    (raw / f"{first}-link").symlink_to(raw / "b", target_is_directory=True)
+    refresh(raw)
+    assert {path for path in listed(raw) if path.endswith("1.txt")} == {"b/1.txt"}
+
+
+def test_links_that_double_from_level_to_level_take_no_time(raw: Path) -> None:
+    for level in range(30):
+        (raw / f"levels/{level}").mkdir(parents=True)
+        for name in "ab":
+            target = raw / f"levels/{level + 1}"
+            (raw / f"levels/{level}/{name}").symlink_to(target, target_is_directory=True)
+    (raw / "levels/30").mkdir()
+    (raw / "levels/30/file").write_text("x")
+    started = time.monotonic()
+    refresh(raw)
+    assert time.monotonic() - started < 5
+    assert [path for path in listed(raw) if path.endswith("file")] == ["levels/30/file"]
 
 
 def test_pipes_and_strange_names_count_as_unreadable(raw: Path) -> None:

@@ -13,6 +13,7 @@ from triage_workflow.engines.lock import Lock, Origin, mend
 from triage_workflow.params import canonical
 
 from triage.errors import UserError
+from triage.paths import inside
 
 SUM = "0123456789abcdef" * 4
 
@@ -26,6 +27,7 @@ parameters = st.one_of(
     values.map(repr), st.dictionaries(st.text(), values).map(lambda each: repr(canonical(each)))
 )
 paths = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+paths = paths.filter(inside)
 sums = st.sampled_from([SUM, ""])
 
 

@@ -51,7 +51,7 @@ def main(kinds: str, output: str) -> None:
         for kind, changes in json.loads(kinds).items():
             trained = train(changes, Path(output).parent / kind)
             found[kind] = trained.weights | {"history": history(trained)}
-    if distributed.IS_FIRST:
+    if distributed.is_main_process():
         torch.save(found, output)
 
 

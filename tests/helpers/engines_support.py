@@ -35,6 +35,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.environment = environment(folder)
+        (folder / "site").mkdir(mode=0o700)
         self._folder = folder
         self._socket = str(folder / "socket")
         program = str(Path(__file__).with_name("engines_server.py"))

@@ -39,7 +39,7 @@ DRAWN_VOLUMES = ("slices.svg",)
 COMPARED = {
     "chain": list(ARMS),
     "searches": {"wide": {"lstm": {"model.options.hidden": 8}, "finetuned": {"optimizer.lr": 0.1}}},
-    "balancing": {"lstm": {"method": "smote", "exclude_votes": [3, 4], "seed": 1}},
+    "balancing": {"lstm": {"method": "oversample", "exclude_votes": [3, 4], "seed": 1}},
 }
 EVALUATION = EvaluationSettings(replicates=100)
 

@@ -179,7 +179,7 @@ def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> Non
     flip = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
     changes = {
         "augment": flip["augment"] | {"flip": 0.5},
-        "balance": {"method": "smote"},
+        "balance": {"method": "hard_examples", "augment": "copies"},
         "train_on": ["train", "val"],
         "select": {"by": "last"},
     }
@@ -188,7 +188,7 @@ def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> Non
     assert description(networks).startswith("lstm starts from resnet18. resnet18: network")
     told = sentences(networks)
     assert "resnet18: training images are augmented: flip. lstm: no augm" in told["augmentation"]
-    assert "resnet18: class imbalance: the rarer class is oversampled (smote)" in told["balance"]
+    assert "imbalance: the rarer class is oversampled, hard examples most, and" in told["balance"]
     assert "24 training and validation cases" in told["training"]
     assert "resnet18: the last epoch is kept. lstm: the epoch" in told["selection"]
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from training_runs import recipe
-from triage.training import draws
-from triage.training.augment import BLUR, COLOURS, FLIPS, GREY, MAP, UNCHANGED, Augmentation
+from triage.training import rng
+from triage.training.augment import GREY, Augmentation
 from triage.training.settings import Affine, Blur, Crop, Jitter, Perspective, Rotate
 
 PLAIN = dataclasses.replace(recipe().augment, flip=0.0, rotate=Rotate(0.0, 0.0, False))
-KEYS = draws.keys(f"case{i}" for i in range(64))
+KEYS = rng.keys(f"case{i}" for i in range(64))
 EVERYTHING = {
     "flip": 0.5,
     "flip_vertical": 0.5,
@@ -35,10 +35,11 @@ def pictures(count=8, channels=3, size=(16, 16)):
 
 
 def parameters(count, **columns):
-    table = torch.from_numpy(np.tile(UNCHANGED, (count, 1)))
-    for name, values in columns.items():
-        table[:, {"map": MAP, "flips": FLIPS, "blur": BLUR}[name]] = values
-    return table
+    return dataclasses.replace(augmentation().draw(0, KEYS[:count]), **columns)
+
+
+def equal(first, second):
+    return all(each.equal(vars(second)[name]) for name, each in vars(first).items())
 
 
 def test_nothing_asked_for_is_not_active():
@@ -48,7 +49,7 @@ def test_nothing_asked_for_is_not_active():
 
 def test_flips_are_exact():
     images = pictures(2)
-    flips = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    flips = torch.eye(2, dtype=torch.bool)
     flipping = augmentation(flip=0.5, flip_vertical=0.5)
     flipped = flipping.apply(images, parameters(2, flips=flips))
     assert torch.equal(flipped[0], images[0].flip(-1))
@@ -56,17 +57,17 @@ def test_flips_are_exact():
 
 
 def test_half_are_flipped():
-    drawn = augmentation(flip=0.5).draw(0, draws.keys(map(str, range(4000))))
-    assert abs(drawn[:, FLIPS][:, 0].mean() - 0.5) < 0.03
-    assert not drawn[:, FLIPS][:, 1].any()
+    drawn = augmentation(flip=0.5).draw(0, rng.keys(map(str, range(4000))))
+    assert abs(drawn.flips[:, 0].float().mean() - 0.5) < 0.03
+    assert not drawn.flips[:, 1].any()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (12, 20)])
 def test_a_turn_by_half_a_circle_turns_both_axes(size):
     images = pictures(2, size=size)
-    turn = torch.tensor([-1.0, 0, 0, 0, -1, 0, 0, 0, 1])
+    turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0])).expand(2, 3, 3)
     turned = augmentation(size, rotate=Rotate(1.0, 10.0, False)).apply(
-        images, parameters(2, map=turn)
+        images, parameters(2, maps=turn)
     )
     assert torch.allclose(turned, images.flip((-1, -2)), atol=1e-3)
 
@@ -74,7 +75,7 @@ def test_a_turn_by_half_a_circle_turns_both_axes(size):
 def test_rotation_stays_within_its_degrees_and_is_a_turn_in_pixels():
     size = (10, 20)
     drawn = augmentation(size, rotate=Rotate(1.0, 10.0, False)).draw(0, KEYS)
-    maps = drawn[:, MAP].view(-1, 3, 3).double().numpy()
+    maps = drawn.maps.double().numpy()
     to_pixels = np.diag([size[1] / 2, size[0] / 2, 1])
     turns = to_pixels @ maps @ np.linalg.inv(to_pixels)
     assert np.allclose(turns[:, :2, :2] @ turns[:, :2, :2].transpose(0, 2, 1), np.eye(2), atol=1e-6)
@@ -98,14 +99,14 @@ def test_expansion_shows_the_whole_picture():
     turned = augmentation(size, rotate=Rotate(1.0, 180.0, True))
     drawn = turned.draw(0, KEYS)
     corners = torch.tensor([[x, y, 1.0] for x in (-1.0, 1.0) for y in (-1.0, 1.0)])
-    places = (torch.linalg.inv(drawn[:, MAP].view(-1, 3, 3)) @ corners.T)[:, :2]
+    places = (torch.linalg.inv(drawn.maps) @ corners.T)[:, :2]
     assert places.abs().max() <= 1 + 1e-5
     assert places.abs().amax((1, 2)).min() > 1 - 1e-5
 
 
 def test_perspective_moves_corners_inwards_only():
     viewed = augmentation(perspective=Perspective(1.0, 0.5))
-    maps = viewed.draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    maps = viewed.draw(0, KEYS).maps
     corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
     places = torch.linalg.inv(maps) @ corners.T
     places = places[:, :2] / places[:, 2:]
@@ -115,7 +116,7 @@ def test_perspective_moves_corners_inwards_only():
 
 
 def test_a_crop_is_part_of_the_picture_of_the_wanted_area():
-    maps = augmentation(crop=Crop(1.0, (0.5, 0.9))).draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    maps = augmentation(crop=Crop(1.0, (0.5, 0.9))).draw(0, KEYS).maps
     area = maps[:, 0, 0] * maps[:, 1, 1]
     assert area.min() >= 0.5 - 1e-6
     assert area.max() <= 0.9 + 1e-6
@@ -129,7 +130,7 @@ def test_choosing_one_never_combines_two():
         "affine": Affine(1.0, 0.0, 0.2, (1.0, 1.0), 0.0),
         "choose": "one",
     }
-    maps = augmentation(**changes).draw(0, KEYS)[:, MAP].view(-1, 3, 3)
+    maps = augmentation(**changes).draw(0, KEYS).maps
     turned = maps[:, 0, 1] != 0
     shifted = maps[:, 0, 2] != 0
     assert (turned ^ shifted).all()
@@ -141,7 +142,7 @@ def test_blur_is_torchvisions():
 
     images = pictures(3)
     blurred = augmentation(blur=Blur(1.0, (5, 9), (0.1, 3.0)))
-    result = blurred.apply(images, parameters(3, blur=torch.tensor([0.0, 0.7, 2.5])))
+    result = blurred.apply(images, parameters(3, blurs=torch.tensor([0.0, 0.7, 2.5])))
     assert torch.allclose(result[0], images[0], atol=1e-3)
     for i, sigma in ((1, 0.7), (2, 2.5)):
         expected = transforms.functional.gaussian_blur(images[i], [5, 9], [sigma, sigma])
@@ -153,7 +154,7 @@ def jittered(images, **amounts):
     jitter = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0} | amounts
     changed = augmentation(jitter=Jitter(1.0, **jitter))
     name, most = next(iter(amounts.items()))
-    drawn = (2 * draws.uniform(1, 0, name, KEYS) - 1) * most
+    drawn = (2 * rng.uniform(1, 0, name, KEYS) - 1) * most
     return changed.apply(images, changed.draw(0, KEYS)), drawn
 
 
@@ -185,10 +186,9 @@ def test_a_turn_of_hue_keeps_brightness_and_grey():
 
 def test_red_turned_by_a_third_of_the_circle_is_green_or_blue():
     changed = augmentation(jitter=Jitter(1.0, 0.0, 0.0, 0.0, 0.5))
-    table = changed.draw(0, KEYS)
-    turn = (2 * draws.uniform(1, 0, "hue", KEYS) - 1) * 0.5
+    turn = (2 * rng.uniform(1, 0, "hue", KEYS) - 1) * 0.5
     third = np.argmin(abs(abs(turn) - 1 / 3))
-    colour = table[third, COLOURS].view(3, 3) @ torch.tensor([255.0, 0.0, 0.0])
+    colour = changed.draw(0, KEYS).colours[third] @ torch.tensor([255.0, 0.0, 0.0])
     assert colour.argmax() != 0
 
 
@@ -202,10 +202,10 @@ def test_the_result_does_not_depend_on_the_batch():
     changed = augmentation(**EVERYTHING)
     images, drawn = pictures(64), changed.draw(3, KEYS)
     whole = changed.apply(images, drawn)
-    parts = [changed.apply(images[i : i + 5], drawn[i : i + 5]) for i in range(0, 64, 5)]
+    parts = [changed.apply(images[i : i + 5], drawn.rows(i, i + 5)) for i in range(0, 64, 5)]
     assert torch.allclose(whole, torch.cat(parts), atol=1e-3)
-    assert torch.equal(changed.draw(3, KEYS[10:20]), drawn[10:20])
-    assert not torch.equal(changed.draw(4, KEYS), drawn)
+    assert equal(changed.draw(3, KEYS[10:20]), drawn.rows(10, 20))
+    assert not equal(changed.draw(4, KEYS), drawn)
 
 
 def test_samples_that_are_not_chosen_stay_as_they_are():

@@ -34,7 +34,7 @@ KINDS = {
     "accumulate": {"batch_size": 5, "grad_accum": 2, "optimizer": {**SGD, "lr": 0.1}},
     "balance": {
         "batch_size": 5,
-        "balance": {"method": "adasyn"},
+        "balance": {"method": "hard_examples"},
         "ema_decay": 0.9,
         "optimizer": SGD,
     },

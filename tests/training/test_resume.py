@@ -21,8 +21,8 @@ KINDS = {
     "sgd": {"optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}},
     "adamw": {"optimizer": {"name": "adamw", "weight_decay": 0.1}},
     "oversample": {"balance": {"method": "oversample"}},
-    "smote": {"balance": {"method": "smote", "augment": "copies"}},
-    "adasyn": {"balance": {"method": "adasyn"}},
+    "copies": {"balance": {"method": "oversample", "augment": "copies"}},
+    "hard examples": {"balance": {"method": "hard_examples"}},
     **{
         f"early stopping by {by}": {"stopping": {"by": by, **EARLY}, "select": {"by": by}}
         for by in ("loss", "accuracy", "auc", "f1")

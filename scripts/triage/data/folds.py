@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def deal(members: np.ndarray, k: int, seed: int) -> np.ndarray:
+def assign_folds(members: np.ndarray, k: int, seed: int) -> np.ndarray:
     """The fold, 0 to ``k`` - 1, of each group, [groups].
 
     ``members`` [groups, strata]: how many of a group's cases are in each stratum (a case may be in

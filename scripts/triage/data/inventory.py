@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import heapq
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from triage.errors import UserError
 from triage.files import sha256, write_text
+from triage.shield import shielded, unshielded
 
 WHY_UNREADABLE = (
     "can't be read: no permission, a broken link, no plain file, or a name with control characters"
@@ -90,7 +92,7 @@ def read(inventory: Path) -> list[Entry]:
         # Names may hold any character, so that lines can't be told apart before they are parsed.
         with open(inventory, encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream)
-            return [Entry(row["path"], int(row["size"]), row["sha256"]) for row in rows]
+            return [Entry(unshielded(row["path"]), int(row["size"]), row["sha256"]) for row in rows]
     except FileNotFoundError as error:
         raise UserError("is not there", where=inventory, remedy="make it first") from error
     except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
@@ -99,25 +101,31 @@ def read(inventory: Path) -> list[Entry]:
 
 
 def walk(raw: Path) -> Iterator[tuple[str, _Look]]:
-    """All files below ``raw``, through links to folders too, but never round in a circle.
+    """All files below ``raw``, through links to folders too.
 
-    Each as ``plain`` has it, with what is seen of it. A folder that can't be read counts as a file.
+    A folder is visited once, by its own path if it has one below ``raw``, so that links can neither
+    lead round in a circle nor double it level by level. Each file as ``plain`` has it, with what is
+    seen of it. A folder that can't be read counts as a file.
     """
-    waiting: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(os.fspath(raw), "", ())]
+    # Those with the fewest links on their way come first, then by their paths.
+    waiting: list[tuple[int, str, str]] = [(0, "", os.fspath(raw))]
+    visited: set[tuple[int, int]] = set()
     while waiting:
-        folder, prefix, above = waiting.pop()
+        links, prefix, folder = heapq.heappop(waiting)
         try:
             status = Path(folder).stat()
             own = (status.st_dev, status.st_ino)
-            if own in above or len(above) > _MAX_DEPTH:
+            if own in visited or prefix.count("/") > _MAX_DEPTH:
                 continue
+            visited.add(own)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if is_hidden(entry.name):
                         continue
                     path = prefix + entry.name
                     if _is_folder(entry):
-                        waiting.append((entry.path, path + "/", (*above, own)))
+                        links_to = links + entry.is_symlink()
+                        heapq.heappush(waiting, (links_to, path + "/", entry.path))
                     else:
                         yield plain(path), _look(entry)
         except OSError:
@@ -187,7 +195,7 @@ def _table(seen: dict[str, _Look], sums: dict[str, str]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(
-        (path, seen[path][0] if sums[path] else 0, sums[path]) for path in sorted(seen)
+        (shielded(path), seen[path][0] if sums[path] else 0, sums[path]) for path in sorted(seen)
     )
     return text.getvalue().encode("utf-8")
 

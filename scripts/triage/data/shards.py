@@ -25,6 +25,7 @@ from triage.data.readers import BadFile
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
 from triage.files import atomic, each_row, write_rows
+from triage.paths import inside
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
 _FLUSH = 32 << 20  # bytes
@@ -149,6 +150,8 @@ def _checksums(slices: np.ndarray) -> list[int]:
 
 def decode(task: Task) -> np.ndarray | BadFile:
     """A case's image [slices, channels, height, width], or why it has none."""
+    if outside := [file for file in task.files.values() if not inside(file)]:
+        return BadFile(outside[0], "lies outside of the folder of raw files")
     try:
         image = readers.reader(task.settings.reader).load(task.raw, task.files)
     except BadFile as error:

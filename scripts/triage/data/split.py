@@ -17,7 +17,7 @@ import pandas as pd
 
 from triage.command import log
 from triage.data.fingerprints import near_pairs
-from triage.data.folds import deal
+from triage.data.folds import assign_folds
 from triage.errors import UserError
 from triage.files import each_row
 
@@ -62,7 +62,7 @@ def make(
     folds = np.full(len(cases), -1)
     if "fold" in (settings.validation, settings.test):
         pool = (parts == "train").to_numpy()
-        folds[pool] = _deal(cases[pool], groups[pool], settings)
+        folds[pool] = _assign(cases[pool], groups[pool], settings)
         if settings.validation == "fold":
             parts[folds == fold] = "val"
         if settings.test == "fold":
@@ -212,7 +212,7 @@ def _leak(
 # --- folds
 
 
-def _deal(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> np.ndarray:
+def _assign(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> np.ndarray:
     """The fold of each case."""
     _check_enough(cases, groups, settings)
     if settings.stratify == "votes":
@@ -220,7 +220,9 @@ def _deal(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> np
     else:
         strata = cases["label"].str.get_dummies("|")
     members = strata.groupby(groups).sum()  # sorted by group
-    folds = pd.Series(deal(members.to_numpy(), settings.k, settings.seed), index=members.index)
+    folds = pd.Series(
+        assign_folds(members.to_numpy(), settings.k, settings.seed), index=members.index
+    )
     return groups.map(folds).to_numpy()
 
 

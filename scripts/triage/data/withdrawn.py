@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 
 from triage.errors import UserError
+from triage.files import plain
+from triage.shield import unshielded
 
 COLUMNS = ["case", "date", "reason"]
 _REMEDY = f"must be a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
@@ -17,7 +19,7 @@ def read(table: Path) -> list[dict[str, str]]:
     Raises UserError where the table can't be read, or a row names no case.
     """
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = plain(table).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"can't be read ({error})", where=table, remedy=_REMEDY) from error
     rows = csv.DictReader(text.splitlines(keepends=True), skipinitialspace=True)
@@ -25,7 +27,7 @@ def read(table: Path) -> list[dict[str, str]]:
         raise UserError("lacks the column case", where=table, remedy=_REMEDY)
     found = []
     for row in rows:
-        cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        cells = {name: unshielded((row.get(name) or "").strip()) for name in COLUMNS}
         if cells["case"]:
             found.append(cells)
         elif any(row.values()):

@@ -34,6 +34,8 @@ def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
 
     ``labels`` and ``logits`` [cases] are those of the validation part.
     """
+    from scipy.optimize import brentq  # here: other steps that read this module need it not
+
     if why := reason("roc_auc", labels):
         return Temperature(None, f"{why} in the validation part")
 
@@ -46,10 +48,7 @@ def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
         return Temperature(COLDEST, "at the lower limit: the classes are kept apart without fail")
     if slope(low) >= 0:
         return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
-    while high - low > 1e-10 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return Temperature(2 / (low + high))
+    return Temperature(1 / brentq(slope, low, high))
 
 
 def fit_shared_temperature(labels: Floats, logits: Floats) -> Temperature:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
+from triage.shield import is_formula
 
 PROBABILITY = re.compile(r"[01]\.\d{5}")
+# What a formula needs to do more than to fail; names of cases can't be written in another way.
+_ACTS = re.compile(r"[=(|!\t\r\n]")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def ascending(case: str) -> tuple[int, int, str]:
 def write(rows: list[dict[str, str]], expected: Iterable[str], form: Form, to: Path) -> None:
     """Write a submission once it is checked. Raises UserError, and writes nothing, if wrong."""
     check_rows(rows, expected, form, to)
-    write_rows(rows, form.columns, to)
+    write_rows(rows, form.columns, to, exact=True)
 
 
 def check(path: Path, expected: Iterable[str], form: Form) -> int:
@@ -129,4 +132,11 @@ def _check_row(row: Mapping[str, str | None], form: Form, place: str) -> None:
             f"class {row['class']!r} disagrees with probability {row['probability']}",
             where=place,
             remedy=f"1 where the probability is above {form.threshold:g}, else 0",
+        )
+    case = str(row["case"])
+    if is_formula(case) and _ACTS.search(case):
+        raise UserError(
+            f"case {case!r} is a formula for whoever opens this in a spreadsheet",
+            where=place,
+            remedy="rename its raw file, or withdraw the case",
         )

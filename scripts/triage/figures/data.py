@@ -151,6 +151,7 @@ def intensities_apart(study: Study) -> Figure:
 def _histogram_axes(ax: Axes, *, first: bool, last: bool) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_ylim(bottom=1e-4)
     if first:
         ax.set_ylabel("share of pixels")

@@ -19,7 +19,7 @@ from triage.figures.heatmaps import heatmaps
 from triage.figures.settings import ExplainSettings
 from triage.files import read_rows
 from triage.settings import convert
-from triage.training import balance, draws
+from triage.training import balance, rng
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
@@ -115,7 +115,7 @@ def augmentation(source: Source) -> Figure:
 def _some_training_cases(source: Source) -> Cases:
     """A few cases that the network was trained on, drawn by the seed."""
     names = source.checkpoint.cases["train"]
-    order = draws.order(source.settings.seed, 0, draws.keys(names))
+    order = rng.order(source.settings.seed, 0, rng.keys(names))
     chosen = sorted(names[i] for i in order[: max(2, source.settings.cases // 2)])
     return Cases(tuple(chosen), ("",) * len(chosen))
 

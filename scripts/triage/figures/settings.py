@@ -28,7 +28,7 @@ Point = dict[str, float]  # what a point of a search tries, by setting
 class Balancing:
     """What an arm does to the numbers of its training cases."""
 
-    method: Literal["none", "oversample", "smote", "adasyn"]
+    method: Literal["none", "oversample", "hard_examples"]
     exclude_votes: tuple[int, ...]
     seed: int
 

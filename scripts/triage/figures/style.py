@@ -61,6 +61,7 @@ RC: Look = {
     "svg.fonttype": "path",
     "svg.hashsalt": "triage",
     "text.color": INK,
+    "text.parse_math": False,  # names from data are no formulas
     "xtick.color": "#444444",
     "xtick.labelsize": 8,
     "ytick.color": "#444444",

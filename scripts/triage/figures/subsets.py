@@ -15,7 +15,7 @@ from triage.figures import shares, style
 from triage.figures.panels import Panel
 from triage.figures.settings import Balancing, FigureSettings
 from triage.files import read_rows
-from triage.training import balance, draws
+from triage.training import balance, rng
 from triage.training.settings import Balance
 
 Row = Mapping[str, str]
@@ -107,7 +107,7 @@ def _times(
     names = [rows[i]["case"] for i in kept]
     targets = np.array([[float(classes[-1] in rows[i]["label"].split("|"))] for i in kept])
     plan = balance.plan(
-        Balance(settings.method, "all"), settings.seed, 0, draws.keys(names), targets, None
+        Balance(settings.method, "all"), settings.seed, 0, rng.keys(names), targets, None
     )
     times = np.zeros(len(rows), np.int64)
     times[kept] = np.bincount(plan.rows, minlength=len(kept))

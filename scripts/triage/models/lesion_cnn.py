@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from triage.models.shapes import check_size
+from triage.models.sized import SizedNetwork
 
 Norm = Literal["none", "batch", "group"]
 # Four channels a group, as the source has it: 4 groups of 16, 8 groups of 32.
@@ -35,39 +35,6 @@ class ResidualBlock(nn.Module):
         return nn.functional.relu(self.body(x) + self.shortcut(x))
 
 
-class LesionCnn(nn.Module):
-    """Two convolutions, two dense layers; for pictures [batch, channels, size, size]."""
-
-    def __init__(
-        self,
-        channels: int,
-        outputs: int,
-        size: int,
-        norm: Norm,
-        dropout: tuple[float, float],
-        residual: bool,
-    ) -> None:
-        super().__init__()
-        self.size = size
-        spatial, dense = dropout
-        second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
-        self.backbone = nn.Sequential(
-            *_convolution(channels, 16, norm), nn.Dropout(spatial), *second, nn.Dropout(spatial)
-        )
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(32 * (size // 4) ** 2, DENSE),
-            nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
-            nn.ReLU(),
-            nn.Dropout(dense),
-            nn.Linear(DENSE, outputs),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(x, self.size)
-        return self.head(self.backbone(x))
-
-
 def build(
     name: str,
     channels: int,
@@ -77,12 +44,25 @@ def build(
     norm: Norm = "none",
     dropout: tuple[float, float] = (0.0, 0.0),
     residual: bool = False,
-) -> LesionCnn:
-    """``lesion_cnn``: ``dropout`` after convolutions and before the last layer.
+) -> SizedNetwork:
+    """``lesion_cnn``, two convolutions and two dense layers.
 
-    ``residual`` puts a residual block in the place of the second convolution.
+    ``dropout`` acts after convolutions and before the last layer. ``residual`` puts a residual
+    block in the place of the second convolution.
     """
-    return LesionCnn(channels, outputs, size, norm, dropout, residual)
+    spatial, dense = dropout
+    first = _convolution(channels, 16, norm)
+    second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
+    backbone = nn.Sequential(*first, nn.Dropout(spatial), *second, nn.Dropout(spatial))
+    head = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(32 * (size // 4) ** 2, DENSE),
+        nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
+        nn.ReLU(),
+        nn.Dropout(dense),
+        nn.Linear(DENSE, outputs),
+    )
+    return SizedNetwork(backbone, head, size)
 
 
 def _convolution(channels: int, width: int, norm: Norm) -> list[nn.Module]:

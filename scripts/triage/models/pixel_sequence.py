@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from triage.models import recurrent, resnet
-from triage.models.shapes import check_size
+from triage.models.sized import SizedNetwork
 
 HeadName = Literal["fc", "rnn", "lstm"]
 
@@ -47,20 +47,6 @@ class PixelHead(nn.Module):
         return self.projection(self.dropout(states.flatten(1)))
 
 
-class PixelSequence(nn.Module):
-    """A ``backbone`` and a ``PixelHead``, for pictures [batch, channels, size, size]."""
-
-    def __init__(self, backbone: nn.Module, head: PixelHead, size: int) -> None:
-        super().__init__()
-        self.size = size
-        self.backbone = backbone
-        self.head = head
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(x, self.size)
-        return self.head(self.backbone(x))
-
-
 def build(
     name: str,
     channels: int,
@@ -71,7 +57,7 @@ def build(
     width: int = 80,
     hidden: int = 64,
     dropout: float = 0.3,
-) -> PixelSequence:
+) -> SizedNetwork:
     """``cnn4`` or ``resnet18_pixels``.
 
     ``width`` is c, the channels of the first convolution (cnn4 only); ``hidden`` the size of a
@@ -82,7 +68,7 @@ def build(
         shape = backbone.eval()(torch.zeros(1, channels, size, size)).shape
     backbone.train()
     reader = PixelHead(head, shape[1], shape[2] * shape[3], hidden, outputs, dropout)
-    return PixelSequence(backbone, reader, size)
+    return SizedNetwork(backbone, reader, size)
 
 
 def _cnn4(channels: int, width: int, dropout: float) -> nn.Module:

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from triage.models.heads import Head
-from triage.models.shapes import check_size
+from triage.models.sized import SizedNetwork
 from triage.models.vision import models
-
-
-class Vgg16(nn.Module):
-    """With ``freeze`` only the head learns: 16,843,521 of its weights at 256 pixels."""
-
-    def __init__(
-        self,
-        channels: int,
-        outputs: int,
-        size: int,
-        hidden: tuple[int, ...],
-        dropout: float,
-        freeze: bool,
-    ) -> None:
-        super().__init__()
-        self.size = size
-        self.freeze = freeze
-        self.backbone = _convolutions(channels)
-        self.head = Head(512 * (size // 32) ** 2, outputs, hidden, dropout)
-        self.backbone.requires_grad_(not freeze)
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(x, self.size)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
-            x = self.backbone(x)
-        return self.head(x.flatten(1))
 
 
 def build(
@@ -45,9 +18,14 @@ def build(
     hidden: tuple[int, ...] = (512, 128),
     dropout: float = 0.0,
     freeze: bool = True,
-) -> Vgg16:
-    """``vgg16``: ``hidden`` are the widths of the dense layers before the last one."""
-    return Vgg16(channels, outputs, size, hidden, dropout, freeze)
+) -> SizedNetwork:
+    """``vgg16``: ``hidden`` are the widths of the dense layers before the last one.
+
+    With ``freeze`` only the head learns: 16,843,521 of its weights at 256 pixels.
+    """
+    backbone = _convolutions(channels).append(nn.Flatten()).requires_grad_(not freeze)
+    head = Head(512 * (size // 32) ** 2, outputs, hidden, dropout)
+    return SizedNetwork(backbone, head, size)
 
 
 def _convolutions(channels: int) -> nn.Sequential:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from triage.errors import UserError
-from triage.models.shapes import check_size
+from triage.models.sized import SizedNetwork
 from triage.models.vision import models
-
-
-class Vit(nn.Module):
-    """torchvision's transformer as ``backbone``, with dropout before one dense layer."""
-
-    def __init__(
-        self, backbone: models.VisionTransformer, outputs: int, size: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.size = size
-        self.backbone = backbone
-        self.backbone.heads = nn.Identity()
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(backbone.hidden_dim, outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_size(x, self.size)
-        return self.head(self.backbone(x))
 
 
 def build(
@@ -41,7 +24,7 @@ def build(
     block_dropout: float = 0.0,
     blocks: tuple[int, int] | None = None,
     position_dropout: float = 0.0,
-) -> Vit:
+) -> SizedNetwork:
     """``vit``, by default ViT-B/16.
 
     Dropout acts before the head, in the blocks [first, end) (all where ``blocks`` is null), and
@@ -57,7 +40,9 @@ def build(
         for module in block.modules():
             if isinstance(module, nn.Dropout):
                 module.p = block_dropout
-    return Vit(backbone, outputs, size, head_dropout)
+    backbone.heads = nn.Identity()
+    head = nn.Sequential(nn.Dropout(head_dropout), nn.Linear(hidden, outputs))
+    return SizedNetwork(backbone, head, size)
 
 
 def _check(

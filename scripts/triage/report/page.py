@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from triage.errors import UserError
 from triage.files import read_json
@@ -106,7 +109,14 @@ def render(settings: ReportSettings, files: Files, texts: Path, template: Path) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return engine.get_template(template.name).render(studies=studies, overview=_overview(studies))
+    script = template.with_name("report.js").read_text(encoding="utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+    return engine.get_template(template.name).render(
+        studies=studies,
+        overview=_overview(studies),
+        script=Markup(script),  # our own, and the only one that the page's policy allows
+        script_digest=base64.b64encode(digest).decode("ascii"),
+    )
 
 
 def _study(

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from triage.report.tables import Cell, Table
+from triage.shield import printable
+
+_ADDRESS = re.compile(r"\b(?:[a-z][a-z0-9+.-]*:(?=\S)|www\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Section:
 
 def markdown(title: str, sections: Iterable[Section]) -> str:
     """Sections as a Markdown document."""
-    lines = [f"# {title}"]
+    lines = [f"# {_plain(title)}"]
     for section in sections:
         lines += ["", f"## {section.title}"]
         for paragraph in section.paragraphs:
-            lines += ["", _plain(paragraph)]
+            # At its beginning a few characters more would make it something else.
+            lines += ["", re.sub(r"^[#>+=-]", r"\\\g<0>", _plain(paragraph))]
         if section.rows:
             lines += ["", _row(section.columns), _row("---" for _ in section.columns)]
             lines += map(_row, section.rows)
@@ -43,4 +47,6 @@ def _row(cells: Iterable[str]) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown takes as it is, on one line."""
-    return re.sub(r"([\\`*_<])", r"\\\1", " ".join(text.split()))
+    text = re.sub(r"[\\`*_<\[\]]", r"\\\g<0>", printable(" ".join(text.split())))
+    # What readers of Markdown make links of without being told to.
+    return _ADDRESS.sub(lambda found: found[0].replace(":", r"\:").replace(".", r"\."), text)

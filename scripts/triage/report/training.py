@@ -139,7 +139,9 @@ def _balance(stage: Stage) -> str:
     recipe = stage.recipe
     found = []
     if recipe["balance"]["method"] != "none":
-        found.append(f"the rarer class is oversampled ({recipe['balance']['method']})")
+        how = ", hard examples most" * (recipe["balance"]["method"] == "hard_examples")
+        only = ", and only the copies are augmented" * (recipe["balance"]["augment"] == "copies")
+        found.append(f"the rarer class is oversampled{how}{only}")
     for name in ("class_weights", "pos_weight"):
         if recipe["loss"][name] != "none":
             found.append(f"the loss has {name.replace('_', ' ')} ({recipe['loss'][name]})")

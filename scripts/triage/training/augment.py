@@ -1,12 +1,15 @@
 """Augmentation of a whole batch at once, on its device.
 
-Everything that is random is drawn for a whole epoch as a table of parameters, one row an image,
-by (seed, epoch, case): see draws. All geometric changes of an image become one projective map, so
-that it is interpolated once. Augmentation acts on raw intensities, before normalisation; what
-comes in from outside the picture is 0, which is air in a scan and black in a photograph.
+Everything that is random is drawn for a whole epoch, by (seed, epoch, case): see rng. All geometric
+changes of an image become one projective map, so that it is interpolated once. Augmentation acts on
+raw intensities, before normalisation; what comes in from outside the picture is 0, which is air in
+a scan and black in a photograph.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,24 +17,45 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from triage.training import draws
-from triage.training.draws import Keys
+from triage.training import rng
+from triage.training.rng import Keys
 from triage.training.settings import Augment
 
 Floats = NDArray[np.floating]
 
-# The columns of a table of parameters.
-MAP = slice(0, 9)  # 3x3, from coordinates of the result to those of the picture
-FLIPS = slice(9, 11)  # left-right, upside down
-COLOURS = slice(11, 20)  # 3x3, from colours of the picture to those of the result
-GAIN = 20  # factor of intensities where there is one channel, not three
-OFFSET = 21  # what is added, in units of the picture's mean brightness
-BLUR = 22  # standard deviation in pixels
-UNCHANGED = np.array([*np.eye(3).flat, 0, 0, *np.eye(3).flat, 1, 0, 0], np.float32)
-
 # Brightness and the two axes of colour about it (YIQ); a turn about the first changes the hue.
 GREY = np.array([0.299, 0.587, 0.114])
 YIQ = np.array([GREY, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How each of some images [n] is changed.
+
+    ``maps`` [n, 3, 3] lead from coordinates of the result to those of the picture; ``flips``
+    [n, 2] are left-right and upside down; ``colours`` [n, 3, 3] lead from colours of the picture
+    to those of the result, and ``gains`` [n] are the factors in their place where there is one
+    channel; ``offsets`` [n] are added, in units of the picture's mean brightness; ``blurs`` [n]
+    are standard deviations in pixels.
+    """
+
+    maps: Tensor
+    flips: Tensor
+    colours: Tensor
+    gains: Tensor
+    offsets: Tensor
+    blurs: Tensor
+
+    def to(self, device: torch.device) -> Parameters:
+        """The same on another device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def rows(self, start: int, end: int, repeats: int = 1) -> Parameters:
+        """Those from ``start`` to ``end``, each of them for so many images."""
+        return self._each(lambda tensor: tensor[start:end].repeat_interleave(repeats, 0))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Parameters:
+        return Parameters(*map(change, vars(self).values()))
 
 
 class Augmentation:
@@ -61,13 +85,12 @@ class Augmentation:
     def active(self) -> bool:
         return self._warps or self._flips or self._jitters or self._blurs
 
-    def draw(self, epoch: int, keys: Keys, chosen: NDArray[np.bool_] | None = None) -> Tensor:
-        """The parameters [keys, columns] of an epoch; rows that are not ``chosen`` change nothing.
+    def draw(self, epoch: int, keys: Keys, chosen: NDArray[np.bool_] | None = None) -> Parameters:
+        """The parameters of an epoch for each key; those that are not ``chosen`` change nothing.
 
         A key stands for a case, or for a slice where slices are augmented one by one.
         """
         draw = _Draw(self.seed, epoch, keys)
-        table = np.tile(UNCHANGED, (len(keys), 1))
         flips = np.stack(
             [
                 draw.happens("flip", self.settings.flip),
@@ -75,27 +98,26 @@ class Augmentation:
             ],
             axis=1,
         )
-        table[:, FLIPS] = flips
-        if self._warps:
-            table[:, MAP] = self._maps(draw, flips).reshape(-1, 9)
-        if self._jitters:
-            colours, gain, offset = self._jitter(draw)
-            table[:, COLOURS] = colours.reshape(-1, 9)
-            table[:, GAIN], table[:, OFFSET] = gain, offset
-        if self._blurs:
-            table[:, BLUR] = self._blur(draw)
+        same, one, zero = _identity(len(keys)), np.ones(len(keys)), np.zeros(len(keys))
+        maps = self._maps(draw, flips) if self._warps else same
+        colours, gains, offsets = self._jitter(draw) if self._jitters else (same, one, zero)
+        blurs = self._blur(draw) if self._blurs else zero
         if chosen is not None:
-            table[~chosen] = UNCHANGED
-        return torch.from_numpy(table)
+            flips = flips & chosen[:, None]
+            maps, colours = _where(chosen, maps), _where(chosen, colours)
+            gains, offsets = np.where(chosen, gains, one), np.where(chosen, offsets, zero)
+            blurs = np.where(chosen, blurs, zero)
+        numbers = (torch.from_numpy(each).float() for each in (colours, gains, offsets, blurs))
+        return Parameters(torch.from_numpy(maps).float(), torch.from_numpy(flips), *numbers)
 
-    def apply(self, images: Tensor, parameters: Tensor) -> Tensor:
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """``images`` [batch, channels, height, width] changed as their ``parameters`` say."""
         if self._warps:
-            images = _warp(images, parameters[:, MAP].view(-1, 3, 3), self._is_projective)
+            images = _warp(images, parameters.maps, self._is_projective)
         elif self._flips:
-            images = self._flipped(images, parameters[:, FLIPS] > 0.5)
+            images = self._flipped(images, parameters.flips)
         if self._blurs and self.settings.blur is not None:
-            images = _blurred(images, parameters[:, BLUR], self.settings.blur.kernel)
+            images = _blurred(images, parameters.blurs, self.settings.blur.kernel)
         if self._jitters:
             self._grey = self._grey.to(images.device)  # once, not for every batch
             images = _jittered(images, parameters, self._grey)
@@ -187,7 +209,7 @@ class _Draw:
         self.seed, self.epoch, self.keys = seed, epoch, keys
 
     def uniform(self, purpose: str) -> Floats:
-        return draws.uniform(self.seed, self.epoch, purpose, self.keys)
+        return rng.uniform(self.seed, self.epoch, purpose, self.keys)
 
     def between(self, purpose: str, low: float, high: float) -> Floats:
         return low + (high - low) * self.uniform(purpose)
@@ -295,15 +317,14 @@ def _gaussian(sigma: Tensor, taps: int) -> tuple[int, Tensor]:
     return reach, weights / weights.sum(1, keepdim=True)
 
 
-def _jittered(images: Tensor, parameters: Tensor, grey: Tensor) -> Tensor:
+def _jittered(images: Tensor, parameters: Parameters, grey: Tensor) -> Tensor:
     means = images.mean((2, 3), keepdim=True)
-    offset = parameters[:, OFFSET, None, None, None]
+    offset = parameters.offsets[:, None, None, None]
     if images.shape[1] != 3:
-        gain = parameters[:, GAIN, None, None, None]
+        gain = parameters.gains[:, None, None, None]
         return images * gain + offset * means.mean(1, keepdim=True)
     offset = offset * (means * grey).sum(1, keepdim=True)
-    colours = parameters[:, COLOURS].view(-1, 3, 3)
-    return torch.baddbmm(offset.flatten(2), colours, images.flatten(2)).view_as(images)
+    return torch.baddbmm(offset.flatten(2), parameters.colours, images.flatten(2)).view_as(images)
 
 
 def _hues(turns: Floats) -> Floats:

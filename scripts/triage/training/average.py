@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+Weights = list[Tensor] | tuple[Tensor, ...]
 
 
-class MovingAverage:
+class MovingAverage(AveragedModel):
     """A copy of ``network`` whose weights follow it: average += (1 - d) x (weights - average).
 
     At update n, d is the smaller of ``decay`` and (1 + n) / (10 + n), so that the random first
@@ -20,30 +20,18 @@ class MovingAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        # A copied recurrent layer is in pieces, which cuDNN would join anew at every call. To be
-        # done first: joining moves the weights to other memory.
-        for each in self.network.modules():
+        super().__init__(network, multi_avg_fn=self._follow, use_buffers=True)
+        self.requires_grad_(False)
+        self.n_averaged.fill_(1)  # the first weights count: else the first update would copy
+        self.decay = decay
+        # A copied recurrent layer is in pieces, which cuDNN would join anew at every call.
+        for each in self.modules():
             if isinstance(each, nn.RNNBase):
                 each.flatten_parameters()
-        self.decay = decay
-        self.updates = 0
-        self._followed = _numbers(network)
-        self._averages = _numbers(self.network)
 
     @torch.no_grad()
-    def update(self) -> None:
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._averages, self._followed, 1 - decay)
-
-    def state(self) -> dict[str, Any]:
-        return {"network": self.network.state_dict(), "updates": self.updates}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.updates = state["updates"]
-
-
-def _numbers(network: nn.Module) -> list[Tensor]:
-    return [each for each in network.state_dict().values() if each.is_floating_point()]
+    def _follow(self, averages: Weights, followed: Weights, _: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            updates = int(self.n_averaged)  # on the CPU, so that the device is not waited for
+            decay = min(self.decay, (1 + updates) / (10 + updates))
+            torch._foreach_lerp_(averages, followed, 1 - decay)

@@ -2,9 +2,8 @@
 
 Balanced epochs have as many samples of each class as the largest class has: every sample at
 least once, and copies of those of smaller classes. ``oversample`` spreads the copies evenly,
-``adasyn`` gives more of them to the samples that the network found hardest in the epoch before.
-With ``smote`` and ``adasyn`` the copies stand for synthetic samples: by default they, and only
-they, are augmented.
+``hard_examples`` gives more of them to the samples that the network found hardest in the epoch
+before. Where only copies are augmented, they stand for synthetic samples.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 
 from triage.errors import UserError
 from triage.task import Task
-from triage.training import draws
-from triage.training.draws import Keys
+from triage.training import rng
+from triage.training.rng import Keys
 from triage.training.settings import Balance
 
 Integers = NDArray[np.int64]
@@ -64,14 +63,14 @@ def plan(
             counts += _shared_out(missing, weights / weights.sum(), seed, epoch, keys)
     rows = np.repeat(np.arange(len(keys)), counts)
     copies = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    order = draws.order(seed, epoch, draws.combine(keys[rows], copies))
+    order = rng.order(seed, epoch, rng.combine(keys[rows], copies))
     augmented = np.ones(len(rows), bool) if settings.augment == "all" else copies > 0
     return Plan(rows[order], copies[order], augmented[order])
 
 
 def _shares(settings: Balance, keys: Keys, hardness: Floats | None) -> Floats:
     """What share of the copies each sample wants."""
-    if settings.method == "adasyn" and hardness is not None:
+    if settings.method == "hard_examples" and hardness is not None:
         return np.maximum(hardness, 1e-6)
     return np.ones(len(keys))
 
@@ -107,7 +106,7 @@ def _shared_out(total: int, shares: Floats, seed: int, epoch: int, keys: Keys) -
     left = total - int(copies.sum())
     if left > 0:
         # The largest of u ** (1 / weight): a draw without replacement (Efraimidis, Spirakis 2006).
-        u = draws.uniform(seed, epoch, "copies", keys)
+        u = rng.uniform(seed, epoch, "copies", keys)
         with np.errstate(divide="ignore"):
             race = np.where(rest > 0, np.log(np.maximum(u, 1e-300)) / rest, -np.inf)
         copies[np.lexsort((keys, -race))[:left]] += 1

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pickle
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,30 +14,18 @@ from torch import Tensor, nn
 from triage.data.reference import Reference
 from triage.data.shards import Decoding
 from triage.errors import UserError
-from triage.files import damaged, write_tensors
+from triage.files import write_tensors
 from triage.models import ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
 from triage.settings import convert
 from triage.task import Task
+from triage.training import tensor_files
 from triage.training.normalise import Normalisation
 from triage.training.settings import Input, Sequence
 
 FORMAT = 3
-
-# What reading of a damaged file raises: of the archive, of what is stored in it, of torch.
-UNREADABLE = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_REMEDY = "remake it, or get it again from where it came from"
 
 
 @dataclass(frozen=True)
@@ -52,8 +37,11 @@ class Stored:
     dtype: str
 
 
-# The parts of a checkpoint that are objects here and plain data in the file.
+# The parts of a checkpoint, which are plain data in the file; the others are kept as they are.
 KINDS: dict[str, Any] = {
+    **dict.fromkeys(("study", "arm", "stage"), str),
+    **dict.fromkeys(("fold", "seed", "channels", "epoch"), int),
+    "outputs": tuple[str, ...],
     "task": Task,
     "model": ModelSettings,
     "sequence": Sequence | None,
@@ -104,11 +92,15 @@ class Checkpoint:
 
     def network(self, freezing: Freezing = "trained") -> nn.Module:
         """The network with its weights."""
-        network = build(self.model, self.channels, len(self.outputs))
-        if self.sequence is not None:
-            network = combine(network, self.sequence, len(self.outputs), freezing)
+        network = self._build(freezing)
         network.load_state_dict(self.weights)
         return network
+
+    def _build(self, freezing: Freezing = "trained") -> nn.Module:
+        network = build(self.model, self.channels, len(self.outputs))
+        if self.sequence is None:
+            return network
+        return combine(network, self.sequence, len(self.outputs), freezing)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint; equal checkpoints give equal bytes."""
@@ -120,13 +112,35 @@ class Checkpoint:
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
         """Read a checkpoint. Raises UserError when it is missing, damaged or none of ours."""
-        content = _read(path)
+        content = tensor_files.read(path)
         if content.pop("format", None) != FORMAT:
             raise UserError("is no checkpoint of this project", where=path, remedy="remake it")
-        content["outputs"] = tuple(content["outputs"])
+        names = {field.name for field in dataclasses.fields(cls)}
+        if content.keys() != names:
+            wrong = ", ".join(sorted(map(str, content.keys() ^ names)))
+            raise UserError(f"lacks, or has too much: {wrong}", where=path, remedy=_REMEDY)
         for name, kind in KINDS.items():
-            content[name] = convert(kind, content[name], name)
-        return cls(**content)
+            content[name] = convert(kind, content[name], f"{path}: {name}")
+        cases = convert(dict[str, tuple[str, ...]], content["cases"], f"{path}: cases")
+        content["cases"] = {partition: list(names) for partition, names in cases.items()}
+        found = cls(**content)
+        found._refuse_misfits(path)
+        return found
+
+    def _refuse_misfits(self, path: Path) -> None:
+        """Compare the weights with those of a network that takes up no memory."""
+        with torch.device("meta"):
+            wanted = {name: each.shape for name, each in self._build().state_dict().items()}
+        given = {
+            name: each.shape if isinstance(each, Tensor) else None
+            for name, each in dict(self.weights).items()
+        }
+        if wrong := [n for n in {**wanted, **given} if wanted.get(n) != given.get(n)]:
+            raise UserError(
+                f"{len(wrong)} of its weights are not those of its network, first {wrong[0]}",
+                where=path,
+                remedy=_REMEDY,
+            )
 
 
 def combine(cnn: nn.Module, settings: Sequence, outputs: int, freezing: Freezing) -> Combined:
@@ -139,35 +153,11 @@ def combine(cnn: nn.Module, settings: Sequence, outputs: int, freezing: Freezing
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The weights in a checkpoint of this project, or in a file of a plain state, as torchvision
     publishes them."""
-    content = _read(path)
+    content = tensor_files.read(path)
     weights: dict[str, Tensor] = content.get("weights", content)
     if not weights or not all(isinstance(each, Tensor) for each in weights.values()):
         raise UserError("holds no network weights", where=path, remedy="give a state dict")
     return weights
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What a file holds; each part of it is compared with its checksum first."""
-    step = "pretrained" if path.parent.name == "pretrained" else "training"
-    try:
-        _verify(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError("is not there", where=path, remedy="make it first") from error
-    except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise damaged(path, f"it can't be read ({reason})", step) from error
-    if not isinstance(content, dict):
-        raise UserError("holds no network weights", where=path, remedy="give a state dict")
-    return content
-
-
-def _verify(path: Path) -> None:
-    # torch writes checksums of all that it stores, but does not look at them when it reads.
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if (part := archive.testzip()) is not None:
-                raise ValueError(f"{part} is not what was written")
 
 
 def _plain(value: Any) -> Any:

@@ -7,24 +7,23 @@ one process. The first process writes the results.
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, distributed
 
+from triage import process
 from triage.command import log
 from triage.errors import UserError
 from triage.training import gpus
 
 RANK = int(os.environ.get("RANK", "0"))
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
-IS_FIRST = RANK == 0
-PR_SET_PDEATHSIG = 1  # of prctl.h
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def group(device: torch.device) -> Iterator[None]:
     if WORLD == 1:
         yield
         return
-    _end_with_launcher()
+    process.end_with_parent()  # else it would train on, beside the next start of the job
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
@@ -59,10 +58,7 @@ def _gpus_there() -> int:
         return 0
     if gpus.VISIBLE in os.environ:
         return len(gpus.choice(os.environ, 0))
-    # As torch.cuda.device_count, which would start CUDA where NVML has no answer, as in
-    # containers without it.
-    found = torch.cuda._device_count_nvml()
-    return found if found >= 0 else _counted_apart()
+    return _counted_apart()
 
 
 def _has_driver() -> bool:
@@ -74,11 +70,9 @@ def _has_driver() -> bool:
 
 
 def _counted_apart() -> int:
-    """The number of GPUs, by another process."""
-    program = "import torch; print(torch.cuda.device_count())"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout) if done.returncode == 0 else 0
+    """The number of GPUs, by another process: torch may start CUDA to find out."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(torch.cuda.device_count).result()
 
 
 def launch(count: int) -> None:
@@ -89,13 +83,6 @@ def launch(count: int) -> None:
     if count > 1 and "LOCAL_RANK" not in os.environ:
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
         os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
-
-
-def _end_with_launcher() -> None:
-    """A process whose launcher was killed would train on, beside the next start of the job."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, "prctl"):  # Linux
-        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def local_device(kind: str) -> torch.device:
@@ -134,13 +121,18 @@ def _why_not() -> str:
     return "torch does not say why"
 
 
+def is_main_process() -> bool:
+    """Whether this process is the one that writes."""
+    return RANK == 0
+
+
 def share(start: int, end: int) -> tuple[int, int]:
     """This process's part of the rows from ``start`` to ``end``."""
     size = end - start
     return start + size * RANK // WORLD, start + size * (RANK + 1) // WORLD
 
 
-def summed(tensor: Tensor) -> Tensor:
+def all_reduce(tensor: Tensor) -> Tensor:
     """The sum over all processes, in place."""
     if WORLD > 1:
         distributed.all_reduce(tensor)

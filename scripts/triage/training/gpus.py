@@ -1,7 +1,8 @@
 """Which of the GPUs that it may use a process takes: a lease, on a workstation or within a job.
 
-A lease is a lock on a small file a GPU. The system gives the lock back when the process ends, in
-whatever way it ends, so a lease can't be left over.
+A lease is a lock on a small file a GPU, which all users of the machine share; within a job of
+SLURM, whose GPUs are nobody else's, it is the user's own. The system gives the lock back when the
+process ends, in whatever way it ends, so a lease can't be left over.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from triage.command import log
 from triage.errors import UserError
+from triage.training import lock_files
 
 LOCKS = Path(tempfile.gettempdir()) / "triage-gpus"
 WAIT = 1.0  # seconds between looks for a GPU that became free
@@ -69,7 +70,7 @@ def _try_lock(names: Sequence[str], count: int, folder: Path) -> list[str] | Non
     """
     held: dict[str, int] = {}
     for name in names:
-        descriptor = _lock(folder / _file(name, os.environ))
+        descriptor = _lock(folder, name, os.environ)
         if descriptor is not None:
             held[name] = descriptor
         if len(held) == count:
@@ -89,23 +90,13 @@ def _file(name: str, environment: Mapping[str, str]) -> str:
     return re.sub(r"[^A-Za-z0-9-]", "_", whole) + ".lock"
 
 
-def _lock(path: Path) -> int | None:
-    """A descriptor that holds the lock; None where another process does."""
-    descriptor = _opened(path)
+def _lock(folder: Path, name: str, environment: Mapping[str, str]) -> int | None:
+    """A descriptor that holds the lock of a GPU; None where another process does."""
+    in_job = "SLURM_JOB_ID" in environment
+    descriptor = lock_files.opened(folder, _file(name, environment), alone=in_job)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         return None
     return descriptor
-
-
-def _opened(path: Path) -> int:
-    """A descriptor of a file that everyone on this machine may lock, whoever was the first."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o1777)
-    # Reading is all that a lock needs, and all that others may do with one's own file.
-    with suppress(FileNotFoundError):
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -40,7 +40,7 @@ def predict(
             logits[start:end] = network(part)
         after_batch()
     network.train(was_training)
-    return distributed.summed(logits)
+    return distributed.all_reduce(logits)
 
 
 @torch.inference_mode()

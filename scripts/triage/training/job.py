@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib.metadata
 import json
 import math
@@ -21,14 +20,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from triage import command
+from triage import command, process
 from triage.command import log
 from triage.data.reference import Reference
 from triage.data.store import Images
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
-from triage.training import distributed, draws, tracking
+from triage.training import distributed, rng, tracking
 from triage.training.cases import read_parts
 from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
@@ -39,9 +38,6 @@ from triage.training.placement import place, takes_channels_last
 from triage.training.samples import Samples
 from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
-
-# From malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD.
-MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 64 << 20}
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -103,7 +99,7 @@ def prepare(
     distributed.claim(options.device, gpus)
     distributed.launch(gpus)
     torch.set_num_threads(options.threads)
-    _keep_freed_memory()
+    process.keep_freed_memory()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -129,18 +125,6 @@ class Blueprint:
     normalisation: Normalisation
     reference: Reference
     seen: tuple[str, ...] = ()
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library reuse the memory of activations instead of giving it back each time.
-
-    Large blocks are else mapped anew for every layer of every step, and the kernel clears them:
-    up to half of the time of a small network on large images.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):  # glibc
-        for option, value in MALLOPT.items():
-            library.mallopt(option, value)
 
 
 class Job:
@@ -174,7 +158,7 @@ class Job:
 
     def seed_weights(self) -> None:
         """Make the first weights a function of the seed."""
-        torch.manual_seed(draws.generator_seed(self.settings.seed))
+        torch.manual_seed(rng.generator_seed(self.settings.seed))
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network on its device, in the memory format that suits it."""
@@ -218,7 +202,7 @@ class Job:
                 network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit, task
             )
             trained = trainer.run()
-        if not distributed.IS_FIRST:
+        if not distributed.is_main_process():
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
         record = self._record(trained, network, time.monotonic() - started)

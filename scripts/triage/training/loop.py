@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from triage.command import log
 from triage.errors import UserError
 from triage.task import Task
-from triage.training import balance, distributed, draws
+from triage.training import balance, distributed, rng
 from triage.training.average import MovingAverage
 from triage.training.balance import Plan
 from triage.training.inference import predict
@@ -37,6 +37,11 @@ State = dict[str, Tensor]
 
 HISTORY = (
     "epoch", "lr", "loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "val_f1", "skipped"
+)  # fmt: skip
+
+# What of a trainer is saved beside the states of its parts.
+OWN = (
+    "best", "epoch", "step", "spent", "stopped", "history", "seconds", "hardness", "known_hardness"
 )  # fmt: skip
 
 
@@ -111,16 +116,16 @@ class Trainer:
         self.seconds: list[float] = []
         self.totals = Totals(self.device)
         # The loss of each sample in this epoch, and in the one before.
-        adaptive = recipe.balance.method == "adasyn"
+        adaptive = recipe.balance.method == "hard_examples"
         self.hardness = torch.zeros(len(train), device=self.device) if adaptive else None
         self.known_hardness: Tensor | None = None
 
     def run(self) -> Trained:
         """Train to the end. Raises UserError when too many steps had to be skipped."""
-        state = self.keeper.load()
+        state = self.keeper.load(self.device)
         if state is not None:
             self._restore(state)
-            if distributed.IS_FIRST:
+            if distributed.is_main_process():
                 log.info("going on in epoch %d, after %d steps", self.epoch + 1, self.step)
         with (
             Interrupt() as interrupt,
@@ -182,15 +187,15 @@ class Trainer:
 
     def _take_step(self, window: Window, steps: int) -> None:
         place = (self.epoch, self.step, distributed.RANK)
-        self.stepper.seed(draws.generator_seed(self.seed, *place))
+        self.stepper.seed(rng.generator_seed(self.seed, *place))
         weight = self.weights[window.rows].sum().clamp(min=1e-12)
         lr = self.lr.at(self.epoch, self.step, steps)
         elements = self.stepper.step(window.parts, weight, lr, self.totals)
         if self.hardness is not None:
             losses = _by_row(window, elements.mean(1).nan_to_num(0, 0, 0))
-            self.hardness[window.rows] = distributed.summed(losses)
+            self.hardness[window.rows] = distributed.all_reduce(losses)
         if self.average:
-            self.average.update()
+            self.average.update_parameters(self.network)
         self.step += 1
 
     def _end_epoch(self, validated: dict[str, float], progress: Progress) -> None:
@@ -202,7 +207,7 @@ class Trainer:
             self.known_hardness = self.hardness.clone()
         self.lr.observe(row["loss"] if self.val is None else row["val_loss"])
         if self.selection.improves(self.epoch, row):
-            kept = self.average.network if self.average else self.network
+            kept = self.average.module if self.average else self.network
             self.best = {name: each.clone() for name, each in kept.state_dict().items()}
         if self.val is not None:
             self.stopping.observe(row)
@@ -241,7 +246,7 @@ class Trainer:
         names = ("val_loss", "val_accuracy", "val_auc", "val_f1")
         if self.val is None:
             return dict.fromkeys(names, math.nan)
-        kept = self.average.network if self.average else self.network
+        kept = self.average.module if self.average else self.network
         logits = predict(kept, self.val, self.recipe.batch_size, self.autocast, after_batch)
         targets = self.val.targets
         weights = self.objective.weights(targets)
@@ -262,57 +267,40 @@ class Trainer:
         self.keeper.remove()
 
     def _save(self) -> None:
-        if distributed.IS_FIRST:
+        if distributed.is_main_process():
             self.keeper.save(self._state())
 
     def _save_if_due(self, interrupt: Interrupt, epoch_ended: bool = False) -> None:
         time_is_up = self.limit.is_near(self.keeper.cost) and not self._is_done()
-        stop = (interrupt.requested or time_is_up) and distributed.IS_FIRST
+        stop = (interrupt.requested or time_is_up) and distributed.is_main_process()
         if stop or self.keeper.is_due(epoch_ended):
             self._save()
         if stop:
             interrupt.leave(time_is_up)
 
     def _state(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state() if self.average else None,
-            "optimizer": self.stepper.optimizer.state,
-            "scaler": self.stepper.scaler.state_dict(),
-            "lr": self.lr.state(),
-            "selection": self.selection.state(),
-            "stopping": self.stopping.state(),
-            "best": self.best,
-            "epoch": self.epoch,
-            "step": self.step,
-            "spent": time.monotonic() - self.started if self.step else 0.0,
-            "stopped": self.stopped,
-            "history": self.history,
-            "seconds": self.seconds,
-            "totals": self.totals.sums,
-            "hardness": self.hardness,
-            "known_hardness": self.known_hardness,
-        }
+        self.spent = time.monotonic() - self.started if self.step else 0.0
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return parts | {name: getattr(self, name) for name in OWN}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        if self.average:
-            self.average.restore(state["average"])
-        self.stepper.optimizer.restore(state["optimizer"])
-        self.stepper.scaler.load_state_dict(state["scaler"])
-        self.lr.restore(state["lr"])
-        self.selection.restore(state["selection"])
-        self.stopping.restore(state["stopping"])
-        self.best = {name: each.to(self.device) for name, each in state["best"].items()}
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.spent, self.stopped = state["spent"], state["stopped"]
-        self.history, self.seconds = state["history"], state["seconds"]
-        self.totals.sums.copy_(state["totals"])
-        self.hardness = self._placed(state["hardness"])
-        self.known_hardness = self._placed(state["known_hardness"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        for name in OWN:
+            setattr(self, name, state[name])
 
-    def _placed(self, tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.to(self.device)
+    def _parts(self) -> dict[str, Any]:
+        """What has a state of its own."""
+        parts = {
+            "network": self.network,
+            "optimizer": self.stepper.optimizer,
+            "scaler": self.stepper.scaler,
+            "lr": self.lr,
+            "selection": self.selection,
+            "stopping": self.stopping,
+            "totals": self.totals,
+        }
+        return parts | ({"average": self.average} if self.average else {})
 
 
 def _by_row(window: Window, values: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 import os
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +27,7 @@ from triage.training.settings import Input
 Integers = NDArray[np.int64]
 
 CHUNK = 64 << 20  # bytes read at once
-AHEAD = 3  # batches that are read before they are asked for
+PREFETCHED = 3  # batches that are read before they are asked for
 SHARE_OF_MEMORY = 0.5  # of what is free, for images that stay in memory
 UNBOUND = 1 << 62
 
@@ -81,9 +80,8 @@ class Pixels:
             for part in moved(indices, self.device):
                 yield self._finished(self.images.index_select(0, part))
             return
-        with _ahead(self._fetch, indices) as fetched:
-            for images in fetched:
-                yield self._finished(images.to(self.device, non_blocking=True))
+        for images in _prefetch(self._fetch, indices):
+            yield self._finished(images.to(self.device, non_blocking=True))
 
     def _fetch(self, index: Integers) -> Tensor:
         images = self._read(self.positions[index])
@@ -178,42 +176,16 @@ def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     )
 
 
-@contextmanager
-def _ahead(
-    fetch: Callable[[Integers], Tensor], indices: list[Integers]
-) -> Iterator[Iterator[Tensor]]:
+def _prefetch(fetch: Callable[[Integers], Tensor], indices: list[Integers]) -> Iterator[Tensor]:
     """The results of ``fetch`` in order, fetched ahead by a thread."""
-    results: queue.Queue[Tensor | BaseException] = queue.Queue(AHEAD)
-    stopped = threading.Event()
-
-    def put(result: Tensor | BaseException) -> None:
-        while not stopped.is_set():
-            try:
-                results.put(result, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def work() -> None:
+    waiting: deque[Future[Tensor]] = deque()
+    with ThreadPoolExecutor(1) as thread:
         try:
             for index in indices:
-                if stopped.is_set():
-                    return
-                put(fetch(index))
-        except BaseException as error:  # handed to the thread that waits for the batch
-            put(error)
-
-    def received() -> Iterator[Tensor]:
-        for _ in indices:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield received()
-    finally:
-        stopped.set()
-        thread.join()
+                waiting.append(thread.submit(fetch, index))
+                if len(waiting) > PREFETCHED:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            thread.shutdown(cancel_futures=True)

@@ -15,7 +15,7 @@ import torch
 from triage.data.phantoms import textures
 from triage.data.store import Images, Shard
 from triage.models import ModelSettings, build
-from triage.training import draws
+from triage.training import rng
 from triage.training.cases import Cases
 from triage.training.images import ImageData
 from triage.training.limit import TimeLimit
@@ -62,7 +62,7 @@ def trainer(
     """What trains a network to name the families, an output each."""
     recipe = _recipe(settings)
     # Drawn apart, so that a network of the same seed does not begin where this one did.
-    torch.manual_seed(draws.generator_seed(settings.seed, PLACE))
+    torch.manual_seed(rng.generator_seed(settings.seed, PLACE))
     network = place(build(recipe.model, 3, len(textures.FAMILIES)), device, recipe)
     samples = _samples(settings, recipe, device, takes_channels_last(network, recipe))
     outputs = tuple(textures.FAMILIES)

@@ -53,12 +53,12 @@ class Progress:
             desc=f"epoch {epoch + 1}/{self.epochs}",
             unit="step",
             leave=False,
-            disable=None if distributed.IS_FIRST else True,
+            disable=None if distributed.is_main_process() else True,
         )
 
     def advance(self, totals: Totals) -> None:
         self.step += 1
-        if self.bar is None or not distributed.IS_FIRST:
+        if self.bar is None or not distributed.is_main_process():
             return
         if not self.bar.disable:
             if self.bar.update():
@@ -81,7 +81,7 @@ class Progress:
     def end_epoch(self, row: dict[str, float], seconds: float) -> None:
         self._close()
         self.done += 1
-        if not distributed.IS_FIRST:
+        if not distributed.is_main_process():
             return
         left = (self.epochs - self.done) * seconds
         parts = [

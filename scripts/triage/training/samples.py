@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from triage.training import draws
-from triage.training.augment import Augmentation
+from triage.training import rng
+from triage.training.augment import Augmentation, Parameters
 from triage.training.balance import Plan
-from triage.training.draws import Keys
 from triage.training.normalise import Normaliser
 from triage.training.pixels import Pixels, moved
+from triage.training.rng import Keys
 
 Integers = NDArray[np.int64]
 Bounds = Sequence[tuple[int, int]]
@@ -71,8 +71,8 @@ class ImageSamples:
         self.whole = whole
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.names = names
-        self.case_keys = draws.keys(names)
-        self.slice_keys = draws.combine(self.case_keys[:, None], numbers)
+        self.case_keys = rng.keys(names)
+        self.slice_keys = rng.combine(self.case_keys[:, None], numbers)
         self.keys = self.case_keys if whole else self.slice_keys[:, 0]
         self.targets = torch.from_numpy(targets).to(pixels.device)
 
@@ -81,28 +81,31 @@ class ImageSamples:
 
     def batches(self, plan: Plan, bounds: Bounds, epoch: int | None) -> Iterator[Tensor]:
         indices = [self.index[plan.rows[a:b]].reshape(-1) for a, b in bounds]
-        tables = self._parameters(plan, bounds, epoch)
+        drawn = self._parameters(plan, bounds, epoch)
         places = moved(indices, self.pixels.device)
-        for images, place, table in zip(self.pixels.batches(indices), places, tables, strict=True):
-            if table is not None and self.augmentation is not None:
-                images = self.augmentation.apply(images, table)
+        for images, place, each in zip(self.pixels.batches(indices), places, drawn, strict=True):
+            if each is not None and self.augmentation is not None:
+                images = self.augmentation.apply(images, each)
             images = self.normaliser(images, place).contiguous(memory_format=self.memory_format)
             yield images.unflatten(0, (-1, self.index.shape[1])) if self.whole else images
 
-    def _parameters(self, plan: Plan, bounds: Bounds, epoch: int | None) -> Iterator[Tensor | None]:
-        """The parameters of the augmentation, drawn for the whole epoch and moved there at once."""
+    def _parameters(
+        self, plan: Plan, bounds: Bounds, epoch: int | None
+    ) -> Iterator[Parameters | None]:
+        """The parameters of each part, drawn for the whole epoch and moved there at once."""
         if self.augmentation is None or epoch is None:
-            return iter([None] * len(bounds))
+            yield from [None] * len(bounds)
+            return
         slices = self.index.shape[1]
         by_case = self.augmentation.settings.per == "case"
         keys = self.case_keys[:, None] if by_case else self.slice_keys
-        keys = draws.combine(keys[plan.rows], plan.copies[:, None])
+        keys = rng.combine(keys[plan.rows], plan.copies[:, None])
         chosen = np.broadcast_to(plan.augmented[:, None], keys.shape)
-        table = self.augmentation.draw(epoch, keys.reshape(-1), chosen.reshape(-1))
-        if by_case and slices > 1:
-            table = table.repeat_interleave(slices, 0)
-        table = table.to(self.pixels.device)
-        return iter([table[a * slices : b * slices] for a, b in bounds])
+        drawn = self.augmentation.draw(epoch, keys.reshape(-1), chosen.reshape(-1))
+        drawn = drawn.to(self.pixels.device)
+        drawn_each = keys.shape[1]
+        for a, b in bounds:
+            yield drawn.rows(a * drawn_each, b * drawn_each, slices // drawn_each)
 
 
 class FeatureSamples:
@@ -122,7 +125,7 @@ class FeatureSamples:
         self.features = features
         self.images_each = 1
         self.names = names
-        self.keys = draws.keys(names)
+        self.keys = rng.keys(names)
         self.targets = torch.from_numpy(targets).to(features.device)
         self.seed = seed
 
@@ -140,6 +143,6 @@ class FeatureSamples:
         augmented = self.features.shape[0] - 1
         if epoch is None or augmented == 0:
             return np.zeros(len(plan), np.int64)
-        keys = draws.combine(self.keys[plan.rows], plan.copies)
-        which = 1 + np.floor(draws.uniform(self.seed, epoch, "draw", keys) * augmented)
+        keys = rng.combine(self.keys[plan.rows], plan.copies)
+        which = 1 + np.floor(rng.uniform(self.seed, epoch, "draw", keys) * augmented)
         return np.where(plan.augmented, which, 0).astype(np.int64)

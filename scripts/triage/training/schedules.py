@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from triage.training.settings import Optimizer, Schedule
+from triage.training.state import Resumable
 
 
-class LearningRate:
+class LearningRate(Resumable):
     """The rate at each step.
 
     plateau multiplies by ``factor`` after more than ``patience`` epochs without a better loss,
     exponential after each epoch, cosine falls to ``min_lr`` over all epochs. ``warmup_epochs`` of
     linear rise come on top. No schedule goes below ``min_lr``, except while warming up.
     """
+
+    STATE = ("reductions", "best", "waited")
 
     def __init__(self, optimizer: Optimizer, settings: Schedule, epochs: int) -> None:
         self.base = optimizer.lr
@@ -54,13 +56,3 @@ class LearningRate:
         self.waited += 1
         if self.waited > self.settings.patience:
             self.reductions, self.waited = self.reductions + 1, 0
-
-    def state(self) -> dict[str, Any]:
-        return {"reductions": self.reductions, "best": self.best, "waited": self.waited}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.reductions, self.best, self.waited = (
-            state["reductions"],
-            state["best"],
-            state["waited"],
-        )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from triage.training.settings import Select, Stopping
+from triage.training.state import Resumable
 
 
-class Selection:
+class Selection(Resumable):
     """Keeps the epoch that is best by a validation score; equal scores are decided by the loss."""
+
+    STATE = ("epoch", "rank")
 
     def __init__(self, settings: Select) -> None:
         self.by = settings.by
@@ -28,16 +30,11 @@ class Selection:
         self.epoch, self.rank = epoch, rank
         return True
 
-    def state(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "rank": list(self.rank)}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        self.epoch = state["epoch"]
-        self.rank = (state["rank"][0], state["rank"][1])
-
-
-class EarlyStopping:
+class EarlyStopping(Resumable):
     """Stops after ``patience`` epochs in which the validation score did not get better."""
+
+    STATE = ("best", "waited")
 
     def __init__(self, settings: Stopping) -> None:
         self.settings = settings
@@ -58,9 +55,3 @@ class EarlyStopping:
         if patience is None or epochs_done < self.settings.min_epochs:
             return False
         return self.waited >= max(patience, 1)
-
-    def state(self) -> dict[str, Any]:
-        return {"best": self.best, "waited": self.waited}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.best, self.waited = state["best"], state["waited"]

@@ -49,7 +49,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Balance:
-    method: Literal["none", "oversample", "smote", "adasyn"]
+    method: Literal["none", "oversample", "hard_examples"]
     augment: Literal["all", "copies"]
 
 

@@ -12,7 +12,7 @@ import io
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -33,6 +33,18 @@ def run_digest(settings: str, code: str, files: Iterable[Path]) -> str:
     return summary.hexdigest()[:24]
 
 
+class Resumable:
+    """What goes on where it stopped: its attributes that ``STATE`` names are saved with a run."""
+
+    STATE: ClassVar[tuple[str, ...]]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.STATE}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
 class Keeper:
     """Saves the state of a run now and then, and finds it again.
 
@@ -47,12 +59,12 @@ class Keeper:
         self.cost = 0.0
         self.saved_at = time.monotonic()
 
-    def load(self) -> dict[str, Any] | None:
-        """The last whole state, or None where there is none."""
+    def load(self, device: str | torch.device = "cpu") -> dict[str, Any] | None:
+        """The last whole state, on ``device``, or None where there is none."""
         for path in (self.path, self.previous):
             if path.exists():
                 try:
-                    return _decode(path.read_bytes())
+                    return _decode(path.read_bytes(), device)
                 except (OSError, ValueError) as error:
                     log.warning("%s is damaged (%s): the state before it is used", path, error)
         return None
@@ -93,7 +105,7 @@ def _encode(state: dict[str, Any]) -> bytes:
     return MAGIC + hashlib.sha256(content).digest() + content
 
 
-def _decode(content: bytes) -> dict[str, Any]:
+def _decode(content: bytes, device: str | torch.device) -> dict[str, Any]:
     """The state in a file's content. Raises ValueError when it is not whole."""
     if not content.startswith(MAGIC):
         raise ValueError("it is not a saved state")
@@ -101,5 +113,5 @@ def _decode(content: bytes) -> dict[str, Any]:
     digest, payload = content[start : start + 32], content[start + 32 :]
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError("its checksum is wrong")
-    state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
     return state

@@ -18,14 +18,15 @@ from triage.training import distributed, optimizers
 from triage.training.batch_norm import share_batch_norm
 from triage.training.losses import Objective
 from triage.training.settings import Recipe
+from triage.training.state import Resumable
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Totals:
+class Totals(Resumable):
     """Sums over the steps of an epoch and over all processes, on the device."""
 
-    LOSS, WEIGHT, RIGHT, KNOWN, STEPS, SKIPPED = range(6)
+    STATE = ("sums",)
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(6, dtype=torch.float64, device=device)
@@ -83,7 +84,7 @@ class Stepper:
         done = [self._backward(part, weight, is_last=part is parts[-1]) for part in parts]
         elements = torch.cat([each for each, _ in done])
         is_bad, sums = self._check(elements, torch.stack([each for _, each in done]).sum(0))
-        self.optimizer.step(rate, is_bad)
+        optimizers.step(self.optimizer, rate, is_bad)
         self.scaler.update()
         self.guard.restore(is_bad)
         totals.add(sums, is_bad)
@@ -114,12 +115,13 @@ class Stepper:
     def _check(self, elements: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
         """Clips the gradient. Gives 1 where it or the loss is not finite, else 0, and the sums
         of all processes."""
-        self.scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
-        norm = nn.utils.get_total_norm(self.optimizer.gradients)
+        self.scaler.unscale_(self.optimizer)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
         if self.grad_clip_norm is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, self.grad_clip_norm, norm)
         is_bad = ~torch.isfinite(norm + elements.sum())
-        found = distributed.summed(torch.cat([is_bad.double()[None], sums]))
+        found = distributed.all_reduce(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
 
 

@@ -41,7 +41,7 @@ def opened(run: TrainingSettings) -> Iterator[Callable[[Row], None]]:
     A tracker that fails is left out from then on, with a warning: training goes on. Raises
     UserError for an unknown tracker, or one whose package is missing.
     """
-    trackers = _open(run) if distributed.IS_FIRST else {}
+    trackers = _open(run) if distributed.is_main_process() else {}
 
     def each(action: Callable[[Tracker], None]) -> None:
         for name, tracker in list(trackers.items()):

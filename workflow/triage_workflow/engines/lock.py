@@ -18,7 +18,8 @@ from typing import Any
 from triage_workflow.params import canonical
 
 from triage.errors import UserError
-from triage.files import write_text
+from triage.files import parse_json, plain, write_text
+from triage.paths import inside
 
 LOCK = Path("snakemake.lock")
 VERSION = 1
@@ -60,7 +61,10 @@ class Origin:
 
     @classmethod
     def load(cls, content: Any) -> Origin:
-        """From plain data. Raises ValueError where that is not what ``dump`` makes."""
+        """From plain data. Raises ValueError where that is not what ``dump`` makes.
+
+        Outputs outside of the project are no outputs of it: they may be deleted by what is here.
+        """
         try:
             origin = cls(
                 content["rule"],
@@ -69,9 +73,10 @@ class Origin:
                 content["inputs"],
                 content["outputs"],
             )
-            if content.pop("check") == _check(content) and origin.outputs:
+            outputs = origin.outputs
+            if content.pop("check") == _check(content) and outputs and all(map(inside, outputs)):
                 return origin
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise ValueError("not what a job was made from")
 
@@ -125,7 +130,7 @@ class Lock:
     def read(cls, path: Path = LOCK) -> Lock:
         """The lock in a file; empty where there is none. Raises UserError when damaged."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = plain(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             return cls()
         except (OSError, UnicodeDecodeError) as error:
@@ -141,10 +146,12 @@ class Lock:
         if conflict := _first_conflict(text):
             raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=MEND)
         try:
-            content = json.loads(text)
+            content = parse_json(text)
         except json.JSONDecodeError as error:
             place = f"{where}:{error.lineno}"
             raise UserError(f"is damaged ({error.msg})", where=place, remedy=MEND) from error
+        except ValueError as error:
+            raise UserError(f"is damaged ({error})", where=where, remedy=MEND) from error
         if not isinstance(content, dict) or not isinstance(content.get("jobs"), dict):
             raise UserError("is damaged (no jobs)", where=where, remedy=MEND)
         if content.get("version") != VERSION:
@@ -215,7 +222,7 @@ def _entries(text: str) -> Iterable[tuple[str, Origin | None]]:
         elif name and line.rstrip(",") == "  }":
             origin = None
             with contextlib.suppress(ValueError):
-                origin = Origin.load(json.loads("\n".join([*block, "}"])))
+                origin = Origin.load(parse_json("\n".join([*block, "}"])))
             with contextlib.suppress(ValueError):
                 yield json.loads(name), origin
             name = ""

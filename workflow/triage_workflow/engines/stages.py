@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from triage.errors import UserError
+from triage.files import plain
 
 STAGES = Path("dvc.yaml")
 _OUTS = ("outs", "metrics", "plots")
@@ -47,7 +48,7 @@ class Stages:
     def read(cls, path: Path = STAGES) -> Stages:
         """The stages in a file. Raises UserError where it can't be read."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = plain(path).read_text(encoding="utf-8")
             return cls(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {})
         except FileNotFoundError:
             return cls({})

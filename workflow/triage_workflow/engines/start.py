@@ -16,6 +16,7 @@ from snakemake.settings.enums import PersistenceBackend
 from triage_workflow.engines.finish import Finish
 from triage_workflow.engines.knowledge import STATE, Knowledge
 from triage_workflow.engines.records import Records
+from triage_workflow.engines.site_cache import secure
 from triage_workflow.params import Params
 
 from triage.data import inventory
@@ -71,6 +72,7 @@ def attach(
         if not workflow.is_main_process:
             return  # a single job, which the main process judged and will record
         ensure_writable(STATE / "state.json")
+        secure()
         refresh = functools.partial(_refresh, raw)
         refresh()
         finish = Finish(settings, raw, refresh)

@@ -17,6 +17,7 @@ from triage_workflow.params.arms import Arm, location, merge, resolve_arms
 from triage_workflow.params.schema import Json
 
 from triage.errors import UserError
+from triage.files import plain
 
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -71,10 +72,10 @@ class Params:
     def read(cls, path: Path) -> Params:
         """The settings in a file. Raises UserError naming key, value and what is allowed."""
         try:
-            content = schema.load(Path(path).read_text(encoding="utf-8"))
+            content = schema.load(plain(Path(path)).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UserError("is not there", where=path) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"is not valid YAML: {error}", where=path) from error
         return cls(content, str(path))
 

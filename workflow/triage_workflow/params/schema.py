@@ -12,6 +12,7 @@ from typing import Any, cast
 import jsonschema
 import yaml
 
+from triage import yaml_text
 from triage.errors import UserError
 
 # 2.0 is no whole number here: what reads it would refuse it.
@@ -42,7 +43,7 @@ class _Loader(yaml.CSafeLoader):
 
 def load(text: str) -> Any:
     """What YAML text holds. Raises yaml.YAMLError, also for a key that stands twice."""
-    return yaml.load(text, _Loader)
+    return yaml_text.parse(text, _Loader)
 
 
 @cache

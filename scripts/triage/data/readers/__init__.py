@@ -7,12 +7,12 @@ A reader is a module with four functions (see ``Reader``). A study names its rea
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from triage.data.patterns import Pattern
 from triage.errors import UserError
 from triage.task import Task
 
@@ -113,23 +113,19 @@ def reader(name: str) -> Reader:
     return cast(Reader, importlib.import_module(READERS[name]))
 
 
+_REMEDY = r"must have one pair of (), around what names the patient, as in ^(.+)-S\d+$"
+
+
 class Grouping:
     """Finds the group (the patient) of a case in the case's name."""
 
     def __init__(self, pattern: str | None) -> None:
-        try:
-            self._pattern = re.compile(pattern) if pattern else None
-        except re.error as error:
-            raise _bad_pattern(pattern, f"is no regular expression ({error})") from error
+        self._pattern = Pattern(pattern, "settings.group", _REMEDY) if pattern else None
         if self._pattern and self._pattern.groups != 1:
-            raise _bad_pattern(pattern, f"has {self._pattern.groups} groups")
+            what = f"{pattern!r} has {self._pattern.groups} groups"
+            raise UserError(what, where="settings.group", remedy=_REMEDY)
 
     def __call__(self, case: str) -> str:
         """The group of ``case``: the case itself where the pattern finds none."""
         found = self._pattern.search(case) if self._pattern else None
         return found[1] if found and found[1] else case
-
-
-def _bad_pattern(pattern: str | None, what: str) -> UserError:
-    remedy = r"must have one pair of (), around what names the patient, as in ^(.+)-S\d+$"
-    return UserError(f"{pattern!r} {what}", where="settings.group", remedy=remedy)

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what is drawn for, and on nothing else.
+"""A counter-based RNG: numbers depend on what is drawn for, and on nothing else.
 
 A draw is a pure function of (seed, epoch, purpose, key), where the key is a stable hash of the
 case's name. So order and augmentation are the same whatever the batch size, the number of workers
