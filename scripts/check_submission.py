@@ -12,6 +12,7 @@ from pathlib import Path
 from triage import command
 from triage.evaluation import submission
 from triage.files import read_rows
+from triage.task import Task
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -19,7 +20,7 @@ def main(arguments: argparse.Namespace) -> None:
     rows = read_rows(arguments.split)
     unlabelled = [row["case"] for row in rows if row["partition"] == "unlabelled"]
     expected = unlabelled or [row["case"] for row in rows if row["partition"] == "test"]
-    form = submission.Form(arguments.threshold, tuple(arguments.classes))
+    form = submission.Form(arguments.threshold, tuple(arguments.classes), arguments.task)
     count = submission.check(arguments.submission, expected, form)
     command.log.info("%s is valid: %d cases", arguments.submission, count)
 
@@ -32,6 +33,7 @@ if __name__ == "__main__":
     )
     options.add_argument("--threshold", type=float, default=0.5)
     options.add_argument(
-        "--classes", nargs="+", default=[], help="of a multi-label study, in its order"
+        "--classes", nargs="+", default=[], help="in their order, where there are several"
     )
+    options.add_argument("--task", type=Task, choices=list(Task), default=Task.BINARY)
     command.run(main, options)

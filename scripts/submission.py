@@ -15,15 +15,17 @@ from triage.errors import UserError
 from triage.evaluation import submission
 from triage.files import read_json, read_rows
 from triage.settings import parse
+from triage.task import Task
 
 
 @dataclass(frozen=True)
 class Settings:
-    """``threshold``: a probability above it is the positive class; ``classes``: see ``Form``."""
+    """``threshold``: a probability above it is the positive class; the rest as in ``Form``."""
 
     arm: str
     threshold: float
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...]
+    task: Task
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -32,8 +34,9 @@ def main(arguments: argparse.Namespace) -> None:
     arm = settings.arm if settings.arm != "best" else _best(arguments.winner)
     folders = [path for path in arguments.predictions if path.parent.name == arm]
     partition = _partition(folders)
-    form = submission.Form(settings.threshold, settings.classes)
-    probabilities = _means([folder / f"{partition}.csv" for folder in folders], settings.classes)
+    outputs = settings.task.outputs(settings.classes)
+    form = submission.Form(settings.threshold, settings.classes, settings.task)
+    probabilities = _means([folder / f"{partition}.csv" for folder in folders], outputs)
     rows = submission.rows_of(probabilities, form)
     expected = {
         row["case"]
@@ -63,7 +66,7 @@ def _partition(folders: list[Path]) -> str:
 
 
 def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]]:
-    """Of each case the mean over ``files``, of each of the classes or of the positive one."""
+    """Of each case the mean over ``files``, of each of the classes that are predicted."""
     found: dict[str, dict[str, list[float]]] = {}
     for file in files:
         for row in read_rows(file, "predict"):
@@ -71,14 +74,14 @@ def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]
             of_case.setdefault(row["class"], []).append(float(row["probability"]))
     if not found:
         raise UserError("no case to submit", where=", ".join(map(str, files)))
-    return {
-        case: [fmean(values[name]) for name in classes or values] for case, values in found.items()
-    }
+    return {case: [fmean(values[name]) for name in classes] for case, values in found.items()}
 
 
 if __name__ == "__main__":
     options = command.parser(__doc__)
-    options.add_argument("--settings", required=True, help="arm, threshold and classes as JSON")
+    options.add_argument(
+        "--settings", required=True, help="arm, threshold, classes and task as JSON"
+    )
     options.add_argument("--winner", type=Path, required=True)
     options.add_argument("--predictions", type=Path, nargs="+", required=True, help="run folders")
     options.add_argument("--splits", type=Path, nargs="+", required=True, help="one a fold")

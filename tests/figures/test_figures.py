@@ -454,3 +454,28 @@ def test_every_picture_is_drawn_of_several_labels_and_of_colour_images(tmp_path:
         results_tree.write_runs(tree)
         results_tree.write_pictures(tree)
         assert all((tree.results / name).stat().st_size > 2000 for name in study.pictures)
+
+
+def test_exclusive_classes_are_drawn_and_told(tmp_path: Path) -> None:
+    page = results_tree.write_all(tmp_path, results_tree.SKIN).read_text()
+    tree = results_tree.Tree(tmp_path, results_tree.SKIN)
+    assert "Cohen" in page
+    assert "likeliest class" in page
+    table = pd.read_csv(tree.results / "table.csv").set_index("arm")
+    assert table.loc["finetuned", "kappa_low"] < table.loc["finetuned", "kappa"]
+    assert table.loc["zero_rate", "roc_auc"] == 0.5
+    found = runs.read_results(
+        tree.runs("metrics/*/*.json"),
+        tree.runs("predictions/*/*"),
+        [tree.split],
+        tree.results / "winner.json",
+    )
+    assert found is not None
+    arm, classes = found.winner, results_tree.SKIN.classes
+    matrix = sum(decisions._joint_matrix(each, classes) for each in arm.members)
+    metrics = [each.run.metrics["partitions"]["test"] for each in arm.members]
+    counted = sum(np.array(page["operating_points"]["argmax"]["confusion"]) for page in metrics)
+    order = [arm.mean.classes.index(name) for name in classes]
+    np.testing.assert_array_equal(matrix, counted[np.ix_(order, order)])
+    margins = np.array([arm.members[0].margins(index) for index in range(4)])
+    assert ((margins > 0).sum(axis=0) == 1).all()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,11 @@ CHEST = Study(
 )
 
 
+SKIN = Study(
+    "skin", ("nevus", "melanoma", "keratosis", "scar"), ("image",), 1, task=Task.MULTICLASS
+)
+
+
 @dataclass(frozen=True)
 class Tree:
     """The files of a study below ``root``."""
@@ -104,6 +109,11 @@ class Tree:
     @property
     def split(self) -> Path:
         return self.data / "split" / "fold0.csv"
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        study = self.study
+        return replace(EVALUATION, task=study.task, classes=study.classes)
 
     def images(self) -> dict[str, list[Path]]:
         folder = self.data / "images"
@@ -256,10 +266,11 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
         for case in read_rows(tree.split):
             if case["partition"] != part:
                 continue
-            for name in study.outputs:
-                truth = int(name in case["label"].split("|"))
-                logit = rng.normal(ARMS[arm] * (2 * truth - 1), 1)
-                score = {"logit": logit, "probability": 1 / (1 + np.exp(-logit))}
+            truths = [int(name in case["label"].split("|")) for name in study.outputs]
+            raw = np.array([rng.normal(ARMS[arm] * (2 * truth - 1), 1) for truth in truths])
+            logits = study.task.logits(raw)
+            for name, truth, logit in zip(study.outputs, truths, logits, strict=True):
+                score = {"logit": logit, "probability": study.task.probabilities(logit)}
                 same = {"case": case["case"], "class": name}
                 rows.append(same | {"label": "" if part == "unlabelled" else truth} | score)
                 for index in range(2, study.slices - 2):
@@ -272,7 +283,7 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
 def _write_metrics(tree: Tree, run: str) -> None:
     folder = tree.results / "predictions" / run
     val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
-    content = evaluate_run(val, test, read_table(tree.split), EVALUATION)
+    content = evaluate_run(val, test, read_table(tree.split), tree.evaluation)
     write_json(content, tree.results / "metrics" / f"{run}.json")
 
 
@@ -288,7 +299,7 @@ def write_study_table(tree: Tree) -> None:
         predictions=tree.runs("predictions/*/*"),
         splits=[tree.split],
         published=[published],
-        settings=[json.dumps(asdict(EVALUATION))],
+        settings=[json.dumps(asdict(tree.evaluation))],
         data=["phantoms"],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
@@ -337,7 +348,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
         **{"task": tree.study.task, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
-        "evaluation": asdict(EVALUATION),
+        "evaluation": asdict(tree.evaluation),
         "origins": ORIGINS if tree.study.slices > 1 else {},
     }
     words = PROJECT / "workflow" / "report"

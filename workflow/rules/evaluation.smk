@@ -77,9 +77,11 @@ rule ensemble:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
     params:
+        task=lambda wildcards: PARAMS.study(wildcards.study)["task"],
         code=STEPS.plain("ensemble.py")["code"],
     shell:
-        "python scripts/ensemble.py --members {input} --output {output} --log {log}"
+        "python scripts/ensemble.py --members {input} --task {params.task}"
+        " --output {output} --log {log}"
 
 
 rule table:

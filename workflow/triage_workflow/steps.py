@@ -11,7 +11,6 @@ from triage_workflow.params.arms import merge
 
 from triage.data.readers import READERS
 from triage.models import ARCHITECTURES
-from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
@@ -108,7 +107,7 @@ class Steps:
         return _params(settings, code_digest("export.py", *sorted(used)))
 
     def evaluate(self, study: str) -> dict[str, str]:
-        return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
+        return _params(self._evaluation(study), code_digest("evaluate.py"))
 
     def table(self, study: str) -> dict[str, str]:
         arms = {
@@ -118,7 +117,7 @@ class Steps:
             }
             for name, arm in self.params.arms(study).items()
         }
-        step = _params(self.params.study(study)["evaluation"], code_digest("table.py"))
+        step = _params(self._evaluation(study), code_digest("table.py"))
         return step | {"arms": canonical(arms)}
 
     def pretrain(self, name: str) -> dict[str, str]:
@@ -135,11 +134,17 @@ class Steps:
             "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
-            "evaluation": block["evaluation"],
+            "evaluation": self._evaluation(study),
             "ensembles": self._ensembles(study),
             "origins": self._origins(study),
         }
         return _params(settings, code_digest("card.py"))
+
+    def _evaluation(self, study: str) -> dict[str, Any]:
+        """How predictions of a study are judged."""
+        block = self.params.study(study)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        return {**block["evaluation"], **classes}
 
     def _ensembles(self, study: str) -> dict[str, Any]:
         """The members of each ensemble of a study."""
@@ -151,8 +156,8 @@ class Steps:
 
     def submission(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        classes = [] if block["task"] == Task.BINARY else block["classes"]
-        return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
+        settings = {"classes": block["classes"], "task": block["task"]}
+        return _params(block["submission"] | settings, code_digest("submission.py"))
 
     def explore(self, study: str) -> dict[str, str]:
         settings = {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,15 +22,33 @@ SHOWN = {
 
 def confusion(panels: Sequence[Panel]) -> Figure:
     """Confusion matrices at the operating point, the mean over an arm's runs."""
-    names = [style.wrapped(name, 0.8, 8) for name in panels[0].names]
+    matrices = {
+        panel.title: [_matrix(member, panel.index) for member in panel.arm.members]
+        for panel in panels
+    }
+    return _matrices(matrices, panels[0].names, columns=4)
+
+
+def confusion_of_classes(results: Results, classes: Sequence[str]) -> Figure:
+    """The same of classes that exclude each other, in their order: one matrix an arm."""
+    matrices = {
+        arm.name: [_joint_matrix(member, classes) for member in arm.members] for arm in results.arms
+    }
+    return _matrices(matrices, classes, columns=3 if len(classes) < 5 else 2)
+
+
+def _matrices(
+    matrices: Mapping[str, Sequence[np.ndarray]], classes: Sequence[str], columns: int
+) -> Figure:
+    names = [style.wrapped(name, 0.8, 8) for name in classes]
     left = style.room(names, more=0.2)
-    columns = min(4, len(panels))
-    height = min(2.9, style.WIDTH / columns - left + 0.7)  # no more than squares need
-    figure, axes = style.panels(len(panels), height=height, columns=columns, left=left)
-    for panel, ax in zip(panels, axes, strict=True):
-        matrix = np.mean([_matrix(member, panel.index) for member in panel.arm.members], axis=0)
-        _draw_matrix(ax, matrix, names)
-        ax.set_title(panel.title)
+    columns = min(columns, len(matrices))
+    most = 2.9 if len(classes) == 2 else 0.9 + 0.55 * len(classes)
+    height = min(most, style.WIDTH / columns - left + 0.7)  # no more than squares need
+    figure, axes = style.panels(len(matrices), height=height, columns=columns, left=left)
+    for (title, runs), ax in zip(matrices.items(), axes, strict=True):
+        _draw_matrix(ax, np.mean(runs, axis=0), names)
+        ax.set_title(title if len(runs) == 1 else f"{title}, mean of {len(runs)} runs")
     return figure
 
 
@@ -38,8 +56,18 @@ def _matrix(member: Member, index: int) -> np.ndarray:
     """Counts [true class, predicted class] of a run."""
     sample = member.known(index)
     truth = sample.labels[:, index].astype(int)
-    called = (sample.probabilities[:, index] > member.threshold(index)).astype(int)
+    known = ~np.isnan(member.sample.labels[:, index])
+    called = (member.margins(index)[known] > 0).astype(int)
     return np.bincount(2 * truth + called, minlength=4).reshape(2, 2)
+
+
+def _joint_matrix(member: Member, classes: Sequence[str]) -> np.ndarray:
+    sample = member.known(0)
+    places = np.array([classes.index(name) for name in sample.classes])
+    truth = places[sample.labels.argmax(axis=1)]
+    called = places[sample.probabilities.argmax(axis=1)]
+    count = len(classes)
+    return np.bincount(count * truth + called, minlength=count**2).reshape(count, count)
 
 
 def _draw_matrix(ax: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
@@ -47,12 +75,14 @@ def _draw_matrix(ax: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.3)
     for i, k in np.ndindex(matrix.shape):
-        text = f"{matrix[i, k]:.4g}\n{shares[i, k]:.0%}"
+        number = f"{matrix[i, k]:.1f}".removesuffix(".0")  # means over runs are no whole numbers
+        text = f"{number}\n{shares[i, k]:.0%}"
         colour = "white" if shares[i, k] > 0.65 else style.INK
         ax.text(k, i, text, ha="center", va="center", color=colour)
     ax.grid(visible=False)
-    ax.set_xticks((0, 1), names)
-    ax.set_yticks((0, 1), names)
+    turned = 45 if len(names) > 3 else 0
+    ax.set_xticks(range(len(names)), names, rotation=turned)
+    ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="called", ylabel="true")
     ax.tick_params(length=0)
 

@@ -43,10 +43,10 @@ class Panel:
 
 
 def panels(results: Results, settings: FigureSettings) -> list[Panel]:
-    """A panel an arm; where cases have several labels, a panel a class of the chosen arm."""
-    if settings.task is Task.MULTILABEL:
-        names = ("absent", "present")
-        arm = results.winner
+    """A panel an arm; of several classes, a panel a class of the chosen arm."""
+    if settings.task is not Task.BINARY:
+        arm, many = results.winner, settings.task is Task.MULTILABEL
+        names = ("absent", "present") if many else ("another class", "this class")
         return [
             Panel(arm, index, style.title(label), names, results.partition)
             for index, label in enumerate(arm.mean.classes)

@@ -16,6 +16,7 @@ from triage.figures import curves, decisions, mistakes, scores, slices, style, s
 from triage.figures.panels import panels
 from triage.figures.runs import Results
 from triage.figures.settings import FigureSettings
+from triage.task import Task
 
 NAMES = (
     "curves",
@@ -96,11 +97,15 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "scores":
         return scores.distributions(shown)
     if name == "confusion":
+        if settings.task is Task.MULTICLASS:
+            return decisions.confusion_of_classes(results, settings.classes)
         return decisions.confusion(shown)
     if name == "seeds":
         return decisions.seeds(results)
     seen = slices.read_slices(sources.slices, chosen.name)
     if name == "slices":
+        if settings.task is not Task.BINARY:
+            return style.notice("slices are shown of studies with two classes")
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
     if name == "votes":
@@ -113,4 +118,5 @@ def _picture(name: str, sources: Sources) -> Figure:
         settings.cases,
         seen.table,
         lambda case: pseudonyms.shown(case, settings.pseudonyms),
+        exclusive=settings.task is Task.MULTICLASS,
     )

@@ -24,7 +24,7 @@ from triage.report.training import description, sentences
 from triage.report.words import listed
 from triage.task import Task
 
-SHOWN = ("roc_auc", "recall", "specificity")  # of subgroups
+SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
 SPLITS = {
     "fold": "a fold of the groups, drawn by a seed",
     "source": "as the source gives it",
@@ -242,7 +242,9 @@ class Card:
 
     def _metrics(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         found = self.page.get("metrics", {})
-        body = tuple((words, self._value(found[name])) for name, words in METRICS.items() if found)
+        body = tuple(
+            (words, self._value(found[name])) for name, words in METRICS.items() if name in found
+        )
         return ("metric", "value and interval"), body
 
     def _subgroups(self) -> list[Subgroup]:
@@ -253,15 +255,16 @@ class Card:
         return by_subgroup(sources.sample, choices, sources.rows, sources.settings.evaluation)
 
     def _by_subgroup(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        shown = [name for name in SHOWN if name in self.page.get("metrics", {})]
         body = tuple(
             (
                 each.name,
                 str(each.cases),
-                *(self._value(each.page["metrics"][name]) for name in SHOWN),
+                *(self._value(each.page["metrics"][name]) for name in shown),
             )
             for each in self.subgroups
         )
-        return ("subgroup", "cases", *(METRICS[name] for name in SHOWN)), body
+        return ("subgroup", "cases", *(METRICS[name] for name in shown)), body
 
     def _value(self, estimate: Json) -> str:
         return in_words(estimate, len(self.sources.settings.outputs))

@@ -14,15 +14,21 @@ from triage.report.tables import NONE, Cell, Table, count, number
 
 METRICS = {
     "roc_auc": "ROC AUC",
-    "average_precision": "PR AUC",
+    "average_precision": "average precision",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "recall": "sensitivity",
     "specificity": "specificity",
     "precision": "precision",
     "f1": "F1",
+    "kappa": "Cohen's kappa",
+    "kappa_quadratic": "quadratic kappa",
     "brier": "Brier score",
     "ece": "calibration error",
+    "ece_classwise": "classwise calibration error",
+    "roc_auc_weighted": "ROC AUC by share",
+    "average_precision_weighted": "average precision by share",
+    "f1_weighted": "F1 by share",
 }
 ZERO_RATE = "zero_rate"
 PARTS = {"val": "validation", "test": "test"}
@@ -106,13 +112,14 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
 
 def _arms(rows: Sequence[Row], measured: Measured) -> Table:
     p_value = ("p (Holm)",) if measured.compared else ()
-    first, *others = METRICS.values()
+    metrics = [metric for metric in METRICS if rows and metric in rows[0]] or ["roc_auc"]
+    first, *others = (METRICS[metric] for metric in metrics)
     part = measured.partition
     corrected = ", with its p-value corrected for the number of comparisons" if p_value else ""
     return Table(
         f"Arms, on the {PARTS[part]} part" if part else f"Arms: {UNMEASURED}",
         ("arm", "runs", "cases", first, "difference", *p_value, *others),
-        tuple(_arm(row, measured) for row in rows),
+        tuple(_arm(row, metrics, measured) for row in rows),
         frozenset(i for i, row in enumerate(rows) if _is_chosen(row)),
         f"difference: of the ROC AUC to that of the chosen arm, on the same cases{corrected}. "
         f"{DASH}",
@@ -123,14 +130,14 @@ def _is_chosen(row: Row) -> bool:
     return _float(row["winner"]) == 1
 
 
-def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
+def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ...]:
     notes = ["chosen on validation"] * _is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
     notes += [f"starts from {row['initialisation']} weights"] * (
         row["initialisation"] not in ("", "random")
     )
     notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
-    auc, *others = (_metric(row, metric, measured) for metric in METRICS)
+    auc, *others = (_metric(row, metric, measured) for metric in metrics)
     p_value = [number(_float(row["roc_auc_p_holm"]))] * measured.compared
     return (
         Cell(row["arm"], notes=tuple(notes)),
