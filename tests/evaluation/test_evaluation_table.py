@@ -22,6 +22,7 @@ from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
 from triage.evaluation.table import build_table, columns_of, winner, winner_record
 from triage.files import write_json, write_table
+from triage.task import Task
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = EvaluationSettings(replicates=300)
@@ -242,7 +243,8 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert json.loads(outputs["winner"].read_text())["arm"] == "strong"
     assert len(pd.read_csv(outputs["comparison"])) == 11
     first, second = folders[0] / "val.csv", folders[1] / "val.csv"
-    run_script("ensemble.py", "--members", first, second, "--output", tmp_path / "val.csv")
+    members = ("--members", first, second, "--task", "binary")
+    run_script("ensemble.py", *members, "--output", tmp_path / "val.csv")
     assert len(pd.read_csv(tmp_path / "val.csv")) == len(pd.read_csv(first))
 
 
@@ -259,6 +261,8 @@ def test_ensemble_is_the_mean_of_probabilities_with_its_logit():
     assert mean["probability"].tolist() == pytest.approx([0, 0.4, 1])
     assert mean["logit"][1] == pytest.approx(np.log(0.4 / 0.6))
     assert np.isfinite(mean["logit"]).all()
+    exclusive = average({"a.csv": first, "b.csv": second}, Task.MULTICLASS)
+    assert exclusive["logit"][1] == pytest.approx(np.log(0.4))
     nothing = average({"a.csv": first.head(0), "b.csv": first.head(0)})
     assert list(nothing.columns) == list(first.columns)
     assert nothing.empty

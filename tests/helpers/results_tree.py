@@ -139,7 +139,7 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     manifest, split, stacks = [], [], {}
     for i in range(cases + unlabelled):
         case = f"P{i:03d}"
-        part = ("val", "test", "train", "train")[i // 2 % 4]
+        part = ("val", "test", "train", "train")[(i // 2 + i // 8) % 4]
         known = i < cases and (study.tested or part != "test")
         label = _label(study, i) if known else ""
         stacks[case] = _image(study, rng, label)
@@ -326,6 +326,7 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
         **{"confidence": 0.95, "replicates": 100, "bins": 10, "task": tree.study.task},
         "compared": COMPARED,
+        "selection": dict.fromkeys(ARMS, "loss"),
     }
     run_script(
         "figures.py",

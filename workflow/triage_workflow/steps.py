@@ -193,6 +193,11 @@ class Steps:
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
+            "selection": {
+                arm.name: arm.recipe["select"]["by"]
+                for arm in self.params.arms(study).values()
+                if not arm.members
+            },
             **self._pseudonyms(),
         }
         if compared:

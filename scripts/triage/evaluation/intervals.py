@@ -105,15 +105,15 @@ def share_limits(
     """The limits of a share, or of anything between 0 and 1, by the variance of its resamples.
 
     Clopper and Pearson's (Biometrika 26, 1934, p. 404) for as many independent cases as would vary
-    so: at most ``cases``, fewer the fewer ``groups`` tell the variance, and ``groups`` where
-    resamples don't vary (Korn and Graubard, Survey Methodology 24, 1998, p. 193).
+    so: at most ``cases``, fewer the fewer ``groups`` tell the variance, and ``groups`` where that
+    tells nothing, at 0 and 1 (Korn and Graubard, Survey Methodology 24, 1998, p. 193).
     """
     value, varies, most, told = (
         np.asarray(each, dtype=float)
         for each in np.broadcast_arrays(share, variance, cases, groups)
     )
     unbiased = varies * told / np.maximum(told - 1, 1)
-    spread = unbiased > SAME**2
+    spread = (unbiased > SAME**2) & (value * (1 - value) > SAME)
     number = np.divide(value * (1 - value), unbiased, out=told.copy(), where=spread)
     number = np.minimum(number, np.where(spread, most, told))
     tail = (1 - confidence) / 2

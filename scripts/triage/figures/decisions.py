@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from triage.figures import style
 from triage.figures.panels import Panel
@@ -15,7 +16,7 @@ from triage.figures.runs import Member, Results
 LEAST_SPAN = 0.2  # of an axis, so that small differences look small
 SHOWN = {
     "roc_auc": "ROC AUC",
-    "average_precision": "PR AUC",
+    "average_precision": "average precision",
     "balanced_accuracy": "balanced accuracy",
 }
 
@@ -34,7 +35,7 @@ def confusion_of_classes(results: Results, classes: Sequence[str]) -> Figure:
     matrices = {
         arm.name: [_joint_matrix(member, classes) for member in arm.members] for arm in results.arms
     }
-    return _matrices(matrices, classes, columns=3 if len(classes) < 5 else 2)
+    return _matrices(matrices, classes, columns=3 if len(classes) < 4 else 2)
 
 
 def _matrices(
@@ -76,13 +77,13 @@ def _draw_matrix(ax: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.3)
     for i, k in np.ndindex(matrix.shape):
         number = f"{matrix[i, k]:.1f}".removesuffix(".0")  # means over runs are no whole numbers
-        text = f"{number}\n{shares[i, k]:.0%}"
+        text = f"{number}\n{shares[i, k]:.0%}" if rows[i, 0] else number
         colour = "white" if shares[i, k] > 0.65 else style.INK
         ax.text(k, i, text, ha="center", va="center", color=colour)
     ax.grid(visible=False)
-    turned = 45 if len(names) > 3 else 0
-    ax.set_xticks(range(len(names)), names, rotation=turned)
-    ax.set_yticks(range(len(names)), names)
+    size = 8 if len(names) < 6 else 6
+    ax.set_xticks(range(len(names)), names, fontsize=size)
+    ax.set_yticks(range(len(names)), names, fontsize=size)
     ax.set(xlabel="called", ylabel="true")
     ax.tick_params(length=0)
 
@@ -90,6 +91,8 @@ def _draw_matrix(ax: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
 def seeds(results: Results) -> Figure:
     """Every run as a point, with the mean of its arm and one deviation to both sides."""
     arms = results.arms
+    if all(len(arm.members) == 1 for arm in arms):
+        return style.notice("every arm has one run: there is no spread over seeds or folds")
     height = 0.9 + 0.35 * len(arms)
     left = style.room(arm.name for arm in arms)
     figure, axes = style.panels(len(SHOWN), height=height, columns=3, left=left, sharey=True)
@@ -110,7 +113,9 @@ def seeds(results: Results) -> Figure:
                 )
         low, high = ax.get_xlim()
         margin = max(0.0, LEAST_SPAN - (high - low)) / 2
-        ax.set_xlim(low - margin, high + margin)
+        # A deviation may reach beyond what a metric can be; the axis does not.
+        ax.set_xlim(max(low - margin, -0.01), min(high + margin, 1.01))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.set_title(name)
         ax.set_yticks(range(len(arms)), [arm.name for arm in arms])
         ax.set_ylim(len(arms) - 0.5, -0.5)

@@ -76,7 +76,7 @@ def _picture(name: str, sources: Sources) -> Figure:
     results, settings = sources.results, sources.settings
     if name == "curves":
         kept = {arm.name for arm in results.arms} if results and results.left_out else None
-        return curves.curves(sources.histories, kept)
+        return curves.curves(sources.histories, kept, settings.selection)
     compared = settings.compared
     if name == "balancing" and compared:
         arms = compared.balancing

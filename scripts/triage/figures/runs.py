@@ -35,8 +35,13 @@ class Member:
         own, point = self.sample.probabilities[:, index], self.run.metrics["operating_point"]
         if point == ARGMAX:
             return own - np.delete(self.sample.probabilities, index, axis=1).max(axis=1)
+        return np.asarray(own - float(self.threshold(index) or 0))
+
+    def threshold(self, index: int) -> float | None:
+        """The threshold of class number ``index``; None where classes exclude each other."""
         choices = self.run.metrics["choices"][self.sample.classes[index]]
-        return np.asarray(own - float(choices["operating_points"][point]["threshold"]))
+        point = choices["operating_points"].get(self.run.metrics["operating_point"])
+        return float(point["threshold"]) if point else None
 
     def known(self, index: int) -> Sample:
         """The cases whose label of class number ``index`` is known."""
