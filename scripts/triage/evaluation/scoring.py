@@ -124,7 +124,8 @@ class Scope:
         if metric == "roc_auc":
             return bool(np.ptp(self.scores[section]) == 0)
         called = self.decided[ZERO_RATE]
-        return section == ZERO_RATE and metric in CALLED and called.all() == called.any()
+        alike = (*CALLED, "f1") if not called.any() else CALLED if called.all() else ()
+        return section == ZERO_RATE and metric in alike
 
     def _support(self, section: str, metric: str, value: float) -> Support:
         """What a metric stands on; only shares of cases can't vary less than independent ones."""

@@ -15,7 +15,8 @@ from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.samples import Sample
 from triage.evaluation.subgroups import Subgroup, by_subgroup
 from triage.report import decisions
-from triage.report.cases import Row, counts, people
+from triage.report.cases import Row, people
+from triage.report.data import counts
 from triage.report.estimates import in_words
 from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
@@ -238,7 +239,8 @@ class Card:
     # --- tables
 
     def _counts(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-        return counts(self.sources.rows, self.sources.settings.classes)
+        table = counts(self.sources.rows, self.sources.settings.classes)
+        return table.columns, tuple(tuple(cell.text for cell in row) for row in table.rows)
 
     def _metrics(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         found = self.page.get("metrics", {})
