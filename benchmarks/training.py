@@ -16,7 +16,7 @@ import torch
 from triage_workflow.params import Params
 
 import bench
-from triage.data.store import Images, Shard
+from triage.data.image_store import Images, Shard
 from triage.models import build
 from triage.settings import convert
 from triage.training import job, placement

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from triage import command
 from triage.data import statistics
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.files import each_row, write_json
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the statistics."""
-    split = each_row(arguments.split, columns=["case", "partition"])
-    training = [row["case"] for row in split if row["partition"] == "train"]
+    training = [row["case"] for row in each_row(arguments.train, "split", ["case"])]
     images = Images.open(arguments.arrays, arguments.tables)
     found = statistics.compute(images, training, arguments.threads)
     reference = Reference.of(images, training)
@@ -25,7 +24,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     options = command.parser(__doc__)
-    options.add_argument("--split", type=Path, required=True)
+    options.add_argument("--train", type=Path, required=True, help="the list of training cases")
     options.add_argument("--arrays", type=Path, nargs="+", required=True, help="of all shards")
     options.add_argument("--tables", type=Path, nargs="+", required=True, help="of all shards")
     options.add_argument("--output", type=Path, required=True, help="to write")

@@ -1,6 +1,7 @@
 """Note each checkpoint that has seen a withdrawn case, before it is trained anew without it.
 
-The list only grows, so that it can be told later which files have to be deleted elsewhere.
+The record is only added to, and no engine owns it, so that it can be told later which files have to
+be deleted elsewhere.
 """
 
 from __future__ import annotations
@@ -10,19 +11,15 @@ from pathlib import Path
 
 from triage import command
 from triage.data import withdrawn
-from triage.files import read_rows, write_rows
 from triage.training import consent
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Add to the list what the checkpoints that lie there now have seen."""
     cases = withdrawn.cases(arguments.withdrawn)
-    known = read_rows(arguments.output) if arguments.output.exists() else []
     found = consent.seen(sorted(arguments.checkpoints.glob("*/*/checkpoint.pt")), cases)
-    for row in (rows := consent.merged(known, found)):
-        if row in found:
-            command.log.info("%(checkpoint)s has seen withdrawn case %(case)s", row)
-    write_rows(rows, consent.COLUMNS, arguments.output)
+    for row in consent.add(found, arguments.output):
+        command.log.info("%(checkpoint)s has seen withdrawn case %(case)s", row)
 
 
 if __name__ == "__main__":

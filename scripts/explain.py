@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.figures import explained, style
 from triage.figures.settings import ExplainSettings
 from triage.files import read_json

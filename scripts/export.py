@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from triage import command
+from triage.data.image_store import Images
 from triage.data.readers import volumes
-from triage.data.store import Images
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.files import read_json, sha256, write_json
@@ -67,7 +67,7 @@ def main(options: argparse.Namespace) -> None:
     write_onnx(model, description, options.model)
 
     images = Images.open(options.arrays, options.tables)
-    cases = read_cases(options.split, ["test", "val", "unlabelled"]).first(CASES)
+    cases = read_cases(options.parts).first(CASES)
     found = run_onnx(options.model, stored_images(model, images, cases.names))
     task = checkpoints[0].task
     logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in checkpoints]
@@ -130,6 +130,7 @@ def describe(
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--settings", required=True, help="ExportSettings as JSON")
+    options.add_argument("--parts", type=Path, nargs="+", required=True, help="lists of cases")
     options.add_argument("--winner", type=Path, required=True)
     options.add_argument("--metrics", type=Path, nargs="+", required=True, help="of all runs")
     options.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="of all runs")

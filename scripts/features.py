@@ -1,4 +1,4 @@
-"""Compute the features of a trained slice network once, for all cases of a split.
+"""Compute the features of a trained slice network once, for the cases that training looks at.
 
 Writes [1 + draws, cases, slices, width] in float32: the first draw shows the volumes as they are,
 the others are augmented. The cases are in the order of the table beside it.
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.settings import parse
 from triage.training import features as cached
 from triage.training.cases import read_cases
@@ -22,14 +22,12 @@ from triage.training.inference import features
 from triage.training.job import parser, prepare
 from triage.training.settings import FeatureSettings
 
-PARTITIONS = ("train", "val", "test", "unlabelled")
-
 
 def main(options: argparse.Namespace) -> None:
     settings = parse(FeatureSettings, options.settings)
     device = prepare(options)
     checkpoint = Checkpoint.load(options.checkpoint)
-    cases = read_cases(options.split, PARTITIONS)
+    cases = read_cases([options.train, options.val])
     images = Images.open(options.arrays, options.tables)
     data = ImageData(images, cases.names, checkpoint.input, checkpoint.normalisation, device)
     samples = data.samples(
@@ -45,6 +43,8 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     options = parser(__doc__)
     options.add_argument("--settings", required=True, help="draws, augment and seed, as JSON")
+    options.add_argument("--train", type=Path, required=True, help="the list of training cases")
+    options.add_argument("--val", type=Path, required=True, help="the list of validation cases")
     options.add_argument("--checkpoint", type=Path, required=True, help="of the slice network")
     options.add_argument("--features", type=Path, required=True, help="output")
     options.add_argument("--cases", type=Path, required=True, help="output: the order of cases")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.figures import results, style
 from triage.figures.runs import read_results
 from triage.figures.settings import FigureSettings

@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from triage import command
 from triage.data import inventory, readers, shards, workers
+from triage.data.image_store import Images
 from triage.data.readers import BadFile, Problem
 from triage.data.shards import Decoding, Task
-from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import ensure_writable, write_rows
 from triage.training.cases import Cases

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.files import write_rows
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> None:
     slices: list[dict[str, object]] = []
     for name in PARTITIONS:
         # A run may train on validation cases: what it says of them is no validation.
-        cases = read_cases(options.split, [name], without=seen)
+        cases = read_cases([getattr(options, name)], without=seen)
         found = predictor(images, cases)
         rows = case_rows(cases, checkpoint, checkpoint.task.pooled(found.logits))
         write_rows(rows, COLUMNS, options.predictions / f"{name}.csv", sealed=True)
@@ -67,6 +67,8 @@ def slice_rows(cases: Cases, checkpoint: Checkpoint, found: Predicted) -> Rows:
 
 if __name__ == "__main__":
     options = parser(__doc__)
+    for name in PARTITIONS:
+        options.add_argument(f"--{name}", type=Path, required=True, help="the list of that part")
     options.add_argument("--checkpoint", type=Path, required=True)
     options.add_argument("--predictions", type=Path, required=True, help="output folder")
     options.add_argument("--slices", type=Path, required=True, help="output: of single images")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from triage import command
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import each_row, write_rows, write_tensors
 

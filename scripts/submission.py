@@ -40,9 +40,9 @@ def main(arguments: argparse.Namespace) -> None:
     rows = submission.rows_of(probabilities, form)
     expected = {
         row["case"]
-        for split in arguments.splits
-        for row in read_rows(split)
-        if row["partition"] == partition
+        for path in arguments.parts
+        if path.parent.name == partition
+        for row in read_rows(path)
     }
     submission.write(rows, expected, form, arguments.output)
     command.log.info("%d cases predicted by arm %s", len(rows), arm)
@@ -84,6 +84,12 @@ if __name__ == "__main__":
     )
     options.add_argument("--winner", type=Path, required=True)
     options.add_argument("--predictions", type=Path, nargs="+", required=True, help="run folders")
-    options.add_argument("--splits", type=Path, nargs="+", required=True, help="one a fold")
+    options.add_argument(
+        "--parts",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="lists of cases, <partition>/fold<k>.csv",
+    )
     options.add_argument("--output", type=Path, required=True)
     command.run(main, options)

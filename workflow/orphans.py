@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.jobs import files
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 
 from triage import command
@@ -35,8 +36,7 @@ def main(arguments: argparse.Namespace) -> None:
 def _orphans(view: View) -> list[str]:
     """Files on disk with a record, in a folder of dvc.yaml, that no job makes."""
     stages = Stages.read()
-    made = {str(path) for job in view.dag.jobs for path in job.output}
-    recorded = set(view.records.recorded()) - made
+    recorded = view.provenance.recorded() - set(files(view.jobs))
     # Files outside of dvc.yaml belong to targets of their own, which nothing else asks for.
     return sorted(
         path
@@ -52,8 +52,8 @@ def _remove(orphans: list[str], view: View) -> None:
             if folder == Path() or any(folder.iterdir()):
                 break
             folder.rmdir()
-    view.records.forget(orphans)
-    view.records.finish()
+    view.provenance.forget(orphans)
+    view.finish()
 
 
 if __name__ == "__main__":

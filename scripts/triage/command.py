@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from triage import lifetime
 from triage.errors import NO_ROOM, UserError, unwritable
 from triage.shield import printable
 
@@ -37,6 +38,7 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     arguments = options.parse_args()
     _open_log(arguments.log)
     signal.signal(signal.SIGTERM, _terminate)
+    lifetime.end_with_starter()
     try:
         main(arguments)
     except UserError as error:

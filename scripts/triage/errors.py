@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 
 from triage.shield import printable
 
@@ -31,3 +33,10 @@ def unwritable(where: object, error: OSError) -> UserError:
         where=where,
         remedy="free some space or make the folder writable, then start again",
     )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ "did you mean ...? " where one of ``known`` is spelt almost like ``name``, or else empty."""
+    by_small = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), by_small, 1)
+    return f"did you mean {by_small[close[0]]}? " if close else ""

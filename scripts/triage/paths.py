@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from pathlib import Path
+
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
 
 
 def inside(path: object) -> bool:
     """Whether ``path`` can only lead below the folder that it is joined to.
 
-    That is, it is relative and normalised: no ``..``, no ``.``, no empty part.
+    That is, it is relative and normalised: no ``..``, no ``.``, no empty part, no control
+    characters.
     """
     return (
         isinstance(path, str)
         and path not in ("", ".")
-        and "\0" not in path
+        and not _CONTROL.search(path)
         and not path.startswith("/")
         and posixpath.normpath(path) == path
         and path.split("/")[0] != ".."

@@ -33,6 +33,14 @@ def shown(name: str, pseudonyms: bool, key: Path = KEY) -> str:
     return "case-" + base64.b32encode(digest).decode("ascii")[:_LENGTH].lower()
 
 
+def provide(main: Path, key: Path = KEY) -> None:
+    """See to it that there is a key, which a copy of the project shares with its ``main`` one."""
+    shared = (main / key.name).absolute()
+    if not key.exists() and not key.is_symlink() and shared != key.absolute():
+        key.symlink_to(shared)
+    _key(key.resolve())
+
+
 @cache
 def _key(path: Path) -> bytes:
     if not path.exists():

@@ -67,9 +67,18 @@ def _convert_object(kind: Any, value: Any, where: str) -> Any:
             where=where,
             remedy=f"known are {', '.join(sorted(names))}",
         )
-    if missing := sorted(names - value.keys()):
+    if missing := sorted(_required(kind) - value.keys()):
         raise UserError(f"missing setting(s) {', '.join(missing)}", where=where)
     return kind(**{key: convert(hints[key], each, f"{where}.{key}") for key, each in value.items()})
+
+
+def _required(kind: Any) -> set[str]:
+    missing = dataclasses.MISSING
+    return {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is missing and field.default_factory is missing
+    }
 
 
 def _convert_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:

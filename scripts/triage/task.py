@@ -16,6 +16,18 @@ from triage.errors import UserError
 
 Floats = NDArray[np.float64]
 SEPARATOR = "|"  # between the classes of a case that has several
+UNSURE = "?"  # ahead of a class that a case may have or not
+NONE = "(none)"  # the label of a case that is known to have none of the classes
+
+
+def classes_of(label: str) -> list[str]:
+    """The classes that a case certainly has, by its label."""
+    return [name for name in label.split(SEPARATOR) if name not in ("", NONE) and name[0] != UNSURE]
+
+
+def unsure_of(label: str) -> list[str]:
+    """The classes of which it is not known whether a labelled case has them."""
+    return [name[1:] for name in label.split(SEPARATOR) if name.startswith(UNSURE)]
 
 
 class Task(StrEnum):

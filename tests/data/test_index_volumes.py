@@ -28,8 +28,8 @@ from scans import (
     write_patient,
     write_series,
 )
+from triage.data import groups, split
 from triage.data.readers import BadFile, Case, Problem, reader, volume_files, volumes
-from triage.data.split import SplitSettings, make, read_fingerprints
 from triage.errors import UserError
 from triage.files import read_table
 
@@ -489,7 +489,7 @@ def test_the_manifest_lists_every_patient(raw: Path) -> None:
     assert (first["label"], first["partition"], first["group"]) == ("normal", "train", "P00")
     assert (last["label"], last["partition"]) == ("", "test")
     sizes = [(raw / f"train/full/normal/P00/{name}.mha").stat().st_size for name in SEQUENCES]
-    assert first["size"] == sum(sizes)
+    assert first["size"] == str(sum(sizes))
     assert len({row["sha256"] for row in rows.values()}) == 8
 
 
@@ -577,7 +577,6 @@ def test_names_of_all_kinds_survive(raw: Path) -> None:
     write_patient(raw / "train/full/normal/new\nline", 60)
     made = make_index(raw)
     assert {row["case"] for row in made.rows()} >= set(names)
-    made.write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
     assert set(read_table(raw.parent / "manifest.csv")["case"]) >= set(names)
     assert {problem.case for problem in made.problems} == {r"new\x0aline"}
 
@@ -600,7 +599,7 @@ def test_names_from_tables_can_not_break_tables(raw: Path, monkeypatch: pytest.M
 
 def test_the_quarantine_is_written_with_its_columns(raw: Path) -> None:
     (raw / BAD_PATIENT / "T2.mha").unlink()
-    make_index(raw).write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
+    make_index(raw)
     rows = read_table(raw.parent / "quarantine.csv", ["file", "case", "reason"])
     assert rows["case"].tolist() == ["P00"]
 
@@ -663,19 +662,21 @@ def test_a_folder_of_dicom_counts_with_all_its_files(raw: Path) -> None:
     for i, name in enumerate(SEQUENCES):
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
-    first = next(make_index(raw).rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
+    first = make_index(raw).rows()[0]
+    assert int(first["size"]) == sum(
+        path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm")
+    )
     slice_ = raw / BAD_PATIENT / "T2/003.dcm"
     slice_.write_bytes(slice_.read_bytes() + b"\0\0")
-    assert next(make_index(raw).rows())["sha256"] != first["sha256"]
+    assert make_index(raw).rows()[0]["sha256"] != first["sha256"]
 
 
 def test_a_header_and_its_raw_file_count_as_one(raw: Path) -> None:
     for name in SEQUENCES:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
     write_patient(raw / BAD_PATIENT, 1, ".mhd")
-    first = next(make_index(raw).rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    first = make_index(raw).rows()[0]
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
 
 
 def write_headers(
@@ -701,8 +702,8 @@ def test_a_raw_file_of_any_name_counts_with_its_header(
     write_headers(raw / BAD_PATIENT, 1, extension, data)
     made = make_index(raw)
     assert made.problems == []
-    first = next(made.rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    first = made.rows()[0]
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
     write_headers(raw.parent / "other", 2, extension, data)
     name = data.format("t2")
     shutil.copy(raw.parent / "other" / name, raw / BAD_PATIENT / name)
@@ -710,7 +711,7 @@ def test_a_raw_file_of_any_name_counts_with_its_header(
         r"DataSize = .*", r"DataSize = 0", (raw / BAD_PATIENT / f"T2{extension}").read_text()
     )
     (raw / BAD_PATIENT / f"T2{extension}").write_text(text)
-    assert next(make_index(raw).rows())["sha256"] != first["sha256"]
+    assert make_index(raw).rows()[0]["sha256"] != first["sha256"]
 
 
 def test_equal_headers_of_differing_raw_files_are_no_copies(raw: Path) -> None:
@@ -818,14 +819,15 @@ def test_real_scans_come_through(tmp_path: Path) -> None:
     assert images.read(images.rows(cases[:1])).shape == (1, 32, 3, 256, 256)
     assert images.dtype == np.int16
     images.verify()
-    how = SplitSettings(3, 1, "fold", "fold", "label", 10, "error")
+    how = groups.SplitSettings(3, 1, "fold", "fold", "label", 10, "error")
     manifest = read_table(raw.parent / "manifest.csv")
     tables = [raw.parent / f"shard-{i}.csv" for i in range(2)]
-    split = make(manifest, read_fingerprints(tables, cases), 0, how).set_index("case")
-    assert split["partition"].value_counts()["unlabelled"] == 2
-    assert split.loc["MS-L01-S1", "partition"] == split.loc["MS-L01-S2", "partition"]
-    assert split["group"].nunique() == 8  # nobody looks like anybody else
-    labelled = split[split["fold"] >= 0]
+    dealt, _ = groups.make(manifest, groups.read_shown(tables, cases), how, {})
+    made_split = split.make(dealt, 0, how).set_index("case")
+    assert made_split["partition"].value_counts()["unlabelled"] == 2
+    assert len(made_split.loc[["MS-L01-S1", "MS-L01-S2"], "partition"].unique()) == 1
+    assert made_split["group"].nunique() == 8  # nobody looks like anybody else
+    labelled = made_split[made_split["fold"] >= 0]
     assert labelled.drop_duplicates("group").groupby(["fold", "label"]).size().tolist() == [1] * 6
 
 

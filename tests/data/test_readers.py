@@ -268,6 +268,32 @@ def test_folders_may_have_no_partitions(tmp_path: Path) -> None:
     assert not problems
 
 
+def test_pictures_a_folder_deeper_are_of_the_class_above(tmp_path: Path) -> None:
+    deeper = ["train/PNEUMONIA/BACTERIA/b.jpeg", "train/PNEUMONIA/VIRUS/c.jpeg"]
+    write(tmp_path, ["train/NORMAL/a.jpeg", *deeper, "test/PNEUMONIA/d.jpeg"])
+    cases, problems = find(tmp_path, "folders", CHEST)
+    assert not problems
+    assert {name: (case.partition, case.label) for name, case in cases.items()} == {
+        "a": ("train", "NORMAL"),
+        "b": ("train", "PNEUMONIA"),
+        "c": ("train", "PNEUMONIA"),
+        "d": ("test", "PNEUMONIA"),
+    }
+
+
+def test_a_group_pattern_that_fits_no_name_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["NORMAL/NORMAL-1-1.jpeg", "PNEUMONIA/BACTERIA-2-1.jpeg", "PNEUMONIA/VIRUS-3-1.jpeg"]
+    write(tmp_path / "raw", names)
+    settings = {"reader": "folders", "classes": CHEST, "min_slices": 1}
+    with pytest.raises(UserError, match="finds no group in any of 3 names"):
+        make_index(tmp_path / "raw", group=CHEST_GROUP, **settings)
+    with caplog.at_level("WARNING"):
+        make_index(tmp_path / "raw", group=r"NORMAL-(\d)", **settings)
+    assert "no group in 2 of 3 names" in caplog.text
+
+
 def test_copies_of_the_archive_in_the_archive_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, ["x/train/NORMAL/a.jpeg", "x/train/PNEUMONIA/b.jpeg"])
     write(tmp_path, ["x/x/train/NORMAL/a.jpeg", "x/x/train/PNEUMONIA/b.jpeg"])
@@ -324,7 +350,7 @@ def test_lesions_of_ham10000_are_groups(tmp_path: Path) -> None:
     )
     cases, problems = find(tmp_path, "folders", LESIONS)
     assert [case.group for case in cases.values()] == ["HAM_7", "HAM_7", "ISIC_3"]
-    assert (cases["ISIC_1"].age, cases["ISIC_1"].sex) == (70.0, "F")
+    assert cases["ISIC_1"].attributes == {"age": "70", "sex": "F"}
     assert not problems
 
 
@@ -355,8 +381,8 @@ def test_nih_labels_patients_and_ages(tmp_path: Path) -> None:
         "Mass",
     ]
     assert [case.group for case in cases.values()] == ["1", "1", "13"]
-    assert [case.age for case in cases.values()] == [58, 59, pytest.approx(13 / 12)]
-    assert [case.sex for case in cases.values()] == ["M", "M", "F"]
+    assert [case.attributes["age"] for case in cases.values()] == ["58", "59", f"{13 / 12:g}"]
+    assert [case.attributes["sex"] for case in cases.values()] == ["M", "M", "F"]
     assert cases["00000013_026"].files == {"image": "images/00000013_026.png"}
 
 
@@ -373,7 +399,7 @@ def test_any_finding_is_a_class_of_its_own(tmp_path: Path) -> None:
 def test_ages_of_all_releases(tmp_path: Path, written: str, years: float | None) -> None:
     write_nih(tmp_path, [f"a.png,Mass,0,1,{written},M"])
     cases, _ = find(tmp_path, "nih", ALL_FINDINGS)
-    assert cases["a"].age == (None if years is None else pytest.approx(years))
+    assert cases["a"].attributes.get("age") == (None if years is None else f"{years:g}")
 
 
 @pytest.mark.parametrize(
@@ -562,8 +588,6 @@ def test_mhist_rows_that_cannot_be_trusted(tmp_path: Path, row: str, message: st
     ("change", "message"),
     [
         (lambda text: text.replace("Partition", "Part"), "lacks the column(s) Partition"),
-        (lambda text: text.replace(",", ";"), "is separated by semicolons"),
-        (lambda text: text.replace(",", "\t"), "is separated by tabs"),
         (lambda text: text.replace("Partition", "Partition,Partition"), "Partition twice"),
         (lambda text: text.replace("HP", "\0"), "holds zero bytes"),
         (lambda text: "", "lacks the column(s)"),
@@ -579,11 +603,10 @@ def test_tables_that_cannot_be_trusted(tmp_path: Path, change, message: str) -> 
     assert "->" in str(caught.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_a_table_that_is_no_utf8_is_refused(tmp_path: Path, encoding: str) -> None:
+def test_a_table_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     write_mhist(tmp_path, VOTED)
     text = "\n".join([MHIST_HEADER + ",Müller", *VOTED])
-    (tmp_path / "annotations.csv").write_bytes(text.encode(encoding))
+    (tmp_path / "annotations.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match="is not in UTF-8"):
         find(tmp_path, "annotations", POLYPS)
 

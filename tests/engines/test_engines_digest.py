@@ -10,6 +10,7 @@ import pytest
 
 from triage_workflow.engines import digest
 
+from triage import looks
 from triage.errors import UserError
 
 FILES = {
@@ -130,7 +131,7 @@ def test_a_file_that_appears_in_place_of_an_unknown_module_counts() -> None:
 
 
 def test_remembered_digests_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digest, "_YOUNG", -(10**18))
+    monkeypatch.setattr(looks, "_TICK", -(10**18))
     before = digests()
     digest._keep()
     assert Path(".snakemake/engines/code.json").exists()

@@ -33,8 +33,8 @@ def with_others_to_name(content: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def answer(copied: Path, server: Server) -> dict[str, Any]:
-    return ask(copied, server)
+def answer(copied: Path, own_server: Server) -> dict[str, Any]:
+    return ask(copied, own_server)
 
 
 def ask(folder: Path, server: Server, *arguments: str) -> dict[str, Any]:
@@ -192,9 +192,9 @@ def test_every_file_belongs_to_a_stage_of_dvc(answer: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_graphs_that_were_read_anew_are_right(
-    copied: Path, server: Server, answer: dict[str, Any]
+    copied: Path, own_server: Server, answer: dict[str, Any]
 ) -> None:
     """The short cut of the tests above against graphs that are built again for every key."""
-    whole = ask(copied, server, "--anew")["rebuilt"]
+    whole = ask(copied, own_server, "--anew")["rebuilt"]
     for key, graph in changed_graphs(answer).items():
         assert graph == whole[key], key

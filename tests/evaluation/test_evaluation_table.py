@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from test_evaluation_run import predictions
+from triage.data.split import part as cut_part
 from triage.errors import UserError
 from triage.evaluation.arms import measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
@@ -21,7 +22,7 @@ from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
 from triage.evaluation.table import build_table, columns_of, winner, winner_record
-from triage.files import write_json, write_table
+from triage.files import read_table, write_json, write_table
 from triage.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -217,10 +218,13 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     write_table(PUBLISHED, tmp_path / "published.csv")
     settings = json.dumps(asdict(SETTINGS))
     splits = [tree / "split/fold0.csv", tree / "split/fold1.csv"]
-    fold = splits[int(folders[0].name[4])]
+    split = read_table(splits[int(folders[0].name[4])]).assign(votes="", images="")
+    lists = [tmp_path / "parts" / part / "fold0.csv" for part in ("train", "val", "test")]
+    for path in lists:
+        write_table(cut_part(split, path.parent.name), path)
     run_script(
         "evaluate.py",
-        *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--split", fold),
+        *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--parts", *lists),
         *("--settings", settings, "--output", tmp_path / "run.json"),
         *("--summary", tmp_path / "summary.json"),
     )

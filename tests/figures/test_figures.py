@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 import results_tree
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.evaluation.arms import Run
 from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.samples import Sample, sample_of
@@ -368,7 +368,7 @@ def test_results_on_validation_say_so(long_named: results_tree.Tree, tmp_path: P
 
 def test_many_classes_with_long_names_fit(long_named: results_tree.Tree) -> None:
     classes = tuple(f"Pleural_Thickening_of_kind_{i}" for i in range(16))
-    row = {"sex": "", "age": "40", "votes": ""}
+    row = {"attributes": '{"age": "40"}', "votes": ""}
     cases = tuple(
         row | {"case": f"{i}{part}", "label": label, "partition": part}
         for i, label in enumerate(classes * 3)

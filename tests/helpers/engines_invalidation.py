@@ -22,8 +22,8 @@ from unittest.mock import patch
 import yaml
 from dvc.repo import Repo
 
-import triage_workflow.params as params_package
-from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow import params as params_package
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 from triage_workflow.params import Params
 from triage_workflow.steps import Steps

@@ -1,15 +1,19 @@
 """Random damage to tables and images, for a bounded time: `make fuzz`.
 
 A whole file is damaged at random, and a reader has to read it, or refuse it with its own error, in
-bounded time and memory. What breaks this is kept under `.fuzz/` and its path is printed.
+bounded time and memory. What breaks this is kept under `.fuzz/` and its path is printed. Random
+whole files, in turn, have to be read as the field's own readers read them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import itertools
 import random
 import resource
+import shutil
 import struct
 import sys
 import tempfile
@@ -20,9 +24,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
+import pydicom
+import tifffile
 from PIL import Image
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
+import dicom_files
+import differential
 import picture_sets
 import scans
 from triage.data.readers import BadFile, IndexSettings, picture_files, reader, volume_files
@@ -171,7 +181,34 @@ def _pictures() -> dict[str, bytes]:
     stream = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 4000, (20, 24)).astype(np.uint16)
     Image.fromarray(values).save(stream, "PNG")
-    return found | {"deep.png": stream.getvalue()}
+    colours = np.dstack([values, values // 2, values // 4])
+    found |= {"deep.png": stream.getvalue(), "deep_colour.png": imagecodecs.png_encode(colours)}
+    for name, array, compression in (
+        ("deep_colour.tif", colours, None),
+        ("deep_packed.tif", values, "lzw"),
+        ("fractions.tif", values / 7, "zlib"),
+    ):
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, array, compression=compression)
+        found[name] = stream.getvalue()
+    return found | {f"{name}.dcm": content for name, content in _slices(values).items()}
+
+
+def _slices(values: np.ndarray) -> dict[str, bytes]:
+    """The same grey slice as DICOM, packed in several ways."""
+    found = {}
+    for name, syntax in {"plain": None, "rle": RLELossless, "jpeg2000": JPEG2000Lossless}.items():
+        data = dicom_files.slice_(0, values, WindowCenter=2000, WindowWidth=1000, RescaleSlope=2)
+        if syntax == RLELossless:
+            data.compress(syntax, encoding_plugin="pydicom")
+        elif syntax:
+            packed = imagecodecs.jpeg2k_encode(values, level=0, reversible=True, codecformat="j2k")
+            data.PixelData = pydicom.encaps.encapsulate([packed])
+            data.file_meta.TransferSyntaxUID = syntax
+        stream = io.BytesIO()
+        data.save_as(stream, enforce_file_format=True)
+        found[name] = stream.getvalue()
+    return found
 
 
 def _volumes() -> dict[str, bytes]:
@@ -185,6 +222,14 @@ def _volumes() -> dict[str, bytes]:
     return found
 
 
+def _read_series(folder: Path, name: str) -> None:
+    """The file as the only slice of a volume."""
+    with tempfile.TemporaryDirectory(dir=folder) as series:
+        shutil.copy(folder / name, series)
+        with contextlib.suppress(BadFile):
+            assert len(volume_files.read(folder, Path(series).name).voxels) == 1
+
+
 def read_image(folder: Path, name: str) -> str:
     """As a step would: through the reader of pictures or of volumes, by the file's name."""
     try:
@@ -193,6 +238,8 @@ def read_image(folder: Path, name: str) -> str:
             assert image.voxels.ndim == 3
             assert 0 < image.voxels.size <= volume_files.MAX_VOXELS
             return "read"
+        if name.endswith(".dcm"):
+            _read_series(folder, name)
         pixels = picture_files.read(folder, name)
     except BadFile as refusal:
         return _refused(name in refusal.file and bool(refusal.reason.strip()), refusal)
@@ -295,6 +342,24 @@ def fuzz(target: Target, seconds: float, seed: int, count: int = sys.maxsize) ->
     return outcomes
 
 
+def differ(seconds: float, seed: int) -> Counter[str]:
+    """How many random whole files were read as the field's own readers do, and how many refused.
+
+    Raises AssertionError with the kind and the seed of a file that was read otherwise.
+    """
+    outcomes: Counter[str] = Counter()
+    end = time.monotonic() + seconds
+    for number in itertools.count():
+        for kind in differential.MADE:
+            if time.monotonic() > end:
+                return outcomes
+            try:
+                outcomes[differential.compare(kind, random.Random(f"{seed} {number}"))] += 1
+            except Exception as error:
+                raise AssertionError(f"{kind}, seed {seed} {number}: {error}") from error
+    return outcomes
+
+
 def limit_memory() -> None:
     """No damaged file makes a reader ask for much memory: more is refused from now on."""
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -303,13 +368,20 @@ def limit_memory() -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("targets", nargs="*", default=["tables", "images"])
+    options.add_argument("targets", nargs="*", default=["tables", "images", "formats"])
     options.add_argument("--seconds", type=float, default=60, help="of each target")
     options.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
     arguments = options.parse_args()
     known = targets()
     limit_memory()
     for name in arguments.targets:
+        if name == "formats":
+            outcomes = differ(arguments.seconds, arguments.seed)
+            print(
+                f"formats: {outcomes.total()} random whole files, {outcomes['equal']} were read as"
+                f" by others, {outcomes['refused']} refused (seed {arguments.seed})"
+            )
+            continue
         outcomes = fuzz(known[name], arguments.seconds, arguments.seed)
         print(
             f"{name}: {outcomes.total()} damaged files, {outcomes['read']} were read,"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from triage.data import attributes
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
 from triage.task import Task
@@ -152,7 +153,8 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
             "files": json.dumps(files),
             "size": 1000 + i,
         }
-        person = {"sha256": f"{i:064x}", "age": round(rng.uniform(20, 80), 1), "sex": "MF"[i % 2]}
+        person = {"age": f"{rng.uniform(20, 80):.1f}", "sex": "MF"[i % 2]}
+        person = {"sha256": f"{i:064x}", "attributes": attributes.text(person)}
         manifest.append(same | source | person)
         split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
     _write(manifest, tree.data / "manifest.csv")

@@ -19,8 +19,10 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
+from triage.data.split import PART_COLUMNS, PARTITIONS
+from triage.files import write_rows
 from triage.settings import convert
 from triage.training.loop import Trained, Trainer
 from triage.training.samples import FeatureSamples
@@ -125,13 +127,12 @@ def write_study(
     half = cases // 2
     for k, chosen in enumerate((slice(0, half), slice(half, cases))):
         _write_shard(folder / f"shard-{k}", names[chosen], images[chosen])
-    lines = [
-        f"{name},{name},{'' if part == 'unlabelled' else label},0,{part}"
-        for name, label, part in zip(names, labels, parts, strict=True)
-    ]
-    _write(folder / "split.csv", "case,group,label,fold,partition", lines)
-    lines = [f"{names[i]},{names[i]},{labels[i]},{i % 8}" for i in range(cases)]
-    _write(folder / "manifest.csv", "case,group,label,votes", lines)
+    rows: dict[str, list[Json]] = {}
+    for i, (name, part) in enumerate(zip(names, parts, strict=True)):
+        label = "" if part == "unlabelled" else labels[i]
+        row = {"case": name, "group": name, "label": label, "votes": i % 8, "images": i}
+        rows.setdefault(part, []).append(row)
+    write_parts(folder, rows)
     train = images[: cases // 2].astype(float)
     statistics = {
         "mean": train.mean((0, 1, 3, 4)).tolist(),
@@ -142,6 +143,17 @@ def write_study(
     statistics["reference"] = asdict(Reference.of(store, names[: cases // 2]))
     (folder / "statistics.json").write_text(json.dumps(statistics))
     return folder
+
+
+def write_parts(folder: Path, rows: Mapping[str, list[Json]]) -> None:
+    """The lists of the parts of a split, of rows that have PART_COLUMNS at least."""
+    for part in PARTITIONS:
+        own = [{name: row[name] for name in PART_COLUMNS} for row in rows.get(part, [])]
+        write_rows(own, PART_COLUMNS, part_list(folder, part))
+
+
+def part_list(folder: Path, part: str) -> Path:
+    return folder / "parts" / part / "fold0.csv"
 
 
 def _write_shard(stem: Path, names: list[str], images: np.ndarray) -> None:
@@ -186,8 +198,8 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
     options: dict[str, list[object]] = {
         "--settings": [json.dumps(settings)],
         "--code": ["code"],
-        "--manifest": [study / "manifest.csv"],
-        "--split": [study / "split.csv"],
+        "--train": [part_list(study, "train")],
+        "--val": [part_list(study, "val")],
         "--arrays": [study / f"{shard}.npy" for shard in shards],
         "--tables": [study / f"{shard}.csv" for shard in shards],
         "--scratch": [out / "scratch"],

@@ -12,6 +12,7 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 import results_tree
+from triage.data import attributes
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.intervals import FIXED
@@ -47,7 +48,7 @@ def test_subgroups_are_measured_on_their_own_cases(tree: results_tree.Tree) -> N
     model = sections(tree, "card")["Model"]["paragraphs"][0]
     run = next(run for run in ("fold0-seed1", "fold0-seed2") if f"{winner}, {run}" in model)
     predictions = read_rows(tree.results / "predictions" / winner / run / "test.csv")
-    sex = {row["case"]: row["sex"] for row in read_rows(tree.data / "manifest.csv")}
+    sex = {row["case"]: attributes.of(row)["sex"] for row in read_rows(tree.data / "manifest.csv")}
     women = [row for row in predictions if sex[row["case"]] == "F"]
     labels, scores = (
         np.array([float(row[name]) for row in women]) for name in ("label", "probability")
@@ -62,13 +63,26 @@ def test_subgroups_are_measured_on_their_own_cases(tree: results_tree.Tree) -> N
 
 def test_bands_of_age_hold_their_bounds() -> None:
     ages = {"a": "17.9", "b": "18", "c": "39", "d": "64.5", "e": "65", "f": "120", "g": ""}
-    found = members([{"case": case, "age": age, "sex": ""} for case, age in ages.items()])
+    found = members(
+        {"case": case, "attributes": attributes.text({"age": age} if age else {})}
+        for case, age in ages.items()
+    )
     assert found == {
         "under 18": {"a"},
         "18 to 39": {"b", "c"},
         "40 to 64": {"d"},
         "65 and over": {"e", "f"},
     }
+
+
+def test_other_attributes_make_subgroups_by_their_values() -> None:
+    known = [{"site": "A", "id": "1"}, {"site": "B", "id": "2"}, {"site": "A", "scanner": "X"}, {}]
+    known += [{"id": str(number)} for number in range(3, 20)]
+    found = members(
+        {"case": str(number), "attributes": attributes.text(each)}
+        for number, each in enumerate(known)
+    )
+    assert found == {"site: A": {"0", "2"}, "site: B": {"1"}}
 
 
 def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.Tree) -> None:

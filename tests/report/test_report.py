@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -304,3 +307,20 @@ def test_every_picture_has_a_caption_for_both_reports() -> None:
     captions = pictures.read_captions(sorted(words.glob("*.rst")))
     assert all(caption.text.endswith(".") for caption in captions.values())
     assert all("`" not in caption.text and "{" not in caption.text for caption in captions.values())
+
+
+def test_what_pseudonyms_leave_as_written_is_said(tmp_path):
+    said = "stand as their authors wrote them"
+    for hidden in (True, False):
+        page = results_tree.write_all(tmp_path / str(hidden), pseudonyms=hidden)
+        assert (said in page.read_text()) == hidden
+
+
+def test_the_page_runs_its_own_script_and_sends_nothing(tmp_path):
+    page = results_tree.write_all(tmp_path).read_text()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["form-action"] == rules["base-uri"] == "'none'"
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert rules["script-src"] == f"'sha256-{digest}'"

@@ -286,3 +286,22 @@ def test_nonsense_is_explained_not_crashed_on(value):
     for path in ("recipe", "studies", "studies.braintriage", "phantoms.braintriage"):
         with contextlib.suppress(UserError):
             Params(changed(path, value))
+
+
+def test_with_pseudonyms_a_folder_s_name_goes_nowhere():
+    content = yaml.safe_load(Path("presets/demo.yaml").read_text())
+    content["studies"]["mhist"]["raw"] = "/home/doctor/ward7"
+    content["phantoms"].pop("mhist")
+    assert Params(content).dataset("mhist") == "/home/doctor/ward7"
+    content["pseudonyms"] = True
+    assert Params(content).dataset("mhist") == "mhist"
+    content["studies"]["mhist"]["dataset"] = "Polyps of 2026"
+    assert Params(content).dataset("mhist") == "Polyps of 2026"
+
+
+@pytest.mark.parametrize("name", ["mhist\n", "x; touch pwned", "../mhist", "\x1b[2J", "Mhist", ""])
+def test_a_name_that_is_none_is_refused(name):
+    content = yaml.safe_load(Path("presets/demo.yaml").read_text())
+    content["studies"][name] = content["studies"].pop("mhist")
+    with pytest.raises(UserError, match="is not allowed"):
+        Params(content)

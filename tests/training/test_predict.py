@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 import scans
-from training_runs import ROOT, arguments, finish, recipe_block
+from training_runs import ROOT, arguments, finish, part_list, recipe_block, write_parts
 from triage.data import index, inventory, shards
+from triage.data.image_store import Images
 from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
-from triage.files import write_rows
+from triage.data.split import PARTITIONS
 
 CLASSES = ("normal", "abnormal")
 
@@ -63,18 +63,19 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     listing = folder / "inventory.csv"
     inventory.write(raw, listing)
     wanted = IndexSettings(reader, CLASSES, None, 0.5, 1)
-    made = index.make(raw, listing, None, wanted, processes=1)
-    made.write(folder / "manifest.csv", folder / "quarantine.csv")
+    made = index.make(raw, listing, None, wanted)
+    own = folder / "shard.csv"
+    made.write(folder / "cases.csv", folder / "problems.csv", [own])
     array, table = folder / "shard-0.npy", folder / "shard-0.csv"
     decoding = ImagesSettings(reader, size, mode, 1)  # type: ignore[arg-type]
-    shards.make(raw, folder / "manifest.csv", 0, decoding, array, table, 1)
-    rows = [
-        {key: case[key] for key in ("case", "group", "label")}
-        | {"fold": 0, "partition": ("test", "val", "train", "train", "train")[i // 2 % 5]}
-        for i, case in enumerate(made.rows())
-    ]
-    write_rows(rows, ["case", "group", "label", "fold", "partition"], folder / "split.csv")
-    run("compute_statistics.py", folder, "--output", folder / "statistics.json")
+    shards.make(raw, own, decoding, array, table, folder / "bad.csv", 1)
+    cases: dict[str, list[dict[str, object]]] = {"train": [], "val": [], "test": []}
+    for i, case in enumerate(made.rows()):
+        cases[("test", "val", "train", "train", "train")[i // 2 % 5]].append(case | {"images": i})
+    write_parts(folder, cases)
+    part = {name: part_list(folder, name) for name in PARTITIONS}
+    to = ["--output", folder / "statistics.json"]
+    run("compute_statistics.py", folder, "--train", part["train"], *to)
     settings = {
         **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
         **{"classes": CLASSES, "task": "binary", "sequence": None},
@@ -86,6 +87,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
         del command[command.index(option) + 2]
     finish(command)
     outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
+    outputs += [each for name in PARTITIONS[1:] for each in (f"--{name}", part[name])]
     run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
     files = {str(each["case"]): json.loads(str(each["files"])) for each in made.rows()}
     where = {
@@ -96,9 +98,8 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
 
 
 def run(script: str, folder: Path, *more: object) -> None:
-    files = ["--split", "split.csv", "--arrays", "shard-0.npy", "--tables", "shard-0.csv"]
-    paths = [str(folder / each) if not each.startswith("--") else each for each in files]
-    command = [sys.executable, str(ROOT / "scripts" / script), *paths, *map(str, more)]
+    paths = ["--arrays", folder / "shard-0.npy", "--tables", folder / "shard-0.csv"]
+    command = [sys.executable, str(ROOT / "scripts" / script), *map(str, [*paths, *more])]
     subprocess.run([*command, "--threads", "1"], check=True, capture_output=True)
 
 
@@ -266,7 +267,7 @@ def test_what_is_not_there_is_a_plain_error(pictures: Trained, tmp_path: Path) -
 def test_training_images_are_like_themselves(pictures: Trained) -> None:
     folder = pictures.folder
     images = Images.open([folder / "shard-0.npy"], [folder / "shard-0.csv"])
-    names = [row["case"] for row in read(folder / "split.csv") if row["partition"] == "train"]
+    names = [row["case"] for row in read(part_list(folder, "train"))]
     reference = Reference.of(images, names)
     assert not any(reference.unlike(images.stack(name)) for name in names)
     assert reference.unlike(np.repeat(images.stack(names[0]), 3, axis=1)) != []

@@ -7,9 +7,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 # Threads that wait give way, so that jobs side by side do not slow each other down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from triage_workflow.engines.pace import quicken
+from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
-from triage_workflow.engines.warm_up import warm_up
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
 
@@ -53,9 +52,12 @@ def results_of(kind, suffix):
     return lambda wildcards: [run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)]
 
 
+def shard_count(study):
+    return PARAMS.study(study)["images"]["shards"]
+
+
 def shards(study, suffix):
-    count = PARAMS.study(study)["images"]["shards"]
-    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(count)]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(shard_count(study))]
 
 
 def arrays(wildcards):
@@ -64,7 +66,16 @@ def arrays(wildcards):
 
 
 def tables(wildcards):
-    return shards(wildcards.study, ".csv")
+    # What reads a part of the split depends on its list, which has checksums of the images.
+    return ancient(shards(wildcards.study, ".csv"))
+
+
+PARTITIONS = ["train", "val", "test", "unlabelled"]
+
+
+def part(name):
+    """The list of the cases of one part of a split."""
+    return f"data/{{study}}/parts/{name}/fold{{fold}}.csv"
 
 
 def splits(wildcards):

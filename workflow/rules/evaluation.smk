@@ -4,19 +4,30 @@ def submitted_runs(study):
     return list(PARAMS.runs(study, None if arm == "best" else arm))
 
 
-PARTITIONS = ["val", "test", "unlabelled"]
+PREDICTED = ["val", "test", "unlabelled"]
+
+
+def parts_of(*names):
+    """An input function: the lists of these parts, for every fold of a study."""
+    return lambda wildcards: [
+        part(name).format(study=wildcards.study, fold=fold)
+        for fold in PARAMS.study(wildcards.study)["folds"]
+        for name in names
+    ]
 
 
 rule predict:
     input:
         checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
-        split="data/{study}/split/fold{fold}.csv",
+        val=part("val"),
+        test=part("test"),
+        unlabelled=part("unlabelled"),
         arrays=arrays,
         tables=tables,
     output:
         expand(
             "results/{{study}}/predictions/{{arm}}/fold{{fold}}-seed{{seed}}/{partition}.csv",
-            partition=PARTITIONS,
+            partition=PREDICTED,
         ),
         slices="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/slices.csv",
     log:
@@ -31,7 +42,9 @@ rule predict:
         folder=lambda wildcards: Path(run_of(wildcards).result("predictions", "/test.csv")).parent,
         code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
     shell:
-        "python scripts/predict_cases.py --checkpoint {input.checkpoint} --split {input.split}"
+        "python scripts/predict_cases.py"
+        " --checkpoint {input.checkpoint}"
+        " --val {input.val} --test {input.test} --unlabelled {input.unlabelled}"
         " --arrays {input.arrays} --tables {input.tables}"
         " --predictions {params.folder} --slices {output.slices}"
         " --threads {threads} --log {log}"
@@ -41,7 +54,7 @@ rule evaluate:
     input:
         val="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/val.csv",
         test="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/test.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        parts=[part("train"), part("val"), part("test")],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
         summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
@@ -55,7 +68,7 @@ rule evaluate:
         code=lambda wildcards: STEPS.evaluate(wildcards.study)["code"],
     shell:
         "python scripts/evaluate.py --val {input.val} --test {input.test}"
-        " --split {input.split} --settings {params.settings:q}"
+        " --parts {input.parts} --settings {params.settings:q}"
         " --output {output.metrics} --summary {output.summary} --log {log}"
 
 
@@ -71,7 +84,7 @@ rule ensemble:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
-        partition="|".join(PARTITIONS),
+        partition="|".join(PREDICTED),
     localrule: True
     resources:
         mem_mb=by_attempt(1000),
@@ -108,7 +121,7 @@ rule table:
             str(Path(run.result("predictions", "/test.csv")).parent)
             for run in PARAMS.runs(wildcards.study)
         ],
-        data=lambda wildcards: PARAMS.raw(wildcards.study),
+        data=lambda wildcards: PARAMS.dataset(wildcards.study),
         settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
         arms=lambda wildcards: STEPS.table(wildcards.study)["arms"],
         code=lambda wildcards: STEPS.table(wildcards.study)["code"],
@@ -129,7 +142,7 @@ rule submission:
             for run in submitted_runs(wildcards.study)
             for partition in ("test", "unlabelled")
         ],
-        splits=splits,
+        parts=parts_of("test", "unlabelled"),
     output:
         submission="results/{study}/submission.csv",
     log:
@@ -147,5 +160,5 @@ rule submission:
         code=lambda wildcards: STEPS.submission(wildcards.study)["code"],
     shell:
         "python scripts/submission.py --settings {params.settings:q} --winner {input.winner}"
-        " --predictions {params.folders} --splits {input.splits}"
+        " --predictions {params.folders} --parts {input.parts}"
         " --output {output.submission} --log {log}"

@@ -14,7 +14,7 @@ DRAWN = [
 DRAWN_VOLUMES = ["slices.svg"]
 # Pictures that some studies have beside those, each by a rule of its own.
 MORE = {
-    "votes": lambda study: PARAMS.study(study)["index"]["reader"] == "annotations",
+    "votes": lambda study: has_votes(PARAMS.study(study)["index"]),
     "findings": lambda study: PARAMS.study(study)["task"] == "multilabel",
     "balancing": lambda study: bool(STEPS.balancing(study)),
     "search": lambda study: bool(STEPS.searches(study)),
@@ -22,6 +22,11 @@ MORE = {
 }
 EXPLAINED = ["augmentation.png", "attention.png"]
 GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
+
+
+def has_votes(index):
+    """Whether annotators' votes are known."""
+    return index["reader"] == "annotations" or "votes" in index.get("columns", {})
 
 
 def has_volumes(study):
@@ -261,7 +266,7 @@ rule export:
         winner="results/{study}/winner.json",
         metrics=results_of("metrics", ".json"),
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
-        split=lambda wildcards: splits(wildcards)[0],
+        parts=lambda wildcards: parts_of("test", "val", "unlabelled")(wildcards)[:3],
         arrays=arrays,
         tables=tables,
     output:
@@ -277,7 +282,7 @@ rule export:
         code=lambda wildcards: STEPS.export(wildcards.study)["code"],
     shell:
         "python scripts/export.py --settings {params.settings:q} --winner {input.winner}"
-        " --metrics {input.metrics} --checkpoints {input.checkpoints} --split {input.split}"
+        " --metrics {input.metrics} --checkpoints {input.checkpoints} --parts {input.parts}"
         " --arrays {input.arrays} --tables {input.tables} --device cpu"
         " --model {output.model} --description {output.description}"
         " --threads {threads} --log {log}"

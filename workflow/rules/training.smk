@@ -21,7 +21,7 @@ def parent_features(suffix):
 
 def network_threads(wildcards):
     """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["index"]["reader"] == "volumes" else 1
+    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
 
 
 def pretrained_weights(wildcards):
@@ -60,8 +60,8 @@ rule pretrained:
 rule train:
     input:
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
         arrays=arrays,
         tables=tables,
@@ -83,7 +83,7 @@ rule train:
         code=training_params("train.py", "code"),
     shell:
         "python scripts/train.py --settings {params.settings:q} --code {params.code}"
-        " --manifest {input.manifest} --split {input.split}"
+        " --train {input.train} --val {input.val}"
         " --statistics {input.statistics}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --pretrained {input.pretrained}"
@@ -95,8 +95,8 @@ rule train:
 rule memorise:
     input:
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
         arrays=arrays,
         tables=tables,
@@ -117,7 +117,7 @@ rule memorise:
         code=lambda wildcards: STEPS.memorise(run_of(wildcards))["code"],
     shell:
         "python scripts/memorise.py --settings {params.settings:q} --code {params.code}"
-        " --manifest {input.manifest} --split {input.split}"
+        " --train {input.train} --val {input.val}"
         " --statistics {input.statistics}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --pretrained {input.pretrained} --goal {params.goal:q} --output {output}"
@@ -127,7 +127,8 @@ rule memorise:
 rule features:
     input:
         checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:
@@ -146,7 +147,8 @@ rule features:
         code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
     shell:
         "python scripts/features.py --settings {params.settings:q}"
-        " --checkpoint {input.checkpoint} --split {input.split}"
+        " --checkpoint {input.checkpoint}"
+        " --train {input.train} --val {input.val}"
         " --arrays {input.arrays} --tables {input.tables}"
         " --features {output.features} --cases {output.cases}"
         " --threads {threads} --log {log}"
@@ -157,8 +159,8 @@ rule train_sequence:
         checkpoint=parent_checkpoint,
         features=parent_features(".npy"),
         cases=parent_features(".csv"),
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:
@@ -179,7 +181,7 @@ rule train_sequence:
     shell:
         "python scripts/train_sequence.py --settings {params.settings:q} --code {params.code}"
         " --from-checkpoint {input.checkpoint} --features {input.features}"
-        " --manifest {input.manifest} --split {input.split}"
+        " --train {input.train} --val {input.val}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --checkpoint {output.checkpoint} --history {output.history}"
         " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
@@ -188,8 +190,8 @@ rule train_sequence:
 rule finetune:
     input:
         checkpoint=parent_checkpoint,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        train=part("train"),
+        val=part("val"),
         arrays=arrays,
         tables=tables,
     output:
@@ -211,7 +213,7 @@ rule finetune:
     shell:
         "python scripts/finetune.py --settings {params.settings:q} --code {params.code}"
         " --from-checkpoint {input.checkpoint}"
-        " --manifest {input.manifest} --split {input.split}"
+        " --train {input.train} --val {input.val}"
         " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
         " --checkpoint {output.checkpoint} --history {output.history}"
         " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"

@@ -37,13 +37,18 @@ class Steps:
 
     def index(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        settings = block["index"] | {"classes": block["classes"], "task": block["task"]}
-        return _params(settings, code_digest("index.py", _reader(block)))
+        return _params(_index(block), code_digest("index.py", _reader(block)))
 
     def images(self, study: str) -> dict[str, str]:
         block = self.params.study(study)
-        shards = {"shards": block["images"]["shards"]}
-        return _params(_decoding(block) | shards, code_digest("images.py", _reader(block)))
+        settings = _decoding(block) | {"min_slices": block["index"]["min_slices"]}
+        return _params(settings, code_digest("images.py", _reader(block)))
+
+    def manifest(self, study: str) -> dict[str, str]:
+        return _params(_index(self.params.study(study)), code_digest("manifest.py"))
+
+    def groups(self, study: str) -> dict[str, str]:
+        return _params(self.params.study(study)["split"], code_digest("groups.py"))
 
     def split(self, study: str) -> dict[str, str]:
         return _params(self.params.study(study)["split"], code_digest("split.py"))
@@ -252,6 +257,10 @@ class Steps:
 
 def _params(settings: Any, code: str) -> dict[str, str]:
     return {"settings": canonical(settings), "code": code}
+
+
+def _index(block: dict[str, Any]) -> dict[str, Any]:
+    return block["index"] | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

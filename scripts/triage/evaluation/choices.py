@@ -22,7 +22,7 @@ from triage.evaluation.operating import (
     likeliest,
 )
 from triage.evaluation.samples import Bools, Floats, Sample
-from triage.task import Task
+from triage.task import Task, classes_of, unsure_of
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,12 @@ def choices_of(
 def priors(split: pd.DataFrame, classes: tuple[str, ...]) -> list[float | None]:
     """The share of training cases of ``split`` that carry each class, among the labelled ones."""
     training = split[split["partition"] == "train"]["label"].dropna().astype(str)
-    carried = [set(label.split("|")) for label in training if label]
-    if not carried:
-        return [None] * len(classes)
-    return [float(np.mean([name in labels for labels in carried])) for name in classes]
+    carried = [(classes_of(label), unsure_of(label)) for label in training if label]
+    found: list[float | None] = []
+    for name in classes:
+        known = [name in certain for certain, unsure in carried if name not in unsure]
+        found.append(float(np.mean(known)) if known else None)
+    return found
 
 
 def _temperature(val: Sample | None, column: int) -> Temperature:

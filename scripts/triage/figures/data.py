@@ -17,7 +17,8 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import NullLocator
 
 from triage import pseudonyms
-from triage.data.store import Images
+from triage.data import attributes
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.figures import style, tiles
 from triage.figures.settings import ExploreSettings
@@ -271,7 +272,11 @@ def _brightest_slice(volume: tiles.Image) -> tuple[tiles.Image, list[tuple[int, 
 
 def counts(study: Study) -> Figure:
     """How many cases of each class, vote, sex and age there are in each partition."""
-    cases = [case | {"age": _decade(case["age"])} for case in study.cases]
+    known = [attributes.of(case) for case in study.cases]
+    cases = [
+        case | {"sex": each.get("sex", ""), "age": _decade(each.get("age", ""))}
+        for case, each in zip(study.cases, known, strict=True)
+    ]
     parts = [part for part in PARTITIONS if any(case["partition"] == part for case in cases)]
     kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
     sizes = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.figures import style, tiles
 from triage.figures.panels import Panel
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from triage import pseudonyms
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.figures import arms as related
 from triage.figures import curves, decisions, mistakes, scores, slices, style, subsets

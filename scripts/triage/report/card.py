@@ -230,9 +230,9 @@ class Card:
 
     def _fairness(self) -> str:
         if not self.subgroups:
-            return "Neither sex nor age of the cases is known, so no subgroup could be compared."
+            return "Nothing is known of the cases by which subgroups could be compared."
         return (
-            f"By sex and age, with the same thresholds, for {len(self.subgroups)} subgroups. Small "
+            f"By what is known of the cases, with the same thresholds, for {len(self.subgroups)} subgroups. Small "
             "subgroups have wide intervals: a difference inside them is not shown."
         )
 

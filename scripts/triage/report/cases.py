@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from triage.data import attributes
 from triage.files import read_rows
 
 Row = Mapping[str, str]
@@ -21,8 +22,9 @@ def read_cases(manifest: Path, split: Path) -> list[Row]:
 
 def people(rows: Sequence[Row]) -> str:
     """Age and sex of the cases."""
-    ages = [float(row["age"]) for row in rows if row["age"]]
-    sexes = Counter(row["sex"] for row in rows if row["sex"])
+    known = [attributes.of(row) for row in rows]
+    ages = [float(each["age"]) for each in known if "age" in each]
+    sexes = Counter(each["sex"] for each in known if "sex" in each)
     parts = []
     if ages:
         parts.append(

@@ -87,6 +87,7 @@ class Study:
     title: str
     question: str
     phantom: bool
+    pseudonyms: bool
     confidence: str
     data: Data
     glance: Glance
@@ -152,6 +153,7 @@ def _study(
         title=text.get("title") or name.replace("_", " ").capitalize(),
         question=text.get("question") or _question(settings.classes),
         phantom=settings.phantom,
+        pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
         glance=first,

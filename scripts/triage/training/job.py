@@ -22,8 +22,8 @@ from torch import nn
 
 from triage import command, process
 from triage.command import log
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -43,7 +43,6 @@ from triage.training.state import EVERY, Keeper, run_digest
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The options of every step that runs a network on images."""
     options = command.parser(description)
-    options.add_argument("--split", type=Path, required=True, help="split of the run's fold")
     options.add_argument("--arrays", type=Path, nargs="+", required=True, help="image shards")
     options.add_argument("--tables", type=Path, nargs="+", required=True, help="their tables")
     add_device(options)
@@ -60,7 +59,8 @@ def training_options(description: str | None) -> argparse.ArgumentParser:
     options = parser(description)
     add_resume(options)
     options.add_argument("--settings", required=True, help="settings of the run, as JSON")
-    options.add_argument("--manifest", type=Path, required=True)
+    options.add_argument("--train", type=Path, required=True, help="the list of training cases")
+    options.add_argument("--val", type=Path, required=True, help="the list of validation cases")
     options.add_argument("--gpus", type=int, default=1, help="how many; a process works on each")
     return options
 
@@ -130,21 +130,21 @@ class Blueprint:
 class Job:
     """One run of a training script, from its options to its outputs.
 
-    ``inputs`` are the files that the result depends on beside the image arrays, whose contents the
-    tables' checksums stand for.
+    ``inputs`` are the files that the result depends on beside the images, for which the lists of
+    cases have checksums.
     """
 
     def __init__(self, options: argparse.Namespace, **inputs: Path | None) -> None:
         self.options = options
         self.settings = parse(TrainingSettings, options.settings)
         self.recipe: Recipe = self.settings.recipe
-        self.inputs = {"manifest": options.manifest, "split": options.split} | inputs
+        self.inputs = {"train": options.train, "val": options.val} | inputs
         for name in ("checkpoint", "history", "record", "output"):
             if name in options:
                 ensure_writable(getattr(options, name))
         self.device = prepare(options, self.recipe.deterministic, options.gpus, trains=True)
         self.outputs = self.settings.task.outputs(self.settings.classes)
-        self.parts = read_parts(options.split, options.manifest, self.settings)
+        self.parts = read_parts(options.train, options.val, self.settings)
         self.images = Images.open(options.arrays, options.tables)
 
     def blueprint(self, start: Checkpoint, sequence: Sequence | None) -> Blueprint:
@@ -218,7 +218,7 @@ class Job:
         digest = run_digest(
             self.options.settings + purpose,
             self.options.code,
-            [*files, *self.options.tables],
+            files,
         )
         run = self.settings
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
@@ -253,10 +253,7 @@ class Job:
 
     def _origin(self) -> dict[str, Any]:
         """What the result depends on: equal runs give equal records."""
-        data: dict[str, Any] = {
-            name: sha256(path) for name, path in self.inputs.items() if path is not None
-        }
-        data["tables"] = [sha256(path) for path in self.options.tables]
+        data = {name: sha256(path) for name, path in self.inputs.items() if path is not None}
         packages = ("torch", "torchvision", "numpy")
         versions = {name: importlib.metadata.version(name) for name in packages}
         return {

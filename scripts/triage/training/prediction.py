@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.task import Task
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint

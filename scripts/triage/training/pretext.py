@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from triage.data.image_store import Images, Shard
 from triage.data.phantoms import textures
-from triage.data.store import Images, Shard
 from triage.models import ModelSettings, build
 from triage.training import rng
 from triage.training.cases import Cases

@@ -15,18 +15,16 @@ import contextlib
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from triage.errors import UserError
 from triage.files import write_text
+from triage.looks import is_settled, look
 
 SCRIPTS = Path("scripts")
 CACHE = Path(".snakemake/engines/code.json")
-# A file may change twice within one tick of its clock; so young a time is not remembered.
-_YOUNG = 2_000_000_000
 
 # Of one file: its digest, and the names of the modules that it imports.
 _Facts = tuple[str, list[str]]
@@ -81,16 +79,14 @@ def _files(name: str) -> tuple[Path, ...]:
 
 @cache
 def _facts(path: Path) -> _Facts:
-    status = path.stat()
-    look = [status.st_size, status.st_mtime_ns, status.st_ino]
+    seen = look(path.stat())
     known = _memory().get(str(path))
-    if known is None or known[:3] != look:
-        source = path.read_bytes()
-        known = [*look, *_parsed(source, path)]
-        if status.st_mtime_ns < time.time_ns() - _YOUNG:
+    if known is None or known[0] != list(seen):
+        known = [list(seen), *_parsed(path.read_bytes(), path)]
+        if is_settled(seen):
             _memory()[str(path)] = known
             _keep_at_exit()
-    return known[3], known[4]
+    return known[1], known[2]
 
 
 def _parsed(source: bytes, path: Path) -> _Facts:

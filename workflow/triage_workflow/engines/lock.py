@@ -25,7 +25,7 @@ LOCK = Path("snakemake.lock")
 VERSION = 1
 ABOUT = "What every result was made from. Written by Snakemake runs; commit it, do not edit it."
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
-MEND = "run `python workflow/mend.py`, which keeps what agrees with the files"
+REPAIR = "run `python workflow/repair_locks.py`, which keeps what agrees with the files"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Lock:
         except FileNotFoundError:
             return cls()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"can't be read ({error})", where=path, remedy=MEND) from error
+            raise UserError(f"can't be read ({error})", where=path, remedy=REPAIR) from error
         return cls.parse(text, path)
 
     @classmethod
@@ -144,16 +144,16 @@ class Lock:
         A job whose entry is not whole is left out: then nothing is known of its files.
         """
         if conflict := _first_conflict(text):
-            raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=MEND)
+            raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=REPAIR)
         try:
             content = parse_json(text)
         except json.JSONDecodeError as error:
             place = f"{where}:{error.lineno}"
-            raise UserError(f"is damaged ({error.msg})", where=place, remedy=MEND) from error
+            raise UserError(f"is damaged ({error.msg})", where=place, remedy=REPAIR) from error
         except ValueError as error:
-            raise UserError(f"is damaged ({error})", where=where, remedy=MEND) from error
+            raise UserError(f"is damaged ({error})", where=where, remedy=REPAIR) from error
         if not isinstance(content, dict) or not isinstance(content.get("jobs"), dict):
-            raise UserError("is damaged (no jobs)", where=where, remedy=MEND)
+            raise UserError("is damaged (no jobs)", where=where, remedy=REPAIR)
         if content.get("version") != VERSION:
             raise UserError(
                 f"is of version {content.get('version')}, and {VERSION} is what can be read",
@@ -167,7 +167,7 @@ class Lock:
         return cls(origins)
 
 
-def mend(text: str, agrees: Callable[[Origin], bool]) -> tuple[Lock, set[str]]:
+def repair(text: str, agrees: Callable[[Origin], bool]) -> tuple[Lock, set[str]]:
     """The lock that is left of a damaged text, or of one with merge conflicts.
 
     Every job that can be read is kept. Where the two sides of a merge differ about a job, the one

@@ -98,6 +98,14 @@ class Params:
         """The folder of a study's raw data."""
         return str(self.study(study)["raw"]).rstrip("/")
 
+    def dataset(self, study: str) -> str:
+        """What a study's data is called where others may read it.
+
+        The path of its folder may name people and wards, which pseudonyms are to keep out.
+        """
+        hidden = study if self.content["pseudonyms"] else self.raw(study)
+        return str(self.study(study)["dataset"] or hidden)
+
     def phantom(self, study: str) -> str | None:
         """The phantom whose folder a study reads, or None where its raw data is real."""
         found = PHANTOM.fullmatch(self.raw(study))

@@ -9,6 +9,10 @@ from triage.errors import UserError
 from triage.models import LAYERS_OF
 from triage.task import Task
 
+TABLE_KEYS = (
+    *("table", "columns", "values", "leave_out", "partitions", "attributes"),
+    *("annotators", "channels"),
+)
 CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
 
 
@@ -16,6 +20,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
     _check_folds(block, where)
     _check_mode(block, where)
+    _check_table(block["index"], f"{where}.index")
     Task(block["task"]).check(block["classes"], f"{where}.classes")
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
@@ -61,7 +66,7 @@ def _check_folds(block: Json, where: str) -> None:
 
 def _check_mode(block: Json, where: str) -> None:
     reader, mode = block["index"]["reader"], block["images"]["mode"]
-    if (reader == "volumes") == (mode == "volume"):
+    if reader == "table" or (reader == "volumes") == (mode == "volume"):
         return
     # The sequences of a volume are no colours, and pictures differ in how many they have.
     raise UserError(
@@ -69,6 +74,19 @@ def _check_mode(block: Json, where: str) -> None:
         where=f"{where}.images.mode",
         remedy="volume" if reader == "volumes" else "one of grey, rgb; volume is for volumes only",
     )
+
+
+def _check_table(index: Json, where: str) -> None:
+    """Keys of tables say nothing to other readers."""
+    of_tables = [key for key in TABLE_KEYS if index.get(key)]
+    if index["reader"] != "table" and of_tables:
+        raise UserError(
+            f"is for index.reader: table, and the reader is {index['reader']}",
+            where=f"{where}.{of_tables[0]}",
+            remedy="set index.reader: table, or take the key out",
+        )
+    if index["reader"] == "table" and not index.get("table"):
+        raise UserError("is not set", where=f"{where}.table", remedy="name the table, below raw")
 
 
 def _check_loss(recipe: Json, task: Task, where: str) -> None:

@@ -61,7 +61,9 @@ def complete(name: str) -> Json:
 
 def _require_all(definition: Json) -> None:
     if "properties" in definition and "required" not in definition:
-        definition["required"] = list(definition["properties"])
+        definition["required"] = [
+            name for name, each in definition["properties"].items() if "default" not in each
+        ]
         for each in definition["properties"].values():
             _require_all(each)
 

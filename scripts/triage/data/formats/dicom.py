@@ -14,11 +14,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import generate_frames
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset
 from pydicom.pixels import apply_modality_lut, pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGExtended12Bit,
+    RLELossless,
+)
 
 from triage.data.formats import Refusal
 
@@ -26,6 +35,8 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quot
 
 MAX_BYTES = 2**30
 _MAGIC = slice(128, 132)
+_GROUP_LENGTH = 140  # where the length of the first group stands
+_END = b"\xff\xd9"
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 
 
@@ -38,9 +49,9 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
     """The data set of a file. Raises Refusal."""
     if len(content) > MAX_BYTES:
         raise Refusal(f"has {len(content)} bytes, must have at most {MAX_BYTES}")
-    if _DEFLATED in content:  # it would be unpacked as a whole, to whatever size
-        raise Refusal("is DICOM that is packed as a whole, which is not supported")
-    with _quiet("has a DICOM header that is damaged or cut short"):
+    with quiet("has a DICOM header that is damaged or cut short"):
+        if _DEFLATED in content:  # by pydicom it would be unpacked to whatever size
+            return _unpacked(content)
         try:
             return dcmread(io.BytesIO(content), stop_before_pixels=header_only)
         except InvalidDicomError as error:
@@ -49,7 +60,7 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
 
 def value(data: Dataset, name: str, default: Any = None) -> Any:
     """What a header says under a name, or the default where that is missing or empty."""
-    with _quiet(f"has a DICOM header whose {name} can't be read"):
+    with quiet(f"has a DICOM header whose {name} can't be read"):
         found = data.get(name)
         return default if found is None or found == "" else found
 
@@ -59,7 +70,7 @@ def fractions(data: Dataset, name: str, count: int) -> np.ndarray | None:
     found = value(data, name)
     if found is None:
         return None
-    with _quiet(f"has a DICOM header whose {name} is no number"):
+    with quiet(f"has a DICOM header whose {name} is no number"):
         numbers = np.atleast_1d(np.array(found, dtype=np.float64))
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise Refusal(f"has a DICOM header whose {name} must be {count} number(s)")
@@ -68,10 +79,10 @@ def fractions(data: Dataset, name: str, count: int) -> np.ndarray | None:
 
 def check_frame(data: Dataset) -> None:
     """Refuse what is not one picture that can be read for sure."""
-    frames = int(value(data, "NumberOfFrames", 1))
-    if frames != 1:
-        raise Refusal(f"is a DICOM file of {frames} frames, must have one")
-    if not (value(data, "Rows", 0) and value(data, "Columns", 0)):
+    frames = fractions(data, "NumberOfFrames", 1)
+    if frames is not None and frames[0] not in (0, 1):
+        raise Refusal(f"is a DICOM file of {frames[0]:g} frames, must have one")
+    if not all(isinstance(value(data, name), int) for name in ("Rows", "Columns")):
         raise Refusal("is a DICOM file without a picture")
     stored, high = value(data, "BitsStored"), value(data, "HighBit")
     if high is not None and stored is not None and high != stored - 1:
@@ -80,9 +91,20 @@ def check_frame(data: Dataset) -> None:
 
 def pixels(data: Dataset) -> np.ndarray:
     """The pixels as stored, [rows, columns] or [rows, columns, colours]; YBR becomes RGB."""
-    with _quiet("has pixels that can't be decoded: damaged, cut short, or packed in a rare way"):
-        _check_packed_size(data)
+    with quiet("has pixels that can't be decoded: damaged, cut short, or packed in a rare way"):
+        syntax = data.file_meta.TransferSyntaxUID
+        if syntax.is_compressed and syntax != RLELossless:
+            frame = _packed_frame(data)
+            if syntax == JPEGExtended12Bit and data.BitsStored > 8:  # which GDCM leaves out
+                return _of_twelve_bits(frame)
         found: np.ndarray = pixel_array(data, correct_unused_bits=True)
+    return found
+
+
+def _of_twelve_bits(frame: bytes) -> np.ndarray:
+    import imagecodecs  # few files need it, and it takes its time
+
+    found: np.ndarray = imagecodecs.jpeg8_decode(frame)
     return found
 
 
@@ -90,7 +112,7 @@ def rescaled(data: Dataset, stored: np.ndarray) -> np.ndarray:
     """What stored pixels mean: whole numbers where they are sure to be, or 64-bit fractions."""
     slope, intercept = (fractions(data, f"Rescale{name}", 1) for name in ("Slope", "Intercept"))
     if value(data, "ModalityLUTSequence"):
-        with _quiet("has a DICOM header whose table of values is damaged"):
+        with quiet("has a DICOM header whose table of values is damaged"):
             found: np.ndarray = apply_modality_lut(stored, data)
             return found
     factor = 1.0 if slope is None else float(slope[0])
@@ -104,22 +126,36 @@ def rescaled(data: Dataset, stored: np.ndarray) -> np.ndarray:
     return stored.astype(np.float64) * factor + offset
 
 
-def _check_packed_size(data: Dataset) -> None:
-    """Refuse packed pixels that would unpack to another size than the header's."""
-    syntax = data.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed or syntax == RLELossless:
-        return
+def _unpacked(content: bytes) -> Dataset:
+    """The data set of a file that is packed as a whole, behind its first group."""
+    (length,) = struct.unpack_from("<I", content, _GROUP_LENGTH)
+    packed = content[_GROUP_LENGTH + 4 + length :]
+    inflater = isal_zlib.decompressobj(wbits=-15)
+    body = inflater.decompress(packed, MAX_BYTES)
+    if not inflater.eof:
+        raise Refusal("is cut short, or unpacks to too much")
+    data = read_dataset(io.BytesIO(body), is_implicit_VR=False, is_little_endian=True)
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return data
+
+
+def _packed_frame(data: Dataset) -> bytes:
+    """The packed picture; refused where it has no end, or would unpack to another size."""
     frame = next(generate_frames(data.PixelData, number_of_frames=1))
-    size = _size_of_jpeg2000(frame) if syntax in JPEG2000TransferSyntaxes else _size_of_jpeg(frame)
+    is_2000 = data.file_meta.TransferSyntaxUID in JPEG2000TransferSyntaxes
+    size = _size_of_jpeg2000(frame) if is_2000 else _size_of_jpeg(frame)
     if size != (data.Rows, data.Columns):
         raise Refusal("has packed pixels of another size than its header says")
+    if _END not in frame[-16:]:
+        raise Refusal("is cut short: its packed pixels have no end")
+    return frame
 
 
 def _size_of_jpeg2000(frame: bytes) -> tuple[int, int]:
-    """Rows and columns in the SIZ segment, which has to come first."""
-    if frame[:4] != b"\xff\x4f\xff\x51":
-        raise ValueError("no JPEG 2000")
-    width, height, left, top = struct.unpack_from(">4I", frame, 8)
+    """Rows and columns in the SIZ segment, which begins the codestream."""
+    start = frame.index(b"\xff\x4f\xff\x51")
+    width, height, left, top = struct.unpack_from(">4I", frame, start + 8)
     return height - top, width - left
 
 
@@ -135,7 +171,7 @@ def _size_of_jpeg(frame: bytes) -> tuple[int, int]:
 
 
 @contextmanager
-def _quiet(reason: str) -> Iterator[None]:
+def quiet(reason: str) -> Iterator[None]:
     """No warning quotes a header, and whatever a damaged file makes of a parser has one reason."""
     try:
         with warnings.catch_warnings():

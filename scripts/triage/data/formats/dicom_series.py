@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import Dataset
 
 from triage.data import inventory
 from triage.data.formats import Refusal, dicom
@@ -92,7 +93,12 @@ def _slices(folder: Path) -> list[_Slice]:
 def _slice(path: Path) -> _Slice:
     if not inventory.is_file(path):
         raise Refusal("is no file")
-    data = dicom.parse(path.read_bytes(), header_only=True)
+    content = path.read_bytes()
+    with dicom.quiet("has a DICOM header that is damaged"):
+        return _header(path, dicom.parse(content, header_only=True))
+
+
+def _header(path: Path, data: Dataset) -> _Slice:
     dicom.check_frame(data)
     if dicom.value(data, "SamplesPerPixel", 1) != 1:
         raise Refusal("holds colours, must be grey")
@@ -169,8 +175,10 @@ def _step(slices: Sequence[_Slice]) -> float:
 
 
 def _voxels(slice_: _Slice) -> np.ndarray:
+    content = slice_.path.read_bytes()
     try:
-        data = dicom.parse(slice_.path.read_bytes())
-        return dicom.rescaled(data, dicom.pixels(data))
+        with dicom.quiet("is damaged"):
+            data = dicom.parse(content)
+            return dicom.rescaled(data, dicom.pixels(data))
     except Refusal as refusal:
         raise Refusal(f"its slice {slice_.path.name} {refusal}") from refusal

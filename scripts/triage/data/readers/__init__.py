@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
+from triage.command import log
 from triage.data.patterns import Pattern
 from triage.errors import UserError
 from triage.task import Task
@@ -20,11 +21,37 @@ if TYPE_CHECKING:
     import numpy as np
 
 READERS = {
+    "table": "triage.data.readers.table",
     "volumes": "triage.data.readers.volumes",
     "folders": "triage.data.readers.folders",
     "nih": "triage.data.readers.nih",
     "annotations": "triage.data.readers.annotations",
 }
+
+
+Policy = Literal["ignore", "positive", "negative"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table say what.
+
+    file: the path or name of a case's file; for several channels the column of each. pattern: in
+    its place, the path with columns in braces, as images/{id}.jpg or {id}/{id}_{channel}.nii.gz;
+    its last part may hold ``*``. case: the case's name, which else is the file's. label: one
+    column, in which ``separator`` may part several classes, or a column of 0 and 1 for each class.
+    group: what is never split, of one or more columns. votes: how many annotators chose the last
+    class.
+    """
+
+    file: str | dict[str, str] | None = None
+    pattern: str | None = None
+    case: str | None = None
+    label: str | tuple[str, ...] | dict[str, str] | None = None
+    separator: str | None = None
+    group: str | tuple[str, ...] | None = None
+    partition: str | None = None
+    votes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +62,12 @@ class IndexSettings:
     a patient's name in a case's; None takes the patient or lesion that a table names, or else each
     case as a group of its own. max_quarantined: the largest share of cases that may be bad, 0 to 1.
     min_slices: cases of fewer slices are bad.
+
+    For the reader ``table``: table is a path below the raw folder. values: the class of each value
+    of the label column; leave_out: values whose rows are not used. uncertain, blank: what -1 and an
+    empty cell mean where each class has a column. partitions: the words of each partition.
+    attributes: columns to keep, or the column of each attribute. annotators: how many voted.
+    channels: of a volume.
     """
 
     reader: str
@@ -43,6 +76,39 @@ class IndexSettings:
     max_quarantined: float
     min_slices: int
     task: Task = Task.BINARY
+    table: str | None = None
+    columns: Columns = Columns()
+    values: dict[str, str] = field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
+    uncertain: Policy = "ignore"
+    blank: Policy = "ignore"
+    partitions: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    attributes: tuple[str, ...] | dict[str, str] = ()
+    annotators: int | None = None
+    channels: tuple[str, ...] = ()
+
+    @property
+    def attribute_columns(self) -> dict[str, str]:
+        """The column of each attribute."""
+        if isinstance(self.attributes, dict):
+            return self.attributes
+        return {name: name for name in self.attributes}
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a reader decodes a case's files.
+
+    reference: the channel of a volume whose grid the others are brought to; None takes the last.
+    window: grey values of DICOM pictures by the window of their header (``voi``), if it has one,
+    or all of them (``full``).
+    """
+
+    reference: str | None = None
+    window: Literal["voi", "full"] = "voi"
+
+
+USUAL = Loading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +121,7 @@ class Case:
     partition: str
     files: Mapping[str, str]
     votes: int | None = None
-    age: float | None = None
-    sex: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +131,10 @@ class Problem:
     file: str
     case: str
     reason: str
+
+    def row(self) -> dict[str, str]:
+        """Of a table of problems."""
+        return {"file": self.file, "case": self.case, "reason": self.reason}
 
 
 class BadFile(Exception):
@@ -97,7 +166,7 @@ class Reader(Protocol):
         Those that are not there count too; a damaged file has none.
         """
 
-    def load(self, raw: Path, files: Mapping[str, str]) -> np.ndarray:
+    def load(self, raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
         """A case's image, [slices, channels, height, width], in the narrowest lossless dtype.
 
         Raises BadFile.
@@ -120,6 +189,7 @@ class Grouping:
     """Finds the group (the patient) of a case in the case's name."""
 
     def __init__(self, pattern: str | None) -> None:
+        self._text = pattern
         self._pattern = Pattern(pattern, "settings.group", _REMEDY) if pattern else None
         if self._pattern and self._pattern.groups != 1:
             what = f"{pattern!r} has {self._pattern.groups} groups"
@@ -129,3 +199,21 @@ class Grouping:
         """The group of ``case``: the case itself where the pattern finds none."""
         found = self._pattern.search(case) if self._pattern else None
         return found[1] if found and found[1] else case
+
+    def check(self, cases: Sequence[str]) -> None:
+        """Raise UserError where the pattern fits none of the names, warn where it fits few."""
+        if self._pattern is None or not cases:
+            return
+        others = [case for case in cases if not self._pattern.search(case)]
+        if len(others) == len(cases):
+            raise UserError(
+                f"{self._text!r} finds no group in any of {len(cases)} names, such as {others[0]}",
+                where="index.group",
+                remedy="correct the pattern, or set it to null: each case is a group then",
+            )
+        if len(others) * 2 > len(cases):
+            log.warning(
+                "warning: index.group finds no group in %d of %d names, such as %s: each of these"
+                " is a group of its own",
+                *(len(others), len(cases), others[0]),
+            )

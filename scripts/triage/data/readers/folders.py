@@ -2,8 +2,8 @@
 
     [...]/train/NORMAL/IM-0115-0001.jpeg        NORMAL/IM-0115-0001.jpeg
 
-Pictures right in a ``test`` folder have no label. Where HAM10000's table lies beside, its lesions
-are the groups.
+Folders below that of a class say nothing. Pictures right in a ``test`` folder have no label. Where
+HAM10000's table lies beside, its lesions are the groups.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
+from triage.data.attributes import Attributes
 from triage.data.readers import (
     Case,
     Grouping,
@@ -25,7 +26,7 @@ from triage.data.readers import (
 from triage.errors import UserError
 
 PARTITIONS = ("train", "val", "test")
-TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata")
+TABLES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 NAME, LESION = "image_id", "lesion_id"
 DIAGNOSIS, AGE, SEX = "dx", "age", "sex"  # nice to have
 _SHOWN = 5
@@ -61,16 +62,8 @@ def _case(picture: _Picture, lesion: tables.Row | None, group: Grouping) -> Case
     name, files = picture.name, {"image": picture.path}
     if lesion is None:
         return Case(name, group(name), picture.label, picture.partition, files)
-    sex = {"male": "M", "female": "F"}.get(lesion.cells.get(SEX, ""), "")
-    age = _number(lesion.cells.get(AGE, ""))
-    return Case(name, lesion[LESION], picture.label, picture.partition, files, age=age, sex=sex)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if 0 <= float(text) <= 120 else None
-    except ValueError:
-        return None
+    known = Attributes({AGE: AGE, SEX: SEX}).read(lesion.cells, lesion.where)
+    return Case(name, lesion[LESION], picture.label, picture.partition, files, attributes=known)
 
 
 # --- folders
@@ -89,26 +82,29 @@ def _collect(
         elif place:
             found.append(_Picture(picture_files.stem(path), path, *place))
         else:
-            problems.append(Problem(path, "", "is in no class's folder"))
+            problems.append(Problem(path, picture_files.stem(path), "is in no class's folder"))
     if not found:
         raise _no_pictures(raw, settings)
     return found, problems
 
 
-def _folders(path: str) -> tuple[str, str]:
-    """The names of the two innermost folders, empty where there are fewer."""
-    above, folder, _ = ["", "", *path.split("/")][-3:]
-    return above, folder
+def _folders(path: str, settings: IndexSettings) -> tuple[str, str]:
+    """The names of the innermost folder that is a class, or else of the innermost, and of that
+    above it; empty where there is none."""
+    folders = ["", "", *path.split("/")[:-1]]
+    of_class = [i for i, name in enumerate(folders) if name in settings.classes]
+    place = of_class[-1] if of_class else len(folders) - 1
+    return folders[place - 1], folders[place]
 
 
 def _is_parted(path: str, settings: IndexSettings) -> bool:
-    above, folder = _folders(path)
+    above, folder = _folders(path, settings)
     return above in PARTITIONS and folder in settings.classes
 
 
 def _place(raw: Path, path: str, parted: bool, settings: IndexSettings) -> tuple[str, str] | None:
     """Partition and label by the folders of ``path``; None where they say nothing."""
-    above, folder = _folders(path)
+    above, folder = _folders(path, settings)
     is_class = folder in settings.classes
     if is_class and not parted:
         return "", folder
@@ -171,11 +167,11 @@ def _lesions(raw: Path, paths: Sequence[str]) -> dict[str, tables.Row]:
     if not tables.locate(paths, TABLES):
         return {}
     table = tables.locate_one(raw, paths, TABLES)
-    rows, _ = tables.unique(tables.read(raw / table, [NAME, LESION]), NAME, [LESION])
-    for row in rows:
-        if not row[LESION]:
-            raise UserError(f"has no {LESION}", where=row.where, remedy="fill it in")
-    return {row[NAME]: row for row in rows}
+    rows = tables.read(raw / table, [NAME, LESION], [DIAGNOSIS, AGE, SEX])
+    found = dict(tables.unique(rows, lambda row: tables.filled(row, NAME), [LESION], []))
+    for row in found.values():
+        tables.filled(row, LESION)
+    return found
 
 
 def _check_lesions(

@@ -10,25 +10,29 @@ any finding at all has the classes ``No Finding`` and ``Finding``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from triage.command import log
 from triage.data.readers import (
     Case,
-    Grouping,
+    Columns,
     IndexSettings,
     Problem,
     picture_files,
     tables,
 )
+from triage.data.readers.table import Rows
+from triage.data.readers.table_files import read_text
+from triage.data.readers.tables import Row
 from triage.errors import UserError
+from triage.task import SEPARATOR
 
 TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv", "sample_labels.csv")
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
 NAME, LABELS, PATIENT = "Image Index", "Finding Labels", "Patient ID"
-AGE, SEX = "Patient Age", "Patient Gender"  # nice to have
+COLUMNS = Columns(file=NAME, label=LABELS, group=PATIENT)
+ATTRIBUTES = {"age": ("Patient Age",), "sex": ("Patient Gender", "Patient Sex")}
 NO_FINDING, ANY_FINDING = "No Finding", "Finding"
 FINDINGS = (
     "Atelectasis",
@@ -46,9 +50,6 @@ FINDINGS = (
     "Pneumonia",
     "Pneumothorax",
 )
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([YMD]?)")
-_YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
-_OLDEST = 120
 
 load, gather, beside = picture_files.load, picture_files.gather, picture_files.beside
 
@@ -61,71 +62,55 @@ def find(
     Raises UserError where the table or the lists can't be trusted.
     """
     table = tables.locate_one(raw, paths, TABLES)
-    rows = tables.read(raw / table, [NAME, LABELS, PATIENT])
-    rows, problems = tables.unique(rows, NAME, [LABELS, PATIENT])
-    pictures, doubled = picture_files.by_name(paths)
-    partitions = _partitions(raw, paths)
-    group = Grouping(settings.group) if settings.group else None
-    cases = []
-    for row in rows:
-        name = picture_files.stem(row[NAME])
-        label, patient = _label(row, settings), _patient(row)
-        file = pictures.pop(row[NAME], None)
-        if file is None:
-            problems.append(tables.without_picture(table, row, NAME))
-        elif partitions and row[NAME] not in partitions:
-            problems.append(Problem(file, name, f"is in neither of {', '.join(LISTS.values())}"))
-        else:
-            partition = partitions.get(row[NAME], "")
-            files = {"image": file}
-            age, sex = _age(row), row.cells.get(SEX, "")
-            sex = sex if sex in ("M", "F") else ""
-            patient = group(name) if group else patient
-            cases.append(Case(name, patient, label, partition, files, age=age, sex=sex))
-    _tell_ages(rows)
-    problems += doubled + tables.without_row(table, pictures.values())
-    return cases, problems
+    header = tables.header(raw / table, [NAME, LABELS, PATIENT])
+    attributes = {
+        name: column
+        for name, columns in ATTRIBUTES.items()
+        for column in columns
+        if column in header
+    }
+    preset = replace(settings, columns=COLUMNS, attributes=attributes)
+    return _Rows(raw, table, paths, preset).cases()
 
 
-def _label(row: tables.Row, settings: IndexSettings) -> str:
-    """The row's findings in the order of the classes."""
-    names = {name.strip() for name in row[LABELS].split("|")}
-    if ANY_FINDING in settings.classes:
-        for name in sorted(names - {NO_FINDING, *FINDINGS}):
-            raise tables.unknown("finding", name, row, (NO_FINDING, *FINDINGS))
-    if NO_FINDING in names and len(names) > 1:
-        raise UserError(
-            f"{row[LABELS]!r} says both that there is a finding and that there is none",
-            where=row.where,
-            remedy="correct the row",
-        )
-    if ANY_FINDING in settings.classes and NO_FINDING not in names:
-        names = {ANY_FINDING}
-    for name in sorted(names - set(settings.classes)):
-        raise tables.unknown("finding", name, row, settings.classes)
-    return "|".join(name for name in settings.classes if name in names)
+class _Rows(Rows):
+    """Pictures may lie in folders of any name, once each."""
 
+    shallowest = True
+    partition_source = f"neither of {', '.join(LISTS.values())}"
 
-def _patient(row: tables.Row) -> str:
-    if not row[PATIENT]:
-        raise UserError(f"has no {PATIENT}", where=row.where, remedy="fill it in")
-    return row[PATIENT].lstrip("0") or "0"
+    def __init__(
+        self, raw: Path, table: str, paths: Sequence[str], settings: IndexSettings
+    ) -> None:
+        super().__init__(raw, table, paths, settings)
+        self.parts = _partitions(raw, paths)
 
+    def label(self, row: Row) -> str:
+        """The row's findings in the order of the classes."""
+        classes = self.settings.classes
+        names = {name.strip() for name in row[LABELS].split(SEPARATOR)}
+        if ANY_FINDING in classes:
+            for name in sorted(names - {NO_FINDING, *FINDINGS}):
+                raise tables.unknown("finding", name, row, (NO_FINDING, *FINDINGS))
+        if NO_FINDING in names and len(names) > 1:
+            raise UserError(
+                f"{row[LABELS]!r} says both that there is a finding and that there is none",
+                where=row.where,
+                remedy="correct the row",
+            )
+        if ANY_FINDING in classes and NO_FINDING not in names:
+            names = {ANY_FINDING}
+        for name in sorted(names - set(classes)):
+            raise tables.unknown("finding", name, row, classes)
+        return SEPARATOR.join(name for name in classes if name in names)
 
-def _age(row: tables.Row) -> float | None:
-    """Age in years; None where there is none that a person can have."""
-    found = _AGE.fullmatch(row.cells.get(AGE, ""))
-    if not found:
-        return None
-    age = float(found[1]) * _YEARS[found[2]]
-    return age if age <= _OLDEST else None
+    def group(self, row: Row, case: str) -> str:
+        group = super().group(row, case)
+        return group if self.settings.group else group.lstrip("0") or "0"
 
-
-def _tell_ages(rows: Sequence[tables.Row]) -> None:
-    strange = [row for row in rows if row.cells.get(AGE) and _age(row) is None]
-    if strange:
-        example = f"for example {strange[0][AGE]!r} in line {strange[0].line}"
-        log.warning("warning: %d age(s) are left out, %s", len(strange), example)
+    def partition(self, row: Row) -> str | None:
+        """By the lists, where there are any."""
+        return self.parts.get(row[NAME]) if self.parts else ""
 
 
 def _partitions(raw: Path, paths: Sequence[str]) -> dict[str, str]:
@@ -136,7 +121,7 @@ def _partitions(raw: Path, paths: Sequence[str]) -> dict[str, str]:
     partitions: dict[str, str] = {}
     for part, name in LISTS.items():
         file = tables.locate_one(raw, files[part], [name])
-        for line in tables.read_text(raw / file).split():
+        for line in read_text(raw / file).split():
             if partitions.setdefault(line, part) != part:
                 both = f"is in both {' and '.join(LISTS.values())}"
                 raise UserError(f"{line} {both}", where=raw / file, remedy="keep it in one")

@@ -1,15 +1,11 @@
-"""Decoding of one picture with Pillow, whatever is in the file.
+"""Decoding of one picture, whatever is in the file: with Pillow, or by its format.
 
-Pictures become 8 bits deep. More bits (or whole numbers of any size, or fractions) are scaled so
-that the picture's own darkest and brightest values become 0 and 255: how bright such an export is
-as a whole depends on its program, and says nothing. Transparent parts become black. A picture is
-turned upright where its EXIF data says how it was held.
+Pictures become 8 bits deep and upright, as ``formats.samples`` has it.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,19 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from triage.data.readers import BadFile, Case, Problem
+from triage.data.formats import Refusal, jpeg, png
+from triage.data.formats.samples import (
+    CONSTANT,
+    MAX_PIXELS,
+    MIN_SIDE,
+    TRANSPARENT,
+    Samples,
+    check_size,
+)
+from triage.data.readers import USUAL, BadFile, Case, Loading, Problem
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "MIN_SIDE", "by_name", "gather", "is_picture", "load"]
+
+EXTENSIONS = (
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom",
+)  # fmt: skip
 # None of these runs other programs or reads other files.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
-MAX_PIXELS = 2**25  # 5792 x 5792, 0.7 GB while it is decoded; a small file can say far more
 MAX_BYTES = 2**28
-MAX_SCANS = 100  # each goes over all pixels; real files have up to about 20
-MIN_SIDE = 16
-MAX_ASPECT = 16
-_DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_PNG_END = b"IEND\xaeB`\x82"
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# How files of other formats begin, and where, so that they are called by their name.
+_OTHERS = {
+    "HEIC or AVIF": (4, (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")),
+    "JPEG 2000": (0, (b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51")),
+    "JPEG XL": (0, (b"\0\0\0\x0cJXL", b"\xff\x0a")),
+    "a Photoshop document": (0, (b"8BPS",)),
+    "PostScript": (0, (b"%!PS",)),
+    "a PDF": (0, (b"%PDF",)),
+    "a page of the web, or SVG": (0, (b"<",)),
+    "a pointer to large storage": (0, (b"version https://git-lfs",)),
+    "an archive": (0, (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf")),
+}
+_KNOWN = {"PNG": (b"\x89PNG",), "JPEG": (b"\xff\xd8",), "TIFF": _TIFF, "BMP": (b"BM",),
+          "GIF": (b"GIF8",), "WEBP": (b"RIFF",)}  # fmt: skip
 
 
 def is_picture(path: str) -> bool:
@@ -66,19 +83,19 @@ def beside(raw: Path, file: str) -> list[str]:
     return []
 
 
-def load(raw: Path, files: Mapping[str, str]) -> NDArray[np.uint8]:
+def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> NDArray[np.uint8]:
     """The one picture of a case, as of ``read``. Raises BadFile."""
-    return read(raw, files["image"])
+    return read(raw, files["image"], how)
 
 
-def read(raw: Path, file: str) -> NDArray[np.uint8]:
+def read(raw: Path, file: str, how: Loading = USUAL) -> NDArray[np.uint8]:
     """The picture in ``file`` below ``raw``, [1, channels, height, width].
 
     One channel of grey or three of red, green, blue, as the file has it. Raises BadFile.
     """
     try:
-        return _decode(raw / file)
-    except _Refusal as refusal:
+        return _decode(raw / file, how)
+    except Refusal as refusal:
         raise BadFile(file, str(refusal)) from refusal
     except OSError as error:
         reason = f"can't be read ({error.strerror})" if error.strerror else _damaged(error)
@@ -91,67 +108,92 @@ def read(raw: Path, file: str) -> NDArray[np.uint8]:
         raise BadFile(file, _damaged(error)) from error
 
 
-class _Refusal(Exception):
-    """Why a file is refused, before its name is known."""
-
-
 def _damaged(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"is none of {', '.join(FORMATS)}, or its beginning is damaged"
     return f"can't be decoded: damaged or cut short ({str(error) or type(error).__name__})"
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
+def _decode(path: Path, how: Loading) -> NDArray[np.uint8]:
     size = path.stat().st_size
     if size == 0:
-        raise _Refusal("is empty")
+        raise Refusal("is empty")
     if size > MAX_BYTES:
-        raise _Refusal(f"has {size} bytes, must have at most {MAX_BYTES}")
+        raise Refusal(f"has {size} bytes, must have at most {MAX_BYTES}")
     content = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_header(image)
-            _check_whole(image.format, content)
-            ImageOps.exif_transpose(image, in_place=True)
-            pixels = _pixels(image)
+        pixels = _dicom(content, how) if content[128:132] == b"DICM" else _picture(content)
     if all(plane.min() == plane.max() for plane in pixels):
-        raise _Refusal("is constant: all its pixels are the same")
+        raise Refusal(CONSTANT)
     return pixels[None]
 
 
-def _check_header(image: Image.Image) -> None:
-    """Refuse what is no picture to learn from, before its pixels are unpacked."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _Refusal(f"says it has {width} x {height} pixels, more than {MAX_PIXELS}")
-    if min(width, height) < MIN_SIDE:
-        raise _Refusal(f"has {width} x {height} pixels, must have at least {MIN_SIDE} a side")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise _Refusal(f"has {width} x {height} pixels, too long for its width")
-    # The second picture of an MPO file is a camera's preview.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        raise _Refusal("holds several pictures, must hold one")
+def _dicom(content: bytes, how: Loading) -> NDArray[np.uint8]:
+    from triage.data.formats import dicom_picture  # what it needs takes a second to import
+
+    return dicom_picture.read(content, how.window).pixels()
 
 
-def _check_whole(kind: str | None, content: bytes) -> None:
-    """Refuse a file without its end, or with wrong checksums, where the format has any."""
-    if kind == "PNG":
-        if content.rfind(_PNG_END) < 0:
-            raise _Refusal("is cut short: it has no end")
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            image.verify()
-    if kind in ("JPEG", "MPO"):
-        if content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
-            raise _Refusal("is cut short: it has no end")
-        if content.count(_JPEG_SCAN) > MAX_SCANS:
-            raise _Refusal(f"says that it is drawn in more than {MAX_SCANS} passes")
+def _picture(content: bytes) -> NDArray[np.uint8]:
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        if content.startswith(_TIFF):  # of a kind that Pillow does not know
+            return _tiff(content)
+        raise Refusal(_not_of_these(content)) from error
+    except ValueError:
+        if not content.startswith(_KNOWN["PNG"]):
+            raise
+        content = png.without_texts(content)
+        image = Image.open(io.BytesIO(content), formats=("PNG",))
+    with image:
+        check_size(*image.size)
+        # The second picture of an MPO file is a camera's preview.
+        if getattr(image, "is_animated", False) and image.format != "MPO":
+            raise Refusal("holds several pictures, must hold one")
+        if image.format in ("JPEG", "MPO"):
+            jpeg.check_whole(content)
+        if image.format == "PNG":
+            png.check_whole(content)
+            if png.is_deep(content):
+                orientation = image.getexif().get(_ORIENTATION, 1)
+                return png.read_deep(content, orientation).pixels()
+        if image.format == "TIFF" and not _is_plain(image):
+            return _tiff(content)
+        ImageOps.exif_transpose(image, in_place=True)
+        return _eight_bits(image)
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels, [channels, height, width]."""
-    if image.mode in _DEEP:
-        return _to_eight_bits(np.asarray(image))[None]
+_ORIENTATION, _BITS, _SAMPLE_FORMAT = 274, 258, 339
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether a TIFF has unsigned samples of up to 8 bits."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    kinds = tags.get(_SAMPLE_FORMAT, (1,))
+    return max(tags.get(_BITS, (1,))) <= 8 and set(kinds) == {1}
+
+
+def _tiff(content: bytes) -> NDArray[np.uint8]:
+    from triage.data.formats import tiff  # few files need it, and it takes its time
+
+    return tiff.read(content).pixels()
+
+
+def _not_of_these(content: bytes) -> str:
+    for name, begins in _KNOWN.items():
+        if content.startswith(begins):
+            return f"is {name} by its first bytes, but what follows is damaged or of a rare kind"
+    wanted = f"none of {', '.join((*FORMATS, 'DICOM'))}"
+    for name, (at, begins) in _OTHERS.items():
+        if content.startswith(begins, at):
+            return f"is {name}, {wanted}"
+    return f"is {wanted}"
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a picture of up to 8 bits, [channels, height, width]."""
+    if image.mode in ("I", "F", "I;16"):
+        return Samples(np.asarray(image)[..., None]).pixels()
     if image.has_transparency_data:
         image = _on_black(image)
     if image.mode in ("1", "L"):
@@ -161,19 +203,15 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
-def _to_eight_bits(values: np.ndarray) -> NDArray[np.uint8]:
-    low, high = float(values.min()), float(values.max())  # NaN if any pixel is
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise _Refusal("has pixels that are NaN or infinite")
-    scaled = np.zeros(values.shape, np.uint8)
-    if high > low:
-        for row, target in zip(values, scaled, strict=True):  # row by row, to spare memory
-            target[:] = np.rint((row.astype(np.float64) - low) * (255 / (high - low)))
-    return scaled
-
-
 def _on_black(image: Image.Image) -> Image.Image:
     grey = image.mode in ("1", "L", "LA", "La")
     covered = image.convert("RGBA")
     black = Image.new("RGBA", covered.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, covered).convert("L" if grey else "RGB")
+    found = Image.alpha_composite(black, covered).convert("L" if grey else "RGB")
+    if not np.asarray(found).any():
+        opacity = np.asarray(covered.getchannel("A"))
+        if not opacity.any():
+            raise Refusal(TRANSPARENT)
+        if opacity.min() < 255:
+            raise Refusal("is black all over once its transparent parts are black")
+    return found

@@ -1,24 +1,20 @@
-"""Reading of label tables that other people made, with any editor.
+"""Reading of label tables that other people made, with any program.
 
-A byte order mark, any line ends, empty lines, trailing commas and spaces around cells are
-survived. What makes labels doubtful is an error that names the file and the line.
+What makes labels doubtful is an error that names the file and the line.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from triage.data.readers import Problem
-from triage.errors import UserError
+from triage.data.readers.table_files import Table, open_table
+from triage.errors import UserError, nearest
 
-MAX_BYTES = 2**28
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row of a table: its line in the file, from 1, and its cells by column."""
 
@@ -56,127 +52,108 @@ def locate_one(raw: Path, paths: Iterable[str], names: Sequence[str]) -> str:
     return found[0]
 
 
-def read(path: Path, columns: Sequence[str]) -> list[Row]:
-    """All rows of the table, which must have ``columns``.
+def header(path: Path, columns: Sequence[str]) -> list[str]:
+    """The names of a table's columns, which must have ``columns``."""
+    table = open_table(path, columns)
+    check_header(table, columns)
+    return table.header
 
-    Raises UserError where it is no such table, or a row has too few or too many cells.
+
+def read(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """The rows of the table with their cells in ``columns``, and in those of ``optional`` that
+    there are.
+
+    Raises UserError where it is no such table, at once or when a row is reached that has too few
+    or too many cells.
     """
-    lines = _lines(path)
-    _, first = next(lines, (0, []))
-    # NIH's tables have unquoted commas in their header, and names two columns each.
-    header = [name.strip() for cell in first for name in cell.split(",")]
-    _check_header(path, header, columns)
-    needed = 1 + max(header.index(column) for column in columns)
-    rows = []
-    for line, cells in lines:
-        where = f"{path}, line {line}"
-        if len(cells) < needed or any(cells[len(header) :]):
+    table = open_table(path, columns)
+    check_header(table, columns)
+    present = [name for name in optional if table.header.count(name) == 1]
+    return _rows(table, columns, present)
+
+
+def _rows(table: Table, columns: Sequence[str], optional: Sequence[str]) -> Iterator[Row]:
+    places = {name: table.header.index(name) for name in [*columns, *optional]}
+    width, needed = len(table.header), 1 + max(places[name] for name in columns)
+    last = max(places.values())
+    is_empty = True
+    for line, cells in table.lines:
+        if len(cells) < needed or (len(cells) > width and any(cells[width:])):
             raise UserError(
-                f"has {len(cells)} cells, the header has {len(header)}",
-                where=where,
+                f"has {len(cells)} cells, the header has {width}",
+                where=f"{table.path}, line {line}",
                 remedy='correct the row; a cell that holds a comma needs quotes: "a, b"',
             )
-        rows.append(Row(path, line, dict(zip(header, cells, strict=False))))
-    if not rows:
-        raise UserError("has no rows", where=path, remedy="fill it, or remove it")
-    return rows
+        is_empty = False
+        cells += [""] * (last + 1 - len(cells))
+        yield Row(table.path, line, {name: cells[place] for name, place in places.items()})
+    if is_empty:
+        raise UserError("has no rows", where=table.path, remedy="fill it, or remove it")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and stripped cells of each line that is not empty."""
-    text = read_text(path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        remedy = "look for a quote that is not closed"
-        raise UserError(
-            f"is no CSV ({error})", where=f"{path}, line {line}", remedy=remedy
-        ) from error
-
-
-def read_text(path: Path) -> str:
-    """The text of a file that people write. Raises UserError where it is none."""
-    remedy = "save it as CSV in UTF-8"
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"is larger than {MAX_BYTES} bytes", where=path, remedy=remedy)
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"is not in UTF-8 ({error})", where=path, remedy=remedy) from error
-    except OSError as error:
-        raise UserError(
-            f"can't be read ({error.strerror})",
-            where=path,
-            remedy="see that it is a file, and that you may read it",
-        ) from error
-    if "\0" in text:
-        raise UserError("holds zero bytes", where=path, remedy=remedy)
-    return text
-
-
-def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in header]
-    doubled = [column for column in columns if header.count(column) > 1]
+def check_header(table: Table, columns: Sequence[str]) -> None:
+    """Raise UserError where the table lacks one of ``columns``, or has it twice."""
+    missing = [column for column in columns if column not in table.header]
+    doubled = [column for column in columns if table.header.count(column) > 1]
     if missing:
-        for name, delimiter in (("semicolons", ";"), ("tabs", "\t"), ("bars", "|")):
-            if sum(cell.count(delimiter) for cell in header) >= len(columns) - 1 > 0:
-                what, remedy = f"is separated by {name}", "save it with commas"
-                raise UserError(what, where=path, remedy=remedy)
-        what = f"lacks the column(s) {', '.join(missing)}"
-        raise UserError(what, where=path, remedy=f"its header is: {','.join(header)[:300]}")
+        hint = nearest(missing[0], table.header)
+        raise UserError(
+            f"lacks the column(s) {', '.join(missing)}",
+            where=table.path,
+            remedy=f"{hint}its header is: {','.join(table.header)[:300]}",
+        )
     if doubled:
         what = f"has the column(s) {', '.join(doubled)} twice"
-        raise UserError(what, where=path, remedy="remove one")
+        raise UserError(what, where=table.path, remedy="remove one")
 
 
 def unique(
-    rows: Iterable[Row], column: str, deciding: Sequence[str]
-) -> tuple[list[Row], list[Problem]]:
-    """The first row of every name in ``column``; others that agree with it are problems.
+    rows: Iterable[Row],
+    name_of: Callable[[Row], str],
+    deciding: Sequence[str],
+    problems: list[Problem],
+) -> Iterator[tuple[str, Row]]:
+    """The first row of every name, with the name; ``problems`` gets others that agree with it.
 
-    Raises UserError where two rows of one name differ in one of the ``deciding`` columns, or a row
-    has no name.
+    Raises UserError where two rows of one name differ in one of the ``deciding`` columns.
     """
-    first: dict[str, Row] = {}
-    problems = []
+    first: dict[str, tuple[int, tuple[str, ...]]] = {}
     for row in rows:
-        name = row[column]
-        if not name:
-            raise UserError(f"has no {column}", where=row.where, remedy="fill it in")
-        other = first.setdefault(name, row)
-        if other is row:
+        name, values = name_of(row), tuple(row[each] for each in deciding)
+        line, others = first.setdefault(name, (row.line, values))
+        if line == row.line:
+            yield name, row
             continue
-        for each in deciding:
-            if row[each] != other[each]:
+        for column, value, other in zip(deciding, values, others, strict=True):
+            if value != other:
                 raise UserError(
-                    f"{name} has {each} {row[each]!r}, but {other[each]!r} in line {other.line}",
+                    f"{name} has {column} {value!r}, but {other!r} in line {line}",
                     where=row.where,
                     remedy="correct or remove one of the two",
                 )
-        problems.append(Problem(row.table.name, "", f"line {row.line} repeats line {other.line}"))
-    return list(first.values()), problems
+        problems.append(Problem(row.table.name, "", f"line {row.line} repeats line {line}"))
 
 
-def unknown(what: str, value: str, row: Row, allowed: Iterable[str]) -> UserError:
+def filled(row: Row, column: str) -> str:
+    """The cell in a column. Raises UserError where it is empty."""
+    if not row[column]:
+        raise UserError(f"has no {column}", where=row.where, remedy="fill it in")
+    return row[column]
+
+
+def number(text: str) -> float | None:
+    """The number that a cell says, with a decimal point or comma; None where it says none."""
+    try:
+        return float(text.replace(",", ".") if text.count(",") == 1 else text)
+    except ValueError:
+        return None
+
+
+def unknown(what: str, value: str, row: Row, allowed: Iterable[str], more: str = "") -> UserError:
     """The error of a cell whose value is none of ``allowed``."""
+    allowed = list(allowed)
     return UserError(
-        f"unknown {what} {value!r}", where=row.where, remedy=f"allowed are {', '.join(allowed)}"
+        f"unknown {what} {value!r}",
+        where=row.where,
+        remedy=f"{nearest(value, allowed)}allowed are {', '.join(allowed)}{more}",
     )
-
-
-def without_picture(table: str, row: Row, column: str) -> Problem:
-    """A row whose picture is not there; the case is called like the picture."""
-    case = PurePosixPath(row[column]).stem
-    return Problem(table, case, f"line {row.line} names {row[column]}, which is not there")
-
-
-def without_row(table: str, pictures: Iterable[str]) -> list[Problem]:
-    """Pictures that no row names."""
-    reason = f"is in no row of {table}"
-    return [Problem(path, PurePosixPath(path).stem, reason) for path in sorted(pictures)]

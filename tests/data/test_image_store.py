@@ -12,18 +12,20 @@ from hypothesis import settings as search
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scans import SEQUENCES, make_images, make_index, volume, voxels, write, write_cohort
+from scans import SEQUENCES, Prepared, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import pictures, shards
-from triage.data.index import Index
+from triage.data.dealing import shard_of
+from triage.data.image_store import Images, Shard
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images, Shard
 from triage.data.voxels import narrowest, range_of
 from triage.errors import UserError
 from triage.files import read_rows
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray], Index]:
+def cohort(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, dict[str, np.ndarray], Prepared]:
     raw = tmp_path_factory.mktemp("store") / "raw"
     truth = {}
     for name, sequences in write_cohort(raw).items():
@@ -37,7 +39,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np
 
 @pytest.fixture(scope="module", params=[1, 3, 10])
 def images(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], request: pytest.FixtureRequest
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], request: pytest.FixtureRequest
 ) -> Images:
     return make_images(cohort[0], cohort[2], request.param)
 
@@ -46,7 +48,7 @@ def images(
 
 
 def test_every_voxel_comes_back(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], images: Images
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], images: Images
 ) -> None:
     for case, voxels_ in cohort[1].items():
         size = voxels_.shape[2:]
@@ -59,12 +61,20 @@ def test_integers_take_half_the_room_of_floats(images: Images) -> None:
         assert shard.array.itemsize <= 2
 
 
-def test_shards_are_runs_of_the_sorted_cases(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], images: Images
+def test_each_case_lies_in_the_shard_that_its_name_says(
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], images: Images
 ) -> None:
-    assert images.cases == sorted(cohort[1])
-    sizes = [len(shard.cases) for shard in images._shards]
-    assert max(sizes) - min(sizes) <= 1
+    assert sorted(images.cases) == sorted(cohort[1])
+    for number, shard in enumerate(images._shards):
+        assert list(shard.cases) == sorted(shard.cases)
+        assert {shard_of(case, len(images._shards)) for case in shard.cases} <= {number}
+
+
+def test_shards_are_about_even_and_another_case_moves_none() -> None:
+    names = [f"patient {i}" for i in range(10_000)]
+    sizes = np.bincount([shard_of(name, 16) for name in names])
+    assert sizes.min() > 500
+    assert sizes.max() < 750
 
 
 def test_each_case_has_the_fingerprint_of_its_middle_slice(images: Images) -> None:
@@ -78,14 +88,14 @@ def test_each_case_has_the_fingerprint_of_its_middle_slice(images: Images) -> No
 
 
 def test_threads_and_order_do_not_matter(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:
     how = ImagesSettings("volumes", None, "volume", 1)
-    raw, manifest = cohort[0], tmp_path / "manifest.csv"
-    cohort[2].write(manifest, tmp_path / "quarantine.csv")
+    raw, cases, bad = cohort[0], tmp_path / "shard.csv", tmp_path / "bad.csv"
+    cohort[2].index.write(tmp_path / "cases.csv", tmp_path / "problems.csv", [cases])
     for processes in (1, 3):
         array, table = (tmp_path / f"{processes}{suffix}" for suffix in (".npy", ".csv"))
-        shards.make(raw, manifest, 0, how, array, table, processes)
+        shards.make(raw, cases, how, array, table, bad, processes)
     for suffix in (".npy", ".csv"):
         assert (tmp_path / f"1{suffix}").read_bytes() == (tmp_path / f"3{suffix}").read_bytes()
 
@@ -115,7 +125,7 @@ def test_too_few_slices_and_unknown_cases_say_so(images: Images) -> None:
 
 @pytest.mark.parametrize("size", [4, 13, 18, 20, 31, (9, 30), (30, 9), None])
 def test_images_are_cropped_or_filled_up_about_their_centre(
-    cohort: tuple[Path, dict[str, np.ndarray], Index],
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared],
     images: Images,
     size: int | tuple[int, int] | None,
 ) -> None:
@@ -185,7 +195,7 @@ def copy_with(images: Images, folder: Path, change: tuple[str, int, int]) -> lis
 
 
 def test_a_flipped_bit_is_noticed(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:
     images = make_images(cohort[0], cohort[2], 3)
     images.verify(threads=2)
@@ -207,7 +217,7 @@ def sound(images: Images, position: int) -> bool:
 
 
 def test_a_cut_or_missing_shard_and_a_table_of_another_say_what_to_do(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:
     images = make_images(cohort[0], cohort[2], 3)
     paths = copy_with(images, tmp_path, ("", 0, 0))
@@ -240,7 +250,7 @@ def test_shards_of_differing_channels_are_named(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_table_that_changed_places_are_noticed(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:
     images = make_images(cohort[0], cohort[2], 1)
     paths = copy_with(images, tmp_path, ("", 0, 0))
@@ -253,7 +263,7 @@ def test_rows_of_a_table_that_changed_places_are_noticed(
 
 
 def test_an_array_of_objects_is_never_unpickled(
-    cohort: tuple[Path, dict[str, np.ndarray], Index], tmp_path: Path
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:
     images = make_images(cohort[0], cohort[2], 1)
     paths = copy_with(images, tmp_path, ("", 0, 0))
@@ -262,20 +272,19 @@ def test_an_array_of_objects_is_never_unpickled(
         Images.open(paths, [paths[0].with_suffix(".csv")])
 
 
-def test_a_file_that_went_bad_after_the_index_stops(tmp_path: Path) -> None:
+def test_a_file_that_went_away_after_the_index_stops(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     write_cohort(raw)
     made = make_index(raw)
-    path = raw / "train/full/normal/P00/T2.mha"
-    path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(UserError, match=r"T2.mha: is cut short.*when it was indexed"):
+    (raw / "train/full/normal/P00/T2.mha").unlink()
+    with pytest.raises(UserError, match=r"T2.mha: is not there any more, though it was indexed"):
         make_images(raw, made)
 
 
 def test_a_size_for_volumes_is_refused(tmp_path: Path) -> None:
     how = ImagesSettings("volumes", 128, "volume", 1)
     with pytest.raises(UserError, match="size: null"):
-        shards.make(tmp_path, tmp_path / "m.csv", 0, how, tmp_path / "a", tmp_path / "t", 1)
+        shards.make(tmp_path, tmp_path / "m.csv", how, *(tmp_path / name for name in "atp"), 1)
 
 
 # --- number types and pictures

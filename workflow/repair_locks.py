@@ -1,4 +1,4 @@
-"""Mend snakemake.lock, dvc.lock and steps.json after a merge that conflicted, or after damage.
+"""Repair snakemake.lock, dvc.lock and steps.json after a merge that conflicted, or after damage.
 
 Where the two sides of a merge differ about a job, snakemake.lock keeps the side that fits the
 files at hand, else ours, and DVC runs its stage again. That is safe: both engines compare
@@ -14,28 +14,28 @@ from typing import Any
 import yaml
 
 from triage_workflow.engines.contents import Contents
-from triage_workflow.engines.knowledge import STATE
-from triage_workflow.engines.lock import LOCK, Lock, Origin, mend, sides
+from triage_workflow.engines.dvc_adapter import LOCK as DVC_LOCK
+from triage_workflow.engines.graph import STEPS
+from triage_workflow.engines.lock import LOCK, Lock, Origin, repair, sides
+from triage_workflow.engines.running import STATE
 from triage_workflow.engines.stages import Stages
 
 from triage import command, yaml_text
 from triage.errors import UserError
 from triage.files import parse_json, plain, write_text
 
-DVC_LOCK = Path("dvc.lock")
-STEPS = Path("steps.json")
 MERGED = "merged, to be run again"
 
 
 def main(_: argparse.Namespace) -> None:
     """Write these files anew, as far as they need it."""
-    mended, disputed = _snakemake()
-    done = {LOCK: mended, DVC_LOCK: _dvc(disputed), STEPS: _steps()}
+    repaired, disputed = _snakemake()
+    done = {LOCK: repaired, DVC_LOCK: _dvc(disputed), STEPS: _steps()}
     names = [str(path) for path, needed in done.items() if needed]
     if not names:
         print("All of them are whole.")
         return
-    print(f"Mended {', '.join(names)}. Next:")
+    print(f"Repaired {', '.join(names)}. Next:")
     print(f"  git add {' '.join(names)}, and finish the merge if there is one")
     print("  dvc checkout, then snakemake or dvc repro, which make what fits neither side")
 
@@ -51,7 +51,7 @@ def _snakemake() -> tuple[bool, set[str]]:
         def agrees(origin: Origin) -> bool:
             return all(contents.sha256(path) == sum_ for path, sum_ in origin.outputs.items())
 
-        lock, disputed = mend(text, agrees)
+        lock, disputed = repair(text, agrees)
         lock.write()
         contents.save()
         return True, disputed
@@ -84,7 +84,7 @@ def _dvc_content(text: str) -> dict[str, Any]:
         content = yaml_text.parse(text)
     except yaml.YAMLError as error:
         remedy = f"take it back as a whole: git checkout --ours {DVC_LOCK}"
-        raise UserError("can't be mended", where=DVC_LOCK, remedy=remedy) from error
+        raise UserError("can't be repaired", where=DVC_LOCK, remedy=remedy) from error
     return content if isinstance(content, dict) else {}
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from triage_workflow import forkserver
 from triage_workflow.engines.digest import SCRIPTS, libraries
+from triage_workflow.engines.snakemake_adapter import commands_to_run
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 # As many jobs must import a library before it is worth a process that holds it.
 MANY = 4
-# Mends the import of torchvision, so it runs instead; it is not loaded as a module.
+# Repairs the import of torchvision, so it runs instead; it is not loaded as a module.
 TORCHVISION = SCRIPTS / "triage" / "models" / "vision.py"
 # Extras: jobs that want them are few, and importing them may start threads, which no fork keeps.
 EXTRAS = {"onnx", "onnxruntime", "onnxscript", "tensorboard", "wandb"}
@@ -23,15 +24,12 @@ EXTRAS = {"onnx", "onnxruntime", "onnxscript", "tensorboard", "wandb"}
 _STEP = re.compile(r"\bpython scripts/(\w+\.py)")
 
 
-def warm_up(workflow: Workflow) -> None:
+def preload(workflow: Workflow) -> None:
     """Let the jobs of a run that is about to start find their libraries in memory.
 
     Only for jobs on this machine; a cluster's jobs start as ever.
     """
-    if not workflow.is_main_process or not workflow.local_exec or workflow.touch:
-        return
-    commands = (job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs())
-    start([script for command in commands for script in _STEP.findall(command)])
+    start(script for command in commands_to_run(workflow) for script in _STEP.findall(command))
 
 
 def start(scripts: Iterable[str]) -> None:

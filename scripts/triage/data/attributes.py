@@ -1,0 +1,101 @@
+"""What is known of a case beside its label: age, sex, site, scanner, or whatever a table names.
+
+The manifest has them as JSON in one column, name -> text. ``age`` is in years, ``sex`` is M or F.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from triage.command import log
+
+COLUMN = "attributes"
+AGE, SEX = "age", "sex"
+OLDEST = 120
+_REMEMBERED = 10_000  # cells whose meaning need not be found again
+_AGE = re.compile(r"(\d+(?:[.,]\d+)?) ?([YMD]?)", re.IGNORECASE)
+_YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
+_SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "W": "F"}
+
+
+def of(row: Mapping[str, str]) -> dict[str, str]:
+    """The attributes of a case, from its row of the manifest; only those that are known."""
+    found: dict[str, str] = json.loads(row[COLUMN]) if row.get(COLUMN) else {}
+    return found
+
+
+def text(attributes: Mapping[str, str]) -> str:
+    """How the manifest has them."""
+    return json.dumps(dict(attributes), ensure_ascii=False, sort_keys=True) if attributes else ""
+
+
+def years(cell: str) -> str:
+    """The age that a cell says, as 63, 063Y or 13M, in years; empty where no person has it."""
+    found = _AGE.fullmatch(cell)
+    if not found:
+        return ""
+    age = float(found[1].replace(",", ".")) * _YEARS[found[2].upper()]
+    return f"{age:g}" if age <= OLDEST else ""
+
+
+def sex(cell: str) -> str:
+    """M, F or empty."""
+    return _SEXES.get(cell.upper(), "")
+
+
+class Attributes:
+    """Reads the attributes of rows, and knows what is odd about them as a whole.
+
+    ``columns``: the column of each attribute.
+    """
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self._columns = dict(columns)
+        self._rows = 0
+        self._known: Counter[str] = Counter()
+        self._values: dict[str, set[str]] = defaultdict(set)  # two are enough
+        self._strange: dict[str, list[str]] = defaultdict(list)
+        self._read = {(name, ""): "" for name in self._columns}  # values of cells
+
+    def read(self, cells: Mapping[str, str], where: str) -> dict[str, str]:
+        """Those that a row has; ``where`` says which row that is."""
+        self._rows += 1
+        found = {}
+        for name, column in self._columns.items():
+            cell = cells.get(column, "")
+            value = self._value(name, cell)
+            if value:
+                found[name] = value
+                self._known[name] += 1
+                if len(self._values[name]) < 2:
+                    self._values[name].add(value)
+            elif cell and name == AGE:
+                self._strange[name].append(f"{cell!r} in {where}")
+        return found
+
+    def _value(self, name: str, cell: str) -> str:
+        known = self._read.get((name, cell))
+        if known is None:
+            known = {AGE: years, SEX: sex}.get(name, str)(cell)
+            if len(self._read) < _REMEMBERED:
+                self._read[name, cell] = known
+        return known
+
+    def tell(self) -> None:
+        """Warn of attributes that say little."""
+        for name, cells in self._strange.items():
+            log.warning(
+                "warning: %d %s(s) are left out, for example %s", len(cells), name, cells[0]
+            )
+        for name, column in self._columns.items() if self._rows > 1 else ():
+            if self._known[name] * 2 < self._rows:
+                what = f"{self._known[name]} of {self._rows} rows"
+                log.warning(
+                    "warning: attribute %s (column %s): only %s have it", name, column, what
+                )
+            elif len(self._values[name]) == 1:
+                value = min(self._values[name])
+                log.warning("warning: attribute %s (column %s) is always %s", name, column, value)

@@ -1,0 +1,104 @@
+"""A count of everything: what became of each file below a raw folder.
+
+files seen = used + beside them + unused + quarantined
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from triage.command import log
+
+USED, BESIDE, UNUSED, QUARANTINED = "used", "beside", "unused", "quarantined"
+USES = (USED, BESIDE, UNUSED, QUARANTINED)
+COLUMNS = ["use", "kind", "files", "example"]
+_DOUBLE = (".nii.gz", ".tar.gz", ".csv.gz")
+# What tools write beside images, and people beside data sets.
+_COMPANIONS = (".json", ".bval", ".bvec", ".xml", ".txt", ".md", ".rst", ".pdf", ".html", ".htm",
+               ".csv", ".tsv", ".tab", ".xlsx", ".xls", ".parquet", ".md5", ".sha256", ".log",
+               ".yaml", ".yml", ".ini", ".url", ".docx")  # fmt: skip
+_NAMES = re.compile(
+    r"(?:thumb(?:nail)?s?(?:[._ -].*)?|.*[._-]thumb(?:nail)?s?\.\w+|dicomdir|readme|license|licence"
+    r"|changes|copying|checksums?|desktop\.ini|thumbs\.db)",
+    re.IGNORECASE,
+)
+_PARTS = (".raw", ".zraw")  # voxels of a header of another name
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many files of a kind had one of USES, with the first of them."""
+
+    use: str
+    kind: str
+    files: int
+    example: str
+
+    def row(self) -> dict[str, object]:
+        """Of a table with COLUMNS."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+def is_beside(path: str) -> bool:
+    """Whether a file only stands beside images by its name: a sidecar, a table, a thumbnail."""
+    name = PurePosixPath(path).name
+    return name.lower().endswith(_COMPANIONS) or bool(_NAMES.fullmatch(name))
+
+
+def kind_of(path: str) -> str:
+    """The kind of a file by its extension."""
+    name = PurePosixPath(path).name.lower()
+    double = next((each for each in _DOUBLE if name.endswith(each)), "")
+    return double or PurePosixPath(name).suffix or "without extension"
+
+
+def count(
+    paths: Sequence[str],
+    used: Mapping[str, Iterable[str]],
+    bad: Mapping[str, Iterable[str]],
+    problems: Iterable[str],
+) -> list[Count]:
+    """What became of all files ``paths``, in the order of USES and by number.
+
+    ``used`` and ``bad``: the files and folders of each case that is used, or in quarantine;
+    ``problems``: other files that are in quarantine.
+    """
+    use_of = dict.fromkeys(problems, QUARANTINED)
+    use_of |= {file: QUARANTINED for files in bad.values() for file in files}
+    use_of |= {file: USED for files in used.values() for file in files}
+    headers = {file.rpartition("/")[0] for file in use_of if file.lower().endswith(".mhd")}
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in sorted(paths):
+        use = _use(path, use_of, headers)
+        found[use, kind_of(path)].append(path)
+    counts = [Count(use, kind, len(files), files[0]) for (use, kind), files in found.items()]
+    return sorted(counts, key=lambda each: (USES.index(each.use), -each.files, each.kind))
+
+
+def _use(path: str, use_of: Mapping[str, str], headers: set[str]) -> str:
+    for place in (path, *_above(path)):
+        if place in use_of and (place == path or not is_beside(path)):
+            return use_of[place]
+    if path.lower().endswith(_PARTS) and path.rpartition("/")[0] in headers:
+        return USED
+    return BESIDE if is_beside(path) else UNUSED
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def tell(counts: Sequence[Count]) -> None:
+    """Write them into the log: a line of sums, and a line for each kind that is not used."""
+    sums = {use: sum(each.files for each in counts if each.use == use) for use in USES}
+    parts = [f"{sums[use]} {'beside them' if use == BESIDE else use}" for use in USES]
+    log.info("%d file(s) seen: %s", sum(sums.values()), ", ".join(parts))
+    for each in counts:
+        if each.use in (BESIDE, UNUSED):
+            words = "beside them" if each.use == BESIDE else each.use
+            log.info("%s: %d %s, such as %s", words, each.files, each.kind, each.example)
