@@ -13,16 +13,17 @@ don't trust its probability.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from tqdm import tqdm
 
 from triage import command
+from triage.arguments import Paths
 from triage.data import inventory, readers, shards, workers
 from triage.data.image_store import Images
 from triage.data.readers import BadFile, Problem
@@ -32,7 +33,7 @@ from triage.files import ensure_writable, write_rows
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
-from triage.training.job import prepare
+from triage.training.job import DeviceArguments, prepare
 from triage.training.prediction import Predictor, scores
 
 COLUMNS = ["case", "class", "logit", "probability", "remark"]
@@ -43,27 +44,33 @@ Row = dict[str, object]
 Decoded = tuple[Task, np.ndarray]
 
 
-def main(options: argparse.Namespace) -> None:
+def main(
+    files: Annotated[Paths, "new files, or folders of them"],
+    /,
+    arguments: DeviceArguments,
+    checkpoint: Annotated[Paths, "checkpoint.pt of one or more runs"],
+    output: Annotated[Path, "CSV, to write"],
+) -> None:
     """Write the predictions."""
-    ensure_writable(options.output)
-    device = prepare(options)
-    checkpoints = [Checkpoint.load(path) for path in options.checkpoint]
+    ensure_writable(output)
+    device = prepare(arguments)
+    checkpoints = [Checkpoint.load(path) for path in checkpoint]
     first = checkpoints[0]
-    for path, other in zip(options.checkpoint, checkpoints, strict=True):
+    for path, other in zip(checkpoint, checkpoints, strict=True):
         if (other.task, other.outputs, other.images) != (first.task, first.outputs, first.images):
             raise UserError(
-                f"does not belong together with {options.checkpoint[0]}",
+                f"does not belong together with {checkpoint[0]}",
                 where=path,
                 remedy="give checkpoints of one study",
             )
-    predictors = [Predictor(checkpoint, device) for checkpoint in checkpoints]
-    tasks, rows = _gather(options.files, first.images)
-    usable = _usable(tasks, _least_slices(checkpoints), options.threads, rows)
+    predictors = [Predictor(each, device) for each in checkpoints]
+    tasks, rows = _gather(files, first.images)
+    usable = _usable(tasks, _least_slices(checkpoints), arguments.threads, rows)
     for batch in _batches(usable):
         rows += _predict(batch, predictors)
     rows.sort(key=lambda row: (str(row["case"]), str(row["class"])))
-    write_rows(rows, COLUMNS, options.output)
-    _report(rows, options.output)
+    write_rows(rows, COLUMNS, output)
+    _report(rows, output)
 
 
 def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list[Row]]:
@@ -178,15 +185,4 @@ def _report(rows: Sequence[Row], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("files", type=Path, nargs="+", help="new files, or folders of them")
-    options.add_argument(
-        "--checkpoint",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="checkpoint.pt of one or more runs",
-    )
-    options.add_argument("--output", type=Path, required=True, help="CSV, to write")
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.run(main, options)
+    command.run(main)

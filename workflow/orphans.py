@@ -6,8 +6,8 @@ Only files are listed whose making was recorded: what a person put there is neve
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from triage_workflow.engines.jobs import files
 from triage_workflow.engines.snakemake_adapter import View, whole_workflow
@@ -17,7 +17,7 @@ from triage import command
 from triage.paths import through_no_link
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(remove: Annotated[bool, "delete what is listed"] = False) -> None:
     """Print the orphans, or delete them."""
     with whole_workflow() as view:
         orphans = _orphans(view)
@@ -25,11 +25,11 @@ def main(arguments: argparse.Namespace) -> None:
             print("There are no orphans.")
             return
         size = sum(Path(path).stat().st_size for path in orphans)
-        if arguments.remove:
+        if remove:
             _remove(orphans, view)
     for path in orphans:
         print(path)
-    how = "removed" if arguments.remove else "--remove deletes them"
+    how = "removed" if remove else "--remove deletes them"
     print(f"{len(orphans)} orphans, {size / 1e6:.1f} MB; {how}")
 
 
@@ -57,6 +57,4 @@ def _remove(orphans: list[str], view: View) -> None:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--remove", action="store_true", help="delete what is listed")
-    command.run(main, options)
+    command.run(main)

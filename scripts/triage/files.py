@@ -224,6 +224,11 @@ def write_rows(
         writer.writerows(rows)
 
 
+def folders(paths: Iterable[Path]) -> list[Path]:
+    """The folders that files lie in, each once."""
+    return list(dict.fromkeys(path.parent for path in paths))
+
+
 def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterator[dict[str, str]]:
     """The rows of a CSV that a step of this project wrote, one after another, without pandas.
 

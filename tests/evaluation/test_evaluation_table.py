@@ -225,7 +225,7 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     run_script(
         "evaluate.py",
         *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--parts", *lists),
-        *("--settings", settings, "--output", tmp_path / "run.json"),
+        *("--settings", settings, "--metrics", tmp_path / "run.json"),
         *("--summary", tmp_path / "summary.json"),
     )
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -234,11 +234,12 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert 0 <= summary["val_roc_auc"] <= 1
     assert (tmp_path / "run.json").read_bytes() == metrics[0].read_bytes()
     outputs = {name: tmp_path / name for name in ("table", "comparison", "winner")}
+    of_table = {"study": "toy", "data": "phantom", "arms": {}, "evaluation": asdict(SETTINGS)}
     run_script(
-        "table.py",
-        *("--study", "toy", "--metrics", *metrics, "--predictions", *folders),
+        "compare.py",
+        *("--metrics", *metrics, "--predictions", *(folder / "test.csv" for folder in folders)),
         *("--splits", *splits, "--published", tmp_path / "published.csv"),
-        *("--settings", settings, "--data", "phantom"),
+        *("--settings", json.dumps(of_table)),
         *(part for name, path in outputs.items() for part in (f"--{name}", path)),
     )
     table = pd.read_csv(outputs["table"])
@@ -247,8 +248,8 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert json.loads(outputs["winner"].read_text())["arm"] == "strong"
     assert len(pd.read_csv(outputs["comparison"])) == 11
     first, second = folders[0] / "val.csv", folders[1] / "val.csv"
-    members = ("--members", first, second, "--task", "binary")
-    run_script("ensemble.py", *members, "--output", tmp_path / "val.csv")
+    members = ("--settings", '{"task": "binary"}', "--members", first, second)
+    run_script("average.py", *members, "--predictions", tmp_path / "val.csv")
     assert len(pd.read_csv(tmp_path / "val.csv")) == len(pd.read_csv(first))
 
 

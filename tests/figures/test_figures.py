@@ -408,7 +408,7 @@ def test_a_picture_is_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> N
 
 @pytest.mark.parametrize(
     ("script", "unwanted"),
-    [("explore", "torch"), ("figures", "torch"), ("report", "torch pandas numpy matplotlib")],
+    [("explore", "torch"), ("draw_figures", "torch"), ("report", "torch pandas numpy matplotlib")],
 )
 def test_a_script_loads_no_more_than_it_needs(script: str, unwanted: str) -> None:
     code = f"""import runpy, sys

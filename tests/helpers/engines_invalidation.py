@@ -11,6 +11,7 @@ DVC's answer comes from what dvc.yaml declares, and from steps.json as it would 
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import multiprocessing
 import sys
@@ -136,8 +137,13 @@ def reads(job: Any) -> str:
     time. The files that jobs need are those of the graph.
     """
     declared = [*job.rule.input, *job.rule.params]
-    values = [each(job.wildcards) if callable(each) else each for each in declared]
+    values = [each(job.wildcards) if callable(each) else each for each in declared if _counts(each)]
     return json.dumps([job.rule.shellcmd, sorted(job.output), values], default=str)
+
+
+def _counts(declared: Any) -> bool:
+    """Whether Snakemake compares it: not what is made from other files."""
+    return not callable(declared) or len(inspect.signature(declared).parameters) == 1
 
 
 def reread(view: View, content: Any) -> dict[str, str]:

@@ -123,6 +123,11 @@ class Tree:
     def runs(self, pattern: str) -> list[Path]:
         return sorted(self.results.glob(pattern))
 
+    def predictions(self) -> list[Path]:
+        """Of each run those of its validation and test part."""
+        folders = self.runs("predictions/*/*")
+        return [folder / name for folder in folders for name in ("val.csv", "test.csv")]
+
 
 def write_all(root: Path, *studies: Study, pseudonyms: bool = False) -> Path:
     """Data, runs, pictures and the report; the path of the report."""
@@ -294,15 +299,15 @@ def write_study_table(tree: Tree) -> None:
     row = {"study": tree.study.name, "arm": "lstm", "metric": "accuracy", "split": "val"}
     row |= {"value": "0.66", "sd": "", "data": "their own", "note": ""}
     _write([row | {"source": "a report <em>, page 3"}], published)
+    settings = {"study": tree.study.name, "data": "phantoms", "arms": {}}
+    settings |= {"evaluation": asdict(tree.evaluation)}
     run_script(
-        "table.py",
-        study=[tree.study.name],
+        "compare.py",
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         splits=[tree.split],
         published=[published],
-        settings=[json.dumps(asdict(tree.evaluation))],
-        data=["phantoms"],
+        settings=[json.dumps(settings)],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
         winner=[tree.results / "winner.json"],
@@ -331,11 +336,11 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         "selection": dict.fromkeys(ARMS, "loss"),
     }
     run_script(
-        "figures.py",
+        "draw_figures.py",
         settings=[json.dumps(settings)],
         histories=tree.runs("training/*/*/history.csv"),
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         slices=tree.runs("predictions/*/*/slices.csv"),
         manifest=[tree.data / "manifest.csv"],
         winner=[tree.results / "winner.json"],
@@ -356,11 +361,11 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
     }
     words = PROJECT / "workflow" / "report"
     run_script(
-        "card.py",
+        "write_card.py",
         settings=[json.dumps(settings)],
         winner=[tree.results / "winner.json"],
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         records=tree.runs("training/*/*/record.json"),
         splits=[tree.split],
         manifest=[tree.data / "manifest.csv"],
@@ -401,7 +406,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         captions=[words / f"{name}.rst" for name in sorted(names)],
         texts=[words / "studies.yaml"],
         template=[words / "report.html.jinja"],
-        output=[page],
+        report=[page],
     )
     return page
 

@@ -215,6 +215,12 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, flat), *map(str, more)]
 
 
+def predicted_files(folder: Path) -> list[str]:
+    """The outputs of ``predict_cases.py`` as its options."""
+    tables = [str(folder / f"{name}.csv") for name in ("val", "test", "unlabelled")]
+    return ["--predictions", *tables, "--slices", str(folder / "slices.csv")]
+
+
 def start(command: list[str]) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(

@@ -35,7 +35,9 @@ def test_jobs_go_to_the_partition_that_has_what_they_ask_for(profile, gpus, expe
 
 def test_rules_that_run_networks_ask_for_a_gpu():
     asking = {name for name, text in RULES.items() if "gpu=" in text}
-    running = {name for name, text in RULES.items() if "--checkpoint {" in text}
+    running = {
+        name for name, text in RULES.items() if re.search(r"^ +checkpoints?=", text, re.MULTILINE)
+    }
     assert {"train", "finetune", "train_sequence", "predict", "features"} <= asking
     assert running - {"export"} <= asking
 

@@ -1,4 +1,5 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
+from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
 
@@ -47,9 +49,61 @@ def run_of(wildcards):
     return PARAMS.run(wildcards.study, wildcards.arm, wildcards.fold, wildcards.seed)
 
 
-def results_of(kind, suffix):
-    """An input function: one file of each run of a study."""
-    return lambda wildcards: [run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)]
+def of_study(wildcards):
+    return [wildcards.study]
+
+
+def of_run(wildcards):
+    return [run_of(wildcards)]
+
+
+def step(script, about=of_study):
+    """Params of a rule: the code and the settings of its script, and its command line.
+
+    The command line names every named input and output of the rule. Snakemake does not compare
+    what is made from files; it compares code and settings, which the steps keep narrow.
+    """
+
+    def recorded(key):
+        return lambda wildcards: STEPS.of(script, *about(wildcards)).get(key, "")
+
+    def call(wildcards, input, output):
+        settings = STEPS.of(script, *about(wildcards)).get("settings")
+        given = [("settings", settings)] if settings else []
+        return " ".join(
+            f"--{name.replace('_', '-')} {{}}".format(
+                shlex.quote(value) if isinstance(value, str) else shlex.join(value)
+            )
+            for name, value in [*given, *input.items(), *output.items()]
+            if value
+        )
+
+    return {"settings": recorded("settings"), "code": recorded("code"), "call": call}
+
+
+def python(script, more=""):
+    """The shell command of a rule with the params of ``step``."""
+    return f"python scripts/{script}.py {{params.call}} {more} --threads {{threads}} --log {{log}}"
+
+
+def results_of(kind, *suffixes):
+    """An input function: files of each run of a study."""
+    return lambda wildcards: [
+        run.result(kind, suffix) for run in PARAMS.runs(wildcards.study) for suffix in suffixes
+    ]
+
+
+def trained_results_of(kind, *suffixes):
+    """An input function: files of each run of a study that trains a network."""
+    return lambda wildcards: [
+        run.result(kind, suffix)
+        for run in PARAMS.trained_runs(wildcards.study)
+        for suffix in suffixes
+    ]
+
+
+# Predictions that are judged: of a run's validation and test part.
+JUDGED = ["/val.csv", "/test.csv"]
 
 
 def shard_count(study):

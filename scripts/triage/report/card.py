@@ -232,8 +232,9 @@ class Card:
         if not self.subgroups:
             return "Nothing is known of the cases by which subgroups could be compared."
         return (
-            f"By what is known of the cases, with the same thresholds, for {len(self.subgroups)} subgroups. Small "
-            "subgroups have wide intervals: a difference inside them is not shown."
+            "By what is known of the cases, with the same thresholds, for "
+            f"{len(self.subgroups)} subgroups. Small subgroups have wide intervals: a difference "
+            "inside them is not shown."
         )
 
     # --- tables

@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from triage.arguments import Arguments, Paths
 from triage.errors import UserError
 from triage.files import read_json, read_rows
 from triage.report import decisions
@@ -63,20 +64,20 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(Arguments):
     """Everything that the page is made of; each path names its study."""
 
-    manifests: tuple[Path, ...]
-    quarantines: tuple[Path, ...]
-    withdrawn: tuple[Path, ...]
-    consents: tuple[Path, ...]
-    splits: tuple[Path, ...]
-    tables: tuple[Path, ...]
-    cards: tuple[Path, ...]
-    metrics: tuple[Path, ...]
-    records: tuple[Path, ...]
-    figures: tuple[Path, ...]
-    captions: tuple[Path, ...]
+    manifests: Paths
+    quarantines: Paths
+    withdrawn: Paths
+    consents: Paths
+    splits: Paths
+    tables: Paths
+    cards: Paths
+    metrics: Paths
+    records: Paths
+    figures: Paths
+    captions: Paths
 
 
 @dataclass(frozen=True)

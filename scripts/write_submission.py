@@ -5,16 +5,15 @@ The cases are the unlabelled ones; a study that has none submits its labelled te
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from triage import command
+from triage.arguments import Paths
 from triage.errors import UserError
-from triage.evaluation import submission
+from triage.evaluation.submission import Form, rows_of, write
 from triage.files import read_json, read_rows
-from triage.settings import parse
 from triage.task import Task
 
 
@@ -28,23 +27,20 @@ class Settings:
     task: Task
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    settings: Settings, winner: Path, predictions: Paths, parts: Paths, submission: Path
+) -> None:
     """Average the runs of the chosen arm and write the checked file."""
-    settings = parse(Settings, arguments.settings)
-    arm = settings.arm if settings.arm != "best" else _best(arguments.winner)
-    folders = [path for path in arguments.predictions if path.parent.name == arm]
-    partition = _partition(folders)
-    outputs = settings.task.outputs(settings.classes)
-    form = submission.Form(settings.threshold, settings.classes, settings.task)
-    probabilities = _means([folder / f"{partition}.csv" for folder in folders], outputs)
-    rows = submission.rows_of(probabilities, form)
-    expected = {
-        row["case"]
-        for path in arguments.parts
-        if path.parent.name == partition
-        for row in read_rows(path)
-    }
-    submission.write(rows, expected, form, arguments.output)
+    arm = settings.arm if settings.arm != "best" else _best(winner)
+    files = [path for path in predictions if path.parent.parent.name == arm]
+    partition = _partition(files)
+    form = Form(settings.threshold, settings.classes, settings.task)
+    of_partition = [path for path in files if path.stem == partition]
+    probabilities = _means(of_partition, settings.task.outputs(settings.classes))
+    rows = rows_of(probabilities, form)
+    lists = [path for path in parts if path.parent.name == partition]
+    expected = {row["case"] for path in lists for row in read_rows(path)}
+    write(rows, expected, form, submission)
     command.log.info("%d cases predicted by arm %s", len(rows), arm)
 
 
@@ -59,10 +55,9 @@ def _best(winner: Path) -> str:
     return str(chosen["arm"])
 
 
-def _partition(folders: list[Path]) -> str:
-    if any(read_rows(folder / "unlabelled.csv", "predict") for folder in folders):
-        return "unlabelled"
-    return "test"
+def _partition(files: list[Path]) -> str:
+    unlabelled = [path for path in files if path.stem == "unlabelled"]
+    return "unlabelled" if any(read_rows(path, "predict") for path in unlabelled) else "test"
 
 
 def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]]:
@@ -78,18 +73,4 @@ def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument(
-        "--settings", required=True, help="arm, threshold, classes and task as JSON"
-    )
-    options.add_argument("--winner", type=Path, required=True)
-    options.add_argument("--predictions", type=Path, nargs="+", required=True, help="run folders")
-    options.add_argument(
-        "--parts",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="lists of cases, <partition>/fold<k>.csv",
-    )
-    options.add_argument("--output", type=Path, required=True)
-    command.run(main, options)
+    command.run(main)
