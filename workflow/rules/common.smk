@@ -5,17 +5,17 @@ from pathlib import Path
 
 # Jobs run under the same Python as the workflow, wherever its environment lies.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-# Threads that wait give way, so that jobs side by side do not slow each other down.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
 from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
+from triage_workflow.threads import Threads, let_threads_wait
 
 PARAMS = read_params(workflow)
 STEPS = Steps(PARAMS)
+CORES = workflow.resource_settings.cores or 1
+let_threads_wait(CORES)
 
 
 wildcard_constraints:

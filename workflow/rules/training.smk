@@ -19,9 +19,12 @@ def parent_features(suffix):
     return features
 
 
+# A job on a cluster has cores of its own: as many as on two cores, or what --set-threads says.
+THREADS = Threads(PARAMS, CORES if workflow.local_exec else 2)
+
+
 def network_threads(wildcards):
-    """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
+    return THREADS.of(run_of(wildcards))
 
 
 def pretrained_weights(wildcards):

@@ -285,8 +285,9 @@ def _index(block: dict[str, Any]) -> dict[str, Any]:
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:
     """How files become images."""
-    images = block["images"]
-    return {"reader": block["index"]["reader"], "size": images["size"], "mode": images["mode"]}
+    images = {key: value for key, value in block["images"].items() if key != "shards"}
+    index = block["index"]
+    return images | {key: index[key] for key in ("reader", "channels") if key in index}
 
 
 def _reader(block: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from isal.isal_zlib import crc32
 from triage.data import pictures, readers, voxels, workers
 from triage.data.fingerprints import fingerprint
 from triage.data.manifest import PROBLEM_COLUMNS, SHARD_COLUMNS
-from triage.data.readers import BadFile, Problem
+from triage.data.readers import BadFile, Loading, Problem
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
 from triage.files import atomic, each_row, write_rows
@@ -35,7 +35,7 @@ _HEADER = 128  # bytes before the values: numpy leaves room for the number of ro
 
 
 @dataclass(frozen=True)
-class Decoding:
+class Decoding(Loading):
     """How the files of a case become its image.
 
     size: pictures are scaled to size x size; None keeps their own. mode: ``volume`` as decoded, or
@@ -168,7 +168,7 @@ def decode(task: Task) -> np.ndarray | BadFile:
     if outside := [file for file in task.files.values() if not inside(file)]:
         return BadFile(outside[0], "lies outside of the folder of raw files")
     try:
-        image = readers.reader(task.settings.reader).load(task.raw, task.files)
+        image = readers.reader(task.settings.reader).load(task.raw, task.files, task.settings)
     except BadFile as error:
         return error
     except Exception as error:  # whatever a damaged file makes a decoder do

@@ -35,6 +35,7 @@ from triage.training.limit import TimeLimit
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
 from triage.training.placement import place, takes_channels_last
+from triage.training.precision import resolved
 from triage.training.samples import Samples
 from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
@@ -281,6 +282,7 @@ class Job:
         return self._origin() | {
             "git_commit": _git_commit(),
             "device": _device_name(self.device),
+            "precision": resolved(self.recipe.precision, self.device),
             "processes": distributed.WORLD,
             "threads": self.arguments.threads,
             "seconds": round(seconds, 3),

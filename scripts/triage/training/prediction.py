@@ -14,7 +14,7 @@ from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
 from triage.training.inference import AT_ONCE, predict
-from triage.training.step import Autocast
+from triage.training.precision import Autocast
 
 Floats = NDArray[np.float64]
 

@@ -140,7 +140,7 @@ class Recipe:
     train_on: tuple[Literal["train", "val"], ...]
     grad_clip_norm: float | None
     ema_decay: float | None
-    precision: Literal["float32", "bfloat16", "float16"]
+    precision: Literal["auto", "float32", "bfloat16", "float16"]
     channels_last: bool
     compile: bool
     deterministic: bool

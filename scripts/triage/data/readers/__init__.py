@@ -29,6 +29,8 @@ READERS = {
 }
 
 
+SEQUENCES = ("T1", "T2", "T2-FLAIR")  # the channels of volumes where settings name none
+
 Policy = Literal["ignore", "positive", "negative"]
 
 
@@ -95,17 +97,20 @@ class IndexSettings:
         return {name: name for name in self.attributes}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loading:
     """How a reader decodes a case's files.
 
-    reference: the channel of a volume whose grid the others are brought to; None takes the last.
-    window: grey values of DICOM pictures by the window of their header (``voi``), if it has one,
-    or all of them (``full``).
+    channels: of a volume, in this order; none: all, as they come. reference: the channel whose grid
+    the others are brought to; None takes the last. window: grey values of DICOM pictures by the
+    window of their header (``voi``), if it has one, or all of them (``full``). windows: least and
+    greatest value of each channel that a volume of one channel is made into, as windows of CT are.
     """
 
+    channels: tuple[str, ...] = ()
     reference: str | None = None
     window: Literal["voi", "full"] = "voi"
+    windows: tuple[tuple[float, float], ...] = ()
 
 
 USUAL = Loading()
@@ -137,6 +142,14 @@ class Problem:
         return {"file": self.file, "case": self.case, "reason": self.reason}
 
 
+_BESIDE_IMAGES = (".json", ".bval", ".bvec")  # what dcm2niix writes
+
+
+def is_side_file(path: str) -> bool:
+    """Whether a file belongs to images beside it and is none, by its name."""
+    return path.lower().endswith(_BESIDE_IMAGES)
+
+
 class BadFile(Exception):
     """A file that can't be used: ``file`` (relative to the raw folder) and the ``reason``."""
 
@@ -157,7 +170,9 @@ class Reader(Protocol):
         Raises UserError where the layout or the labels can't be trusted.
         """
 
-    def gather(self, paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+    def gather(
+        self, paths: Sequence[str], how: Loading = USUAL
+    ) -> tuple[list[Case], list[Problem]]:
         """The unlabelled cases among ``paths`` in no particular layout, named by their path."""
 
     def beside(self, raw: Path, file: str) -> list[str]:

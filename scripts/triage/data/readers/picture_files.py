@@ -23,7 +23,7 @@ from triage.data.formats.samples import (
     Samples,
     check_size,
 )
-from triage.data.readers import USUAL, BadFile, Case, Loading, Problem
+from triage.data.readers import USUAL, BadFile, Case, Loading, Problem, is_side_file
 
 __all__ = ["EXTENSIONS", "MAX_PIXELS", "MIN_SIDE", "by_name", "gather", "is_picture", "load"]
 
@@ -71,8 +71,9 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
     return found, problems
 
 
-def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
     """Each picture among ``paths`` as a case; what is none by its name is a problem."""
+    paths = [path for path in paths if not is_side_file(path)]
     cases = [Case(path, path, "", "", {"image": path}) for path in paths if is_picture(path)]
     others = [path for path in paths if not is_picture(path)]
     return cases, [Problem(path, path, "is no picture by its name") for path in others]
