@@ -78,9 +78,8 @@ def _point(values: Point) -> str:
     return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in values.items())
 
 
-def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> Figure:
+def chain(names: Sequence[str], known: Mapping[str, evaluated.Arm], partition: str) -> Figure:
     """Steps from arm to arm, each with what it adds to the one before and its interval."""
-    known = {arm.name: arm for arm in _measured(results, settings)}
     arms = [known[name] for name in names if name in known]
     if not arms:
         return style.notice("no arm of the chain has a labelled case")
@@ -123,7 +122,7 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
         ax.set_ylim(max(bottom - margin - 0.1 * (top - bottom), -0.02), min(top + margin, 1.02))
         names = [arm.name for arm in arms]
         ax.set_xticks(places, names, rotation=SLANT, ha="right", rotation_mode="anchor")
-        ax.set_title(f"{title} on {PARTS[results.partition]}")
+        ax.set_title(f"{title} on {PARTS[partition]}")
     return figure
 
 
@@ -137,8 +136,8 @@ def _slanted(names: Sequence[str]) -> tuple[float, float]:
     return max(style.LEFT, *reaches), float(down) + 0.3
 
 
-def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]:
-    """The arms as the study's table has them: all on the same resamples of groups."""
+def measured(results: Results, settings: FigureSettings) -> dict[str, evaluated.Arm]:
+    """The arms by name as the study's table has them: all on the same resamples of groups."""
     evaluation = EvaluationSettings(
         replicates=settings.replicates,
         confidence=settings.confidence,
@@ -147,4 +146,4 @@ def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]
         operating_point=results.runs[0].metrics["operating_point"],
         task=settings.task,
     )
-    return evaluated.measure_arms(results.runs, evaluation)
+    return {arm.name: arm for arm in evaluated.measure_arms(results.runs, evaluation)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from triage import pseudonyms
 from triage.data.image_store import Images
 from triage.errors import UserError
+from triage.evaluation.arms import Arm
 from triage.figures import arms as related
 from triage.figures import curves, decisions, mistakes, scores, slices, style, subsets
 from triage.figures.panels import panels
@@ -35,6 +36,7 @@ NAMES = (
     "chain",
 )
 
+WITH_INTERVALS = ("roc", "precision_recall", "chain")  # of arms
 OF_TRAINING = ("curves", "balancing", "search")  # no pictures of the part that arms are compared on
 
 
@@ -53,10 +55,15 @@ class Sources:
 
 def draw(sources: Sources, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]:
     """Each of the pictures that the names of ``targets`` ask for."""
+    targets = list(targets)
     for target in targets:
         if target.stem not in NAMES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(NAMES)}")
-        figure = _picture(target.stem, sources)
+    known: dict[str, Arm] = {}
+    if sources.results and any(target.stem in WITH_INTERVALS for target in targets):
+        known = related.measured(sources.results, sources.settings)
+    for target in targets:
+        figure = _picture(target.stem, sources, known)
         if sources.results and (words := _remarks(target.stem, sources.results)):
             style.remark(figure, "\n".join(words))
         yield target, figure
@@ -72,7 +79,7 @@ def _remarks(name: str, results: Results) -> list[str]:
     return words
 
 
-def _picture(name: str, sources: Sources) -> Figure:
+def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
     results, settings = sources.results, sources.settings
     if name == "curves":
         kept = {arm.name for arm in results.arms} if results and results.left_out else None
@@ -86,8 +93,8 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "search" and compared:
         return related.search(compared.searches, results, sources.histories)
     if name == "chain" and compared:
-        return related.chain(compared.chain, results, settings)
-    shown, chosen = panels(results, settings), results.winner
+        return related.chain(compared.chain, known, results.partition)
+    shown, chosen = panels(results, settings, known), results.winner
     if name == "roc":
         return scores.roc(shown, chosen, settings)
     if name == "precision_recall":
