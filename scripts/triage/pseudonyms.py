@@ -42,6 +42,11 @@ def provide(main: Path, key: Path = KEY) -> None:
     _key(key.resolve())
 
 
+def fingerprint(key: Path = KEY) -> str:
+    """What tells a key from others and does not give it away."""
+    return hashlib.sha256(_key(key.resolve())).hexdigest()[:8]
+
+
 @cache
 def _key(path: Path) -> bytes:
     if not path.exists():
