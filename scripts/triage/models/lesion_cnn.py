@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from triage.models.dropout import Dropout
 from triage.models.sized import SizedNetwork
 
 Norm = Literal["none", "batch", "group"]
@@ -53,13 +54,13 @@ def build(
     spatial, dense = dropout
     first = _convolution(channels, 16, norm)
     second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
-    backbone = nn.Sequential(*first, nn.Dropout(spatial), *second, nn.Dropout(spatial))
+    backbone = nn.Sequential(*first, Dropout(spatial), *second, Dropout(spatial))
     head = nn.Sequential(
         nn.Flatten(),
         nn.Linear(32 * (size // 4) ** 2, DENSE),
         nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
         nn.ReLU(),
-        nn.Dropout(dense),
+        Dropout(dense),
         nn.Linear(DENSE, outputs),
     )
     return SizedNetwork(backbone, head, size)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from triage.models import recurrent, resnet
+from triage.models.dropout import Dropout
 from triage.models.sized import SizedNetwork
 
 HeadName = Literal["fc", "rnn", "lstm"]
@@ -35,7 +36,7 @@ class PixelHead(nn.Module):
         else:
             kind = nn.RNN if head == "rnn" else nn.LSTM
             self.reader = kind(channels, hidden, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.projection = nn.Linear(steps * hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ def _cnn4(channels: int, width: int, dropout: float) -> nn.Module:
     layers: list[nn.Module] = []
     for factor in (1, 2, 4, 8):
         layers += [nn.Conv2d(channels, factor * width, 3, padding=1), nn.ReLU()]
-        layers += [nn.MaxPool2d(2), nn.Dropout(dropout)]
+        layers += [nn.MaxPool2d(2), Dropout(dropout)]
         channels = factor * width
     return nn.Sequential(*layers)
 

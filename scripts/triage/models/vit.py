@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from triage.errors import UserError
+from triage.models.dropout import Dropout
 from triage.models.sized import SizedNetwork
 from triage.models.vision import models
 
@@ -41,7 +42,7 @@ def build(
             if isinstance(module, nn.Dropout):
                 module.p = block_dropout
     backbone.heads = nn.Identity()
-    head = nn.Sequential(nn.Dropout(head_dropout), nn.Linear(hidden, outputs))
+    head = nn.Sequential(Dropout(head_dropout), nn.Linear(hidden, outputs))
     return SizedNetwork(backbone, head, size)
 
 
