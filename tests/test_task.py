@@ -21,6 +21,7 @@ from training_runs import (
     arguments,
     finish,
     part_list,
+    predicted_files,
     recipe,
     run_settings,
     write_study,
@@ -148,7 +149,7 @@ def test_a_network_of_three_classes_from_training_to_predictions(tmp_path: Path)
     command += ["--checkpoint", out / "checkpoint.pt"]
     command += ["--arrays", *(f"{shard}.npy" for shard in shards)]
     command += ["--tables", *(f"{shard}.csv" for shard in shards)]
-    command += ["--predictions", out, "--slices", out / "slices.csv", "--device", "cpu"]
+    command += [*predicted_files(out), "--device", "cpu"]
     finish(list(map(str, command)))
     for table, keys in (("test.csv", ["case"]), ("slices.csv", ["case", "index"])):
         rows = pd.read_csv(out / table)

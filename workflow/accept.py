@@ -7,12 +7,12 @@ Files that were edited by hand, that are missing, or of which nothing is known c
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 from triage_workflow.engines import reasons
 from triage_workflow.engines.jobs import Job, stale
@@ -27,13 +27,17 @@ LOG = Path("accepted.csv")
 COLUMNS = ["time", "who", "step", "file", "change", "reason"]
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    steps: Annotated[tuple[str, ...], "rule, stage or file"],
+    /,
+    reason: Annotated[str, "why the change does not matter"],
+) -> None:
     """Record the step's files as made by what would make them now."""
-    reason = " ".join(arguments.reason.split())
+    reason = " ".join(reason.split())
     if not reason:
         raise UserError("is empty", where="--reason", remedy="say why the change does not matter")
     with whole_workflow() as view:
-        jobs = [job for step in arguments.steps for job in _stale_jobs(step, view)]
+        jobs = [job for step in steps for job in _stale_jobs(step, view)]
         if not jobs:
             print("Nothing of this is stale.")
             return
@@ -105,7 +109,4 @@ def _who() -> str:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("steps", nargs="+", metavar="STEP", help="rule, stage or file")
-    options.add_argument("--reason", required=True, help="why the change does not matter")
-    command.run(main, options)
+    command.run(main)

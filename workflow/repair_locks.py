@@ -7,7 +7,6 @@ contents, so that what fits neither side is stale, and Snakemake remakes only th
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from triage.files import parse_json, plain, write_text
 MERGED = "merged, to be run again"
 
 
-def main(_: argparse.Namespace) -> None:
+def main() -> None:
     """Write these files anew, as far as they need it."""
     repaired, disputed = _snakemake()
     done = {LOCK: repaired, DVC_LOCK: _dvc(disputed), STEPS: _steps()}
@@ -112,4 +111,4 @@ def _text(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main, command.parser(__doc__))
+    command.run(main)

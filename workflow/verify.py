@@ -8,13 +8,11 @@ missed: `dvc pull` fetches them, or a run makes them. The exit status is 1 where
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from tqdm import tqdm
 
@@ -23,6 +21,7 @@ from triage_workflow.engines.lock import LOCK, Lock
 from triage_workflow.params import Params
 
 from triage import command
+from triage.arguments import CORES
 from triage.data import inventory
 from triage.data.image_store import Images
 from triage.errors import UserError
@@ -43,17 +42,21 @@ class Check(NamedTuple):
     needed: bool = False
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    paths: Annotated[tuple[str, ...], "only files whose paths begin so"] = (),
+    /,
+    threads: int = min(8, CORES),
+) -> None:
     """Print what is damaged, and the count of all that was read."""
     lock, params = Lock.read(), Params.read(Path("params.yaml"))
     if not lock.origins:
         command.log.info("%s knows no file: only raw data and images are checked.", LOCK)
     checks = [*_results(lock), *_raw(params)]
-    wanted = _chosen(checks, arguments.paths)
-    found = _compare(wanted, arguments.threads)
+    wanted = _chosen(checks, paths)
+    found = _compare(wanted, threads)
     bad = [str(UserError(what, where=check.path, remedy=check.remedy)) for check, what in found]
     known = {check.path for check, _ in found}
-    if not arguments.paths:
+    if not paths:
         bad += [message for message in _images(params) if message.partition(":")[0] not in known]
         bad += list(_consents())
     for message in bad:
@@ -66,7 +69,7 @@ def main(arguments: argparse.Namespace) -> None:
     sys.exit(1 if bad else 0)
 
 
-def _chosen(checks: list[Check], paths: list[str]) -> list[Check]:
+def _chosen(checks: list[Check], paths: tuple[str, ...]) -> list[Check]:
     """The checks of files in ``paths``, or all. Raises UserError for a path without any."""
     if not paths:
         return checks
@@ -155,7 +158,4 @@ def _images(params: Params) -> list[str]:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("paths", nargs="*", help="only files whose paths begin so")
-    options.set_defaults(threads=min(8, os.cpu_count() or 1))
-    command.run(main, options)
+    command.run(main)

@@ -6,9 +6,9 @@ follow from. Nothing is run and nothing is changed.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterator
+from typing import Annotated
 
 from triage_workflow.engines import dvc_adapter, reasons
 from triage_workflow.engines.graph import changed_stages, digests
@@ -20,23 +20,23 @@ from triage import command
 from triage.errors import UserError
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(paths: Annotated[tuple[str, ...], "only files whose paths begin so"] = (), /) -> None:
     """Print one line a stale file, in the order in which they would be made."""
     asked = dvc_adapter.start_status()
     with whole_workflow() as view:
         status = dvc_adapter.read_status(asked)
-        lines = [line for line in _lines(view, status) if _wanted(line, arguments.paths)]
+        lines = [line for line in _lines(view, status) if _wanted(line, paths)]
         known = set(files(view.jobs))
     for path, by_snakemake, by_dvc in lines:
         print(f"{path}  Snakemake: {by_snakemake}; DVC: {by_dvc}")
-    for path in arguments.paths:
+    for path in paths:
         if not any(_begins(each, path) for each in known | {line[0] for line in lines}):
             raise UserError("no step makes such a file", where=path, remedy="name it from here")
     if not lines:
         print("Nothing is stale here: both engines agree.")
 
 
-def _wanted(line: tuple[str, str, str], paths: list[str]) -> bool:
+def _wanted(line: tuple[str, str, str], paths: tuple[str, ...]) -> bool:
     return not paths or any(_begins(line[0], path) for path in paths)
 
 
@@ -82,6 +82,4 @@ def _by_dvc(address: str, roots: list[str], status: dvc_adapter.Status, will: se
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("paths", nargs="*", help="only files whose paths begin so")
-    command.run(main, options)
+    command.run(main)

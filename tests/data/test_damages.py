@@ -74,7 +74,7 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     manifest, quarantine = folder / "manifest.csv", folder / "quarantine.csv"
     inventory.write(raw, listing)
     settings = {"reader": layout.reader, "classes": layout.classes, "group": None}
-    settings |= {"max_quarantined": 0.9, "min_slices": 1}
+    settings |= {"max_quarantined": 0.9, "min_slices": 1, "task": "binary"}
     cases, bad, own = (folder / name for name in ("cases.csv", "bad.csv", "own.csv"))
     how = json.dumps(settings)
     size = None if layout.mode == "volume" else 16
@@ -83,9 +83,9 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     for script, *options in (
         ("index.py", "--raw", raw, "--inventory", listing, "--settings", how,
          "--cases", cases, "--problems", bad, "--shards", own),
-        ("images.py", "--raw", raw, "--cases", own, "--settings", json.dumps(decoding),
+        ("decode_images.py", "--raw", raw, "--cases", own, "--settings", json.dumps(decoding),
          "--array", folder / "shard.npy", "--table", table, "--problems", undecoded),
-        ("manifest.py", "--raw", raw, "--cases", cases, "--problems", bad, undecoded,
+        ("write_manifest.py", "--raw", raw, "--cases", cases, "--problems", bad, undecoded,
          "--settings", how, "--manifest", manifest, "--quarantine", quarantine),
     ):  # fmt: skip
         if status := step(script, *options, "--threads", 1):

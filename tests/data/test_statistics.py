@@ -131,7 +131,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "max_quarantined": 0.1,
             "min_slices": 4,
         },
-        "images.py": {"reader": "volumes", "size": None, "mode": "volume", "min_slices": 4},
+        "decode_images.py": {"reader": "volumes", "size": None, "mode": "volume", "min_slices": 4},
         "split.py": {
             "k": 3,
             "seed": 1,
@@ -142,7 +142,10 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "leaks": "error",
         },
     }
-    settings["manifest.py"], settings["groups.py"] = settings["index.py"], settings["split.py"]
+    settings["write_manifest.py"], settings["assign_folds.py"] = (
+        settings["index.py"],
+        settings["split.py"],
+    )
     endings = (".npy", ".csv", "-cases.csv", "-problems.csv")
     arrays, tables, lists, bad = ([tmp_path / f"{i}{end}" for i in (0, 1)] for end in endings)
     manifest, split, groups = (tmp_path / f"{name}.csv" for name in ("manifest", "split", "groups"))
@@ -153,16 +156,16 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     steps: list[tuple[str, list[object]]] = [("index.py", index)]
     for i in (0, 1):
         written = ["--array", arrays[i], "--table", tables[i], "--problems", bad[i]]
-        steps.append(("images.py", ["--raw", raw, "--cases", lists[i], *written]))
+        steps.append(("decode_images.py", ["--raw", raw, "--cases", lists[i], *written]))
     joined = ["--cases", cases, "--problems", problems, *bad, "--raw", raw]
     written = ["--manifest", manifest, "--quarantine", tmp_path / "quarantine.csv"]
-    steps.append(("manifest.py", [*joined, *written]))
-    dealt = ["--folds", tmp_path / "folds.csv", "--output", groups]
-    steps.append(("groups.py", ["--manifest", manifest, "--tables", *tables, *dealt]))
-    fold = ["--fold", 0, "--output", split, "--parts", *parts]
+    steps.append(("write_manifest.py", [*joined, *written]))
+    dealt = ["--folds", tmp_path / "folds.csv", "--groups", groups]
+    steps.append(("assign_folds.py", ["--manifest", manifest, "--tables", *tables, *dealt]))
+    fold = ["--fold", 0, "--split", split, "--parts", *parts]
     steps.append(("split.py", ["--groups", groups, *fold]))
     shards = ["--arrays", *arrays, "--tables", *tables]
-    to = ["--output", tmp_path / "statistics.json"]
+    to = ["--statistics", tmp_path / "statistics.json"]
     steps.append(("compute_statistics.py", ["--train", parts[0], *shards, *to]))
     stale = tmp_path / "slices/P99_0.pt"
     stale.parent.mkdir()
@@ -170,7 +173,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     other = stale.with_name("best.pt")
     other.write_bytes(b"what somebody keeps here")
     labels = tmp_path / "slices/labels_slices.csv"
-    steps.append(("slices.py", ["--manifest", manifest, *shards, "--output", labels]))
+    steps.append(("write_slices.py", ["--manifest", manifest, *shards, "--labels", labels]))
     for script, arguments in steps:
         if script in settings:
             arguments = [*arguments, "--settings", json.dumps(settings[script])]

@@ -160,7 +160,7 @@ def project(folder: Path, server: Server, python: Path) -> Project:
     _edit(
         folder / "workflow/rules/common.smk", "str(Path(sys.executable).parent)", f"{str(python)!r}"
     )
-    _edit(folder / "workflow/triage_workflow/engines/warm_up.py", "MANY = 4", "MANY = 1000")
+    _edit(folder / "workflow/triage_workflow/engines/preload.py", "MANY = 4", "MANY = 1000")
     return Project(folder, server)
 
 

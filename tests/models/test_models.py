@@ -11,7 +11,7 @@ from training_runs import ROOT
 from triage.errors import UserError
 from triage.models import ModelSettings, build, build_pretrained
 from triage.models.combined import Combined
-from triage.models.dropout import Dropout
+from triage.models.dropout import FastDropout
 from triage.models.sequence import SequenceModel
 
 
@@ -193,7 +193,7 @@ def recurrent_model(kind):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_dropout_drops_its_share_and_keeps_the_mean(layout, precision):
-    dropout = Dropout(0.3)
+    dropout = FastDropout(0.3)
     x = torch.ones(7, 5, 31, 33, dtype=precision).to(memory_format=layout).requires_grad_()
     torch.manual_seed(0)
     dropped = dropout(x)
@@ -213,6 +213,6 @@ def test_dropout_drops_its_share_and_keeps_the_mean(layout, precision):
 
 def test_dropout_of_a_part_of_a_tensor_and_of_everything():
     x = torch.ones(8, 6)[::2, 1:4]
-    assert set(Dropout(0.5)(x).unique().tolist()) <= {0.0, 2.0}
-    assert not Dropout(1.0)(x).any()
-    assert torch.equal(Dropout(0.0)(x), x)
+    assert set(FastDropout(0.5)(x).unique().tolist()) <= {0.0, 2.0}
+    assert not FastDropout(1.0)(x).any()
+    assert torch.equal(FastDropout(0.0)(x), x)

@@ -16,7 +16,15 @@ import pytest
 from PIL import Image
 
 import scans
-from training_runs import ROOT, arguments, finish, part_list, recipe_block, write_parts
+from training_runs import (
+    ROOT,
+    arguments,
+    finish,
+    part_list,
+    predicted_files,
+    recipe_block,
+    write_parts,
+)
 from triage.data import index, inventory, shards
 from triage.data.image_store import Images
 from triage.data.readers import IndexSettings
@@ -74,7 +82,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
         cases[("test", "val", "train", "train", "train")[i // 2 % 5]].append(case | {"images": i})
     write_parts(folder, cases)
     part = {name: part_list(folder, name) for name in PARTITIONS}
-    to = ["--output", folder / "statistics.json"]
+    to = ["--statistics", folder / "statistics.json"]
     run("compute_statistics.py", folder, "--train", part["train"], *to)
     settings = {
         **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
@@ -86,7 +94,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     for option in ("--arrays", "--tables"):
         del command[command.index(option) + 2]
     finish(command)
-    outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
+    outputs: list[object] = [*predicted_files(folder)]
     outputs += [each for name in PARTITIONS[1:] for each in (f"--{name}", part[name])]
     run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
     files = {str(each["case"]): json.loads(str(each["files"])) for each in made.rows()}
@@ -152,15 +160,15 @@ def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
     Image.fromarray(face(77)).save(tmp_path / "good.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.dat").write_text("not a picture")
     rows, printed = pictures.predict(tmp_path, status=3)
     by_name = {Path(row["case"]).name: row for row in rows}
-    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.txt"}
+    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.dat"}
     assert 0 < float(by_name["good.png"]["probability"]) < 1
     for name, reason in {
         "cut.png": "cut short",
         "empty.jpg": "empty",
-        "notes.txt": "no pict",
+        "notes.dat": "no pict",
     }.items():
         assert by_name[name]["probability"] == ""
         assert reason in by_name[name]["remark"]

@@ -17,6 +17,7 @@ from training_runs import (
     arguments,
     finish,
     part_list,
+    predicted_files,
     recipe_block,
     run_settings,
     write_study,
@@ -40,7 +41,7 @@ class Stages:
 
     def command(self, script, name, settings, *more):
         command = arguments(script, self.study, self.root / name, settings, *more)
-        if script in ("features.py", "predict_cases.py"):
+        if script in ("extract_features.py", "predict_cases.py"):
             unwanted = ["--settings", "--code", "--scratch"]
             unwanted += ["--checkpoint", "--history", "--record"]
             unwanted += ["--train"] * (script == "predict_cases.py")
@@ -76,21 +77,23 @@ class Stages:
         ]
         settings = ["--settings", json.dumps(settings | {"seed": 1})]
         checkpoint = ["--checkpoint", self.checkpoint("cnn")]
-        finish(self.command("features.py", "cnn", {}, *settings, *checkpoint, *outputs))
+        finish(self.command("extract_features.py", "cnn", {}, *settings, *checkpoint, *outputs))
 
     def sequence_command(self, name, *more, **sequence):
         settings = run_settings("sequence", SEQUENCE | sequence, **QUICK)
-        start = ["--from-checkpoint", self.checkpoint("cnn"), "--features"]
-        features = [self.root / "cnn" / "features.npy"] if settings["sequence"]["frozen"] else []
-        return self.command("train_sequence.py", name, settings, *start, *features, *more)
+        start = ["--parent", self.checkpoint("cnn")]
+        if settings["sequence"]["frozen"]:
+            start += ["--features", self.root / "cnn" / "features.npy"]
+            start += ["--cases", self.root / "cnn" / "features.csv"]
+        return self.command("train_sequence.py", name, settings, *start, *more)
 
     def finetune_command(self, name, *more):
         settings = run_settings("finetuning", **QUICK | {"batch_size": 2})
-        start = ["--from-checkpoint", self.checkpoint("frozen")]
+        start = ["--parent", self.checkpoint("frozen")]
         return self.command("finetune.py", name, settings, *start, *more)
 
     def predict(self, name):
-        outputs = ["--predictions", self.root / name, "--slices", self.root / name / "slices.csv"]
+        outputs = predicted_files(self.root / name)
         lists = [f"--{part}={part_list(self.study, part)}" for part in ("test", "unlabelled")]
         checkpoint = ["--checkpoint", self.checkpoint(name)]
         finish(self.command("predict_cases.py", name, {}, *checkpoint, *lists, *outputs))
@@ -253,7 +256,7 @@ def test_validation_cases_that_were_trained_on_choose_nothing(stages):
     script = [sys.executable, str(ROOT / "scripts" / "evaluate.py")]
     output = folder / "metrics.json"
     settings = json.dumps(asdict(EvaluationSettings(replicates=50)))
-    outputs = [f"--output={output}", f"--summary={folder / 'summary.json'}"]
+    outputs = [f"--metrics={output}", f"--summary={folder / 'summary.json'}"]
     finish([*script, *parts, "--parts", *map(str, lists), f"--settings={settings}", *outputs])
     content = json.loads(output.read_text())
     assert content["partitions"]["val"] is None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from triage.models.dropout import Dropout
+from triage.constraints import Count, Dropout, Pixels
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 
 WIDTHS = (32, 64, 64, 128, 256)
@@ -15,9 +16,9 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 128,
-    dropout: tuple[float, float, float, float, float] = (0.1, 0.1, 0.1, 0.2, 0.2),
-    hidden: int = 512,
+    size: Pixels = 128,
+    dropout: tuple[Dropout, Dropout, Dropout, Dropout, Dropout] = (0.1, 0.1, 0.1, 0.2, 0.2),
+    hidden: Count = 512,
 ) -> SizedNetwork:
     """``cnn5``: ``dropout`` after each of the five blocks, ``hidden`` units before the end.
 
@@ -26,12 +27,12 @@ def build(
     layers: list[nn.Module] = []
     for width, share in zip(WIDTHS, dropout, strict=True):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(width)]
-        layers += [nn.MaxPool2d(2), Dropout(share)]
+        layers += [nn.MaxPool2d(2), FastDropout(share)]
         channels = width
     flat = channels * (size // 2 ** len(WIDTHS)) ** 2
     head = nn.Sequential(
         nn.Flatten(),
-        Dropout(dropout[-1]),
+        FastDropout(dropout[-1]),
         nn.Linear(flat, hidden),
         nn.ReLU(),
         nn.Linear(hidden, outputs),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from triage.models.dropout import Dropout
+from triage.models.dropout import FastDropout
 
 
 class Head(nn.Module):
@@ -26,7 +26,7 @@ class Head(nn.Module):
         self.width = widths[-2]
         for i in range(self.depth):
             self.add_module(f"fc{i + 1}", nn.Linear(widths[i], widths[i + 1]))
-        self.dropout = Dropout(dropout)
+        self.dropout = FastDropout(dropout)
 
     @property
     def last(self) -> nn.Module:

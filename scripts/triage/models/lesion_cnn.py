@@ -6,7 +6,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from triage.models.dropout import Dropout
+from triage.constraints import Dropout, Pixels
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 
 Norm = Literal["none", "batch", "group"]
@@ -41,9 +42,9 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 128,
+    size: Pixels = 128,
     norm: Norm = "none",
-    dropout: tuple[float, float] = (0.0, 0.0),
+    dropout: tuple[Dropout, Dropout] = (0.0, 0.0),
     residual: bool = False,
 ) -> SizedNetwork:
     """``lesion_cnn``, two convolutions and two dense layers.
@@ -54,13 +55,13 @@ def build(
     spatial, dense = dropout
     first = _convolution(channels, 16, norm)
     second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
-    backbone = nn.Sequential(*first, Dropout(spatial), *second, Dropout(spatial))
+    backbone = nn.Sequential(*first, FastDropout(spatial), *second, FastDropout(spatial))
     head = nn.Sequential(
         nn.Flatten(),
         nn.Linear(32 * (size // 4) ** 2, DENSE),
         nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
         nn.ReLU(),
-        Dropout(dense),
+        FastDropout(dense),
         nn.Linear(DENSE, outputs),
     )
     return SizedNetwork(backbone, head, size)

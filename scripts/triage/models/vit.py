@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from triage.constraints import Count, Dropout, Natural, Pixels
 from triage.errors import UserError
-from triage.models.dropout import Dropout
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 from triage.models.vision import models
 
@@ -15,16 +16,16 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 224,
-    patch: int = 16,
-    layers: int = 12,
-    heads: int = 12,
-    hidden: int = 768,
-    mlp: int = 3072,
-    head_dropout: float = 0.0,
-    block_dropout: float = 0.0,
-    blocks: tuple[int, int] | None = None,
-    position_dropout: float = 0.0,
+    size: Pixels = 224,
+    patch: Count = 16,
+    layers: Count = 12,
+    heads: Count = 12,
+    hidden: Count = 768,
+    mlp: Count = 3072,
+    head_dropout: Dropout = 0.0,
+    block_dropout: Dropout = 0.0,
+    blocks: tuple[Natural, Natural] | None = None,
+    position_dropout: Dropout = 0.0,
 ) -> SizedNetwork:
     """``vit``, by default ViT-B/16.
 
@@ -42,7 +43,7 @@ def build(
             if isinstance(module, nn.Dropout):
                 module.p = block_dropout
     backbone.heads = nn.Identity()
-    head = nn.Sequential(Dropout(head_dropout), nn.Linear(hidden, outputs))
+    head = nn.Sequential(FastDropout(head_dropout), nn.Linear(hidden, outputs))
     return SizedNetwork(backbone, head, size)
 
 

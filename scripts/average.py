@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from triage import command
+from triage.arguments import Paths
 from triage.evaluation.ensemble import average
 from triage.evaluation.samples import COLUMNS
 from triage.files import read_table, write_rows
+from triage.task import Task
 
 
-def main(arguments: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """What the study asks of a case."""
+
+    task: Task
+
+
+def main(settings: Settings, members: Paths, predictions: Path) -> None:
     """Write the averaged predictions."""
-    members = {str(path): read_table(path, COLUMNS, step="predict") for path in arguments.members}
-    mean = average(members)
+    tables = {str(path): read_table(path, COLUMNS, step="predict") for path in members}
+    mean = average(tables, settings.task)
     cells = mean[COLUMNS].itertuples(index=False)
     rows = (dict(zip(COLUMNS, row, strict=True)) for row in cells)
-    write_rows(rows, COLUMNS, arguments.output, sealed=True)
+    write_rows(rows, COLUMNS, predictions, sealed=True)
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--members", type=Path, nargs="+", required=True, help="predictions")
-    options.add_argument("--output", type=Path, required=True, help="predictions, to write")
-    command.run(main, options)
+    command.run(main)
