@@ -148,6 +148,7 @@ READ_BY = {
     "phantoms.*": {"phantom"},
     "defaults.index": INDEX,
     "defaults.index.min_slices": INDEX | {"images"},
+    "defaults.index.channels": INDEX | {"images", "train", "train_sequence", "finetune"},
     "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
     "defaults.split": {"groups", "split", "card"},
     "defaults.evaluation": EVALUATION,
