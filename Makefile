@@ -8,7 +8,7 @@ BIN := .venv/bin
 # with the rules that use them; PATH is set, not read, for jobs.
 EXCEPTIONS := 'conda environment|Absolute path "/|Mixed rules and functions|variable PATH'
 
-.PHONY: run test test-all compat fuzz bench lint format setup lock audit clean
+.PHONY: run test test-all compat fuzz bench lint format docs setup lock audit clean
 
 run: setup
 	@$(BIN)/snakemake --cores $(CORES)
@@ -45,6 +45,10 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow
+
+# The documentation as a site, in site/; a link that leads nowhere stops it.
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
 
 setup: .venv/ready
 

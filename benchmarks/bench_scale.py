@@ -27,7 +27,7 @@ from triage.files import read_rows, write_rows
 SIZE = 16  # pixels; what is measured is the cost of an image beside that of its pixels
 SHARDS = 4
 STUDY = "pneumonia"
-PARAMS = Params.read(bench.ROOT / "params.yaml")
+PARAMS = Params.read(bench.ROOT / "presets" / "demo.yaml")
 ARRAYS = " ".join(f"shard-{i}.npy" for i in range(SHARDS))
 TABLES = " ".join(f"shard-{i}.csv" for i in range(SHARDS))
 LISTS = " ".join(f"cases-{i}.csv" for i in range(SHARDS))

@@ -7,7 +7,6 @@ balancing, no early stopping. The cases are their own validation part; no other 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +22,7 @@ from triage.training.job import Job, RunArguments
 from triage.training.limit import TimeLimit
 from triage.training.loop import Trainer
 from triage.training.normalise import Normalisation
-
-
-@dataclass(frozen=True)
-class Settings:
-    """At least ``accuracy`` on ``cases`` training cases within ``epochs``."""
-
-    cases: int
-    epochs: int
-    accuracy: float
+from triage.training.settings import MemoriseSettings
 
 
 def main(
@@ -43,7 +34,7 @@ def main(
 ) -> None:
     """Write how well the cases were learnt; raises UserError where it was not well enough."""
     ensure_writable(memorised)
-    settings = parse(Settings, goal)
+    settings = parse(MemoriseSettings, goal)
     job = Job(arguments, statistics=statistics, pretrained=pretrained)
     job.parts = _chosen(job.parts, settings.cases, job.settings.seed)
     channels = job.images.channels

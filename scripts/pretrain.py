@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from triage import command
 from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_tensors
+from triage.models.pretrained import Pretext, Published
 from triage.settings import parse
 from triage.training import pretext
 from triage.training.checkpoint import read_weights
 from triage.training.job import PretrainArguments, prepare
 from triage.training.limit import TimeLimit
 from triage.training.loop import State
-from triage.training.pretext import PretextSettings
 from triage.training.state import Keeper, run_digest
-
-
-@dataclass(frozen=True)
-class FileSettings:
-    """``sha256``: the file's, or the beginning of it."""
-
-    source: Literal["imagenet"]
-    architecture: str
-    file: str
-    sha256: str
 
 
 def main(arguments: PretrainArguments, weights: Path) -> None:
@@ -36,11 +24,11 @@ def main(arguments: PretrainArguments, weights: Path) -> None:
     if json.loads(arguments.settings)["source"] == "pretext":
         _learn(arguments, weights)
     else:
-        _write(_from_file(parse(FileSettings, arguments.settings)), weights)
+        _write(_from_file(parse(Published, arguments.settings)), weights)
 
 
 def _learn(arguments: PretrainArguments, output: Path) -> None:
-    settings = parse(PretextSettings, arguments.settings)
+    settings = parse(Pretext, arguments.settings)
     device = prepare(arguments, trains=True)
     digest = run_digest(arguments.settings, arguments.code, [])
     path = arguments.scratch / f"pretrain-{output.stem}-{digest}.state"
@@ -55,7 +43,7 @@ def _write(weights: State, path: Path) -> None:
     write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
 
 
-def _from_file(settings: FileSettings) -> State:
+def _from_file(settings: Published) -> State:
     path = Path(settings.file)
     if not path.is_file():
         raise UserError(

@@ -5,36 +5,26 @@ The cases are the unlabelled ones; a study that has none submits its labelled te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from triage import command
 from triage.arguments import Paths
 from triage.errors import UserError
-from triage.evaluation.submission import Form, rows_of, write
+from triage.evaluation.submission import Form, SubmissionSettings, rows_of, write
 from triage.files import read_json, read_rows
 
 
-@dataclass(frozen=True)
-class Settings:
-    """``threshold``: a probability above it is the positive class; ``classes``: see ``Form``."""
-
-    arm: str
-    threshold: float
-    classes: tuple[str, ...] = ()
-
-
 def main(
-    settings: Settings, winner: Path, predictions: Paths, parts: Paths, submission: Path
+    settings: SubmissionSettings, winner: Path, predictions: Paths, parts: Paths, submission: Path
 ) -> None:
     """Average the runs of the chosen arm and write the checked file."""
     arm = settings.arm if settings.arm != "best" else _best(winner)
     files = [path for path in predictions if path.parent.parent.name == arm]
     partition = _partition(files)
-    form = Form(settings.threshold, settings.classes)
+    form = Form(settings.threshold, settings.classes, settings.task)
     of_partition = [path for path in files if path.stem == partition]
-    probabilities = _means(of_partition, settings.classes)
+    probabilities = _means(of_partition, settings.task.outputs(settings.classes))
     rows = rows_of(probabilities, form)
     lists = [path for path in parts if path.parent.name == partition]
     expected = {row["case"] for path in lists for row in read_rows(path)}
@@ -59,7 +49,7 @@ def _partition(files: list[Path]) -> str:
 
 
 def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]]:
-    """Of each case the mean over ``files``, of each of the classes or of the positive one."""
+    """Of each case the mean over ``files``, of each of the classes that are predicted."""
     found: dict[str, dict[str, list[float]]] = {}
     for file in files:
         for row in read_rows(file, "predict"):
@@ -67,9 +57,7 @@ def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]
             of_case.setdefault(row["class"], []).append(float(row["probability"]))
     if not found:
         raise UserError("no case to submit", where=", ".join(map(str, files)))
-    return {
-        case: [fmean(values[name]) for name in classes or values] for case, values in found.items()
-    }
+    return {case: [fmean(values[name]) for name in classes] for case, values in found.items()}
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def _too_little_gpu_memory(error: Exception) -> UserError:
         f"its memory is not enough ({said})",
         where="the GPU",
         remedy="look with nvidia-smi whether others use it; in training, lower "
-        "recipe.batch_size and raise recipe.grad_accum by the same factor (a step has as many "
-        "samples), set recipe.precision to bfloat16, or use more GPUs "
+        "recipe.batch_size (not to 1) and raise recipe.grad_accum by the same factor (a step has "
+        "as many samples), set recipe.precision to bfloat16, or use more GPUs "
         "(--set-resources <rule>:gpu=2)",
     )
 

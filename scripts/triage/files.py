@@ -124,6 +124,18 @@ def read_json(path: Path) -> Any:
         raise UserError(f"is not valid JSON ({error})", where=path, remedy="remake it") from error
 
 
+def parse_cell(row: Mapping[str, str], column: str) -> Any:
+    """What the JSON in a cell of a table holds; None of an empty one. Raises UserError."""
+    try:
+        return parse_json(row[column]) if row.get(column) else None
+    except ValueError as error:
+        raise UserError(
+            f"{row[column][:80]!r} is not valid JSON ({error})",
+            where=f"column {column}",
+            remedy="delete the table: it is made anew",
+        ) from error
+
+
 def write_array(array: np.ndarray, target: Path) -> None:
     """Write ``array`` as a ``.npy`` file."""
     import numpy as np

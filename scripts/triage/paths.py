@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from pathlib import Path
 
-_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f]")
+from triage.shield import printable
 
 
 def inside(path: object) -> bool:
@@ -18,7 +17,8 @@ def inside(path: object) -> bool:
     return (
         isinstance(path, str)
         and path not in ("", ".")
-        and not _CONTROL.search(path)
+        and printable(path) == path
+        and not set(path) & {"\n", "\t"}
         and not path.startswith("/")
         and posixpath.normpath(path) == path
         and path.split("/")[0] != ".."

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from triage.errors import UserError
+from triage.files import plain
 
 KEY = Path("pseudonyms.key")
 _LEAST = 32  # characters of a key
@@ -41,12 +42,17 @@ def provide(main: Path, key: Path = KEY) -> None:
     _key(key.resolve())
 
 
+def fingerprint(key: Path = KEY) -> str:
+    """What tells a key from others and does not give it away."""
+    return hashlib.sha256(_key(key.resolve())).hexdigest()[:8]
+
+
 @cache
 def _key(path: Path) -> bytes:
     if not path.exists():
         _draw(path)
     try:
-        key = path.read_bytes().strip()
+        key = plain(path).read_bytes().strip()
     except OSError as error:
         raise UserError(f"can't be read ({error.strerror})", where=path) from error
     if len(key) < _LEAST:

@@ -80,6 +80,7 @@ def test_imports_are_followed_also_from_within_packages() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        'def write(path):\n    return path\n"What it does."\n',
         "# A comment.\ndef write(path):\n    return path  # another\n",
         '"""About."""\n\n\ndef write(path):\n    """Write."""\n    return path\n',
         "def write(\n    path\n):\n    return (path)\n",

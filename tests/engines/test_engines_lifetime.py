@@ -20,7 +20,7 @@ attach(workflow, Path("params.yaml"), {}, {})
 
 rule made:
     output: "results/made"
-    shell: "python step.py {output}"
+    shell: "python step.py --made {output}"
 """
 # Like a training: on SIGTERM it saves what it has reached, and its results come late.
 STEP = """
@@ -28,18 +28,16 @@ import os, sys, time
 from pathlib import Path
 from triage import command
 
-def main(arguments):
+def main(made: Path) -> None:
     Path("begun").write_text(str(os.getpid()))
     try:
         time.sleep(float(os.environ["STEP_SECONDS"]))
-        Path(arguments.output).write_text(os.environ["STEP_SECONDS"])
+        made.write_text(os.environ["STEP_SECONDS"])
     finally:
         time.sleep(0.3)
         Path("saved").touch()
 
-options = command.parser(None)
-options.add_argument("output")
-command.run(main, options)
+command.run(main)
 """
 
 

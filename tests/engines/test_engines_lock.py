@@ -27,7 +27,7 @@ parameters = st.one_of(
     values.map(repr), st.dictionaries(st.text(), values).map(lambda each: repr(canonical(each)))
 )
 paths = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
-paths = paths.filter(inside)
+paths = paths.filter(inside)  # as those of real files are
 sums = st.sampled_from([SUM, ""])
 
 

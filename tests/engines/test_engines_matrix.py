@@ -500,3 +500,11 @@ def test_an_experiment_aside_shares_the_key_of_pseudonyms(tmp_path: Path) -> Non
     assert pseudonyms.shown("P1", True, aside / "pseudonyms.key") == pseudonyms.shown(
         "P1", True, tmp_path / "pseudonyms.key"
     )
+
+
+def test_another_key_of_pseudonyms_is_another_step(tmp_path: Path) -> None:
+    keys = [tmp_path / name for name in ("one.key", "two.key")]
+    for key in keys:
+        pseudonyms.provide(tmp_path, key)
+    assert len({pseudonyms.fingerprint(key) for key in keys}) == 2
+    assert all(pseudonyms.fingerprint(key) not in key.read_text() for key in keys)

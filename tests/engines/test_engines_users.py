@@ -54,11 +54,14 @@ def shared(made: Project, folder: Path, servers: list[Server], link: str) -> lis
     return [first, Project(copied, servers[1])]
 
 
-@pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize(
+    "link",
+    ["copy", *(pytest.param(link, marks=pytest.mark.slow) for link in ("hardlink", "symlink"))],
+)
 def test_two_users_by_turns(made: Project, folder: Path, servers: Servers, link: str) -> None:
     first, second = shared(made, folder, servers(0o002), link)
     for turn, (project, engine) in enumerate([(second, "snakemake"), (first, "dvc")], 3):
-        project.set("recipe.epochs", turn)
+        project.set("recipe.rate", turn / 10)
         project.path("params.yaml").chmod(0o664)
         if engine == "dvc":
             assert "training@beta" in project.repro()
@@ -70,7 +73,7 @@ def test_two_users_by_turns(made: Project, folder: Path, servers: Servers, link:
 
 def test_two_users_at_once(made: Project, folder: Path, servers: Servers) -> None:
     first, second = shared(made, folder, servers(0o002), "copy")
-    first.set("recipe.epochs", 5)
+    first.set("recipe.rate", 0.5)
     first.path("params.yaml").chmod(0o664)
     process = first.start("snakemake", TRAIN_SECONDS="2")
     wait_until(lambda: any(first.path(".snakemake/engines/running").glob("*.json")), process)
@@ -84,11 +87,22 @@ def test_a_folder_that_is_another_users_alone(
     made: Project, folder: Path, servers: Servers, umask: int
 ) -> None:
     first, second = shared(made, folder, servers(umask), "copy")
-    first.set("recipe.epochs", 6)
+    first.set("recipe.rate", 0.6)
     assert "train beta small 1" in first.snakemake()
     before = first.path(CHECKPOINT).read_bytes()
     if umask == 0o022:
-        assert "can't be written" in second.fail("snakemake")
+        for answer in (
+            second.fail("snakemake", "-n"),
+            second.fail("snakemake"),
+            second.refusal("why"),
+        ):
+            assert "nothing can be written there by you" in answer
+            assert f"cp -r {first.folder} COPY" in answer
+        copied = folder / "copied"
+        cp = [*users.by(users.USERS[1]), "cp", "-r", first.folder, copied]
+        folder.chmod(0o777)
+        subprocess.run(cp, check=True)
+        Project(copied, second.server).assert_agreed()
     else:
         for path in (first.folder, first.path(".snakemake"), first.path(".dvc")):
             path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Small trainings for tests: the recipe of params.yaml with a few keys changed."""
+"""Small trainings for tests: the declared recipe with a few keys changed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
+
+from triage_workflow.params.declared import defaults
 
 from triage.data.image_store import Images
 from triage.data.reference import Reference
@@ -43,9 +44,8 @@ def merged(base: Json, changes: Mapping[str, Any]) -> Json:
 
 
 def recipe_block(**changes: Any) -> Json:
-    content = yaml.safe_load((ROOT / "presets" / "demo.yaml").read_text(encoding="utf-8"))
     small = {"epochs": 3, "batch_size": 4, "optimizer": {"lr": 0.01}}
-    return merged(merged(content["recipe"], small), changes)
+    return merged(merged(defaults(Recipe), small), changes)
 
 
 def recipe(**changes: Any) -> Recipe:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from triage_workflow.params.declared import defaults
 
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.operating import Threshold
 from triage.files import write_json, write_rows
 from triage.report import data, decisions, page, pictures, results, runs, tables
+from triage.training.settings import Recipe
 
 HEADER = [
     "arm",
@@ -25,6 +27,8 @@ HEADER = [
     "runs",
     "cases",
     "roc_auc_difference",
+    "roc_auc_difference_low",
+    "roc_auc_difference_high",
     "roc_auc_p_holm",
     "data",
     "partition",
@@ -161,7 +165,7 @@ def test_a_fixed_operating_point_is_not_said_to_be_chosen() -> None:
 
 
 def test_what_validation_chose_is_only_what_it_did() -> None:
-    demo = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
+    demo = defaults(Recipe)
     last = demo | {"select": {"by": "last"}}
     everything = last | {"train_on": ["train", "val"], "stopping": {"patience": 3}}
     fallen = measured(fallen=dict.fromkeys("abcd", "no validation case: 0.5 instead"))
@@ -236,7 +240,8 @@ def test_published_values_stand_beside_ours_each_with_its_data(tmp_path: Path) -
 
 
 def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
-    write_rows([{"case": c} for c in "abc"], ["case"], tmp_path / "manifest.csv")
+    manifest = [{"case": c, "group": f"of {c}", "sha256": f"file {c}"} for c in "abc"]
+    write_rows(manifest, list(manifest[0]), tmp_path / "manifest.csv")
     split = [
         {"case": "a", "group": "1", "label": "x|y", "partition": "train"},
         {"case": "b", "group": "1", "label": "x", "partition": "train"},
@@ -259,6 +264,9 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
         ["unlabelled", "0", "1", "1"],
         ["all cases", "2", "1", "3"],
         ["groups", "1", "1", "2"],
+    ]
+    assert [[cell.text for cell in row] for row in found.alike.rows] == [
+        ["a, b", "2", "pictures that are alike", "all in train"]
     ]
     assert len(found.quarantine.rows) == data.SHOWN
     assert found.quarantine.note.startswith("3 more in ")

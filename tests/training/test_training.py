@@ -16,6 +16,7 @@ from triage.training import balance, optimizers, rng
 from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
+from triage.training.job import _batches_large_enough
 from triage.training.loop import Trainer
 from triage.training.losses import Independent
 from triage.training.precision import Autocast, resolved
@@ -538,3 +539,13 @@ def test_feature_draws_are_by_case_and_epoch():
     assert not torch.equal(first, drawn(everything, 1))
     backwards = balance.Plan(everything.rows[::-1].copy(), everything.copies, everything.augmented)
     assert torch.equal(drawn(backwards, 0), first.flip(0))
+
+
+def test_batch_norm_without_a_batch_is_a_mistake_in_the_settings():
+    with (
+        pytest.raises(UserError, match=r"recipe\.batch_size: is too small"),
+        _batches_large_enough(),
+    ):
+        torch.nn.BatchNorm1d(3)(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="another"), _batches_large_enough():
+        raise ValueError("another")

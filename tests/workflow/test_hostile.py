@@ -81,6 +81,20 @@ def test_a_lock_knows_no_file_outside_of_the_project():
         assert not Lock.parse(entry(output)).outputs()
 
 
+def test_what_a_lock_says_can_be_shown():
+    whole = Origin("train", "aa", ("'a'",), {"in": ""}, {"out": ""}).dump()
+    assert Origin.load(dict(whole))
+    escape = "\x1b]0;pwned\x07"
+    for job in (
+        Origin(escape, "aa", (), {}, {"out": ""}),
+        Origin("train", "aa", (escape,), {}, {"out": ""}),
+        Origin("train", "aa", (), {escape: ""}, {"out": ""}),
+        Origin("train", "aa", (), {}, {escape: ""}),
+    ):
+        with pytest.raises(ValueError, match="not what a job was made from"):
+            Origin.load(job.dump())
+
+
 def test_a_path_through_a_link_is_told_from_one_that_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "disk/study").mkdir(parents=True)
@@ -338,15 +352,13 @@ def test_a_submission_is_exact_or_refused(tmp_path):
 
 def test_a_terminal_is_shown_what_it_could_be_sent():
     program = (
-        "import argparse\n"
         "from triage import command\n"
         "from triage.errors import UserError\n"
-        "def main(_):\n"
+        "def main() -> None:\n"
         "    command.log.info('a\\x1b]0;title\\x07 \\x9b2J\\u202e')\n"
         "    raise UserError('b\\x1b[2J', where='c\\r\\x1b[31m')\n"
-        "command.run(main, argparse.ArgumentParser())\n"
+        "command.run(main)\n"
     )
-    program = program.replace("argparse.ArgumentParser()", "command.parser('')")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 1
     printed = done.stdout + done.stderr
@@ -371,3 +383,10 @@ def test_names_are_no_formulas_in_pictures(tmp_path):
             figure.text(0.5, 0.5, name)
         figure.savefig(io.BytesIO(), format="svg")
         assert matplotlib.rcParams["text.parse_math"] is False
+
+
+def test_a_cell_that_should_hold_json_and_does_not_is_an_error_in_words():
+    for cell in ("{", "[" * 100_000, "NaN,"):
+        with pytest.raises(UserError, match=r"column files: .* is not valid JSON"):
+            files.parse_cell({"files": cell}, "files")
+    assert files.parse_cell({"files": ""}, "files") is None

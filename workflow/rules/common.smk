@@ -40,9 +40,13 @@ def arms_of(stages, folder):
     return "|".join(patterns) or "no_such_arm"
 
 
-def by_attempt(amount):
-    """A resource of which a job that failed gets more, should that have been the reason."""
-    return lambda wildcards, attempt: amount * attempt
+def asks(mem_mb, runtime, **fixed):
+    """Resources of a rule: a job that failed gets more, should that have been the reason."""
+
+    def by_attempt(amount):
+        return lambda wildcards, attempt: amount * attempt
+
+    return {"mem_mb": by_attempt(mem_mb), "runtime": by_attempt(runtime), **fixed}
 
 
 def run_of(wildcards):
@@ -69,14 +73,11 @@ def step(script, about=of_study):
 
     def call(wildcards, input, output):
         settings = STEPS.of(script, *about(wildcards)).get("settings")
-        given = [("settings", settings)] if settings else []
-        return " ".join(
-            f"--{name.replace('_', '-')} {{}}".format(
-                shlex.quote(value) if isinstance(value, str) else shlex.join(value)
-            )
-            for name, value in [*given, *input.items(), *output.items()]
-            if value
-        )
+        words = ["--settings", settings] if settings else []
+        for name, value in [*input.items(), *output.items()]:
+            files = [value] if isinstance(value, str) else value
+            words += [f"--{name.replace('_', '-')}", *files] if files else []
+        return shlex.join(words)
 
     return {"settings": recorded("settings"), "code": recorded("code"), "call": call}
 
@@ -124,6 +125,7 @@ def tables(wildcards):
     return ancient(shards(wildcards.study, ".csv"))
 
 
+IMAGES = {"arrays": arrays, "tables": tables}
 PARTITIONS = ["train", "val", "test", "unlabelled"]
 
 

@@ -7,8 +7,7 @@ rule phantom:
         study="|".join(PARAMS.phantoms) or "no_phantom",
     # One thread: with more, a core would stay idle until as many are free.
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
         **step("generate_phantom"),
     shell:
@@ -31,8 +30,8 @@ rule inventory:
 
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# list only grows, so the code that adds to it makes no index stale. A rule for each number of
-# shards, since each shard has a list of its cases.
+# record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
+# it makes no index stale. A rule for each number of shards, since each shard has a list of its cases.
 for count in sorted({shard_count(study) for study in PARAMS.studies}):
 
     rule:
@@ -42,7 +41,6 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             inventory="data/{study}/inventory.csv",
             withdrawn="data/{study}/withdrawn.csv",
         output:
-            update("data/{study}/consent.csv"),
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
             shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
@@ -51,13 +49,13 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
         wildcard_constraints:
             study="|".join(study for study in PARAMS.studies if shard_count(study) == count),
         resources:
-            mem_mb=by_attempt(2000),
-            runtime=by_attempt(60),
+            **asks(mem_mb=2000, runtime=60),
         params:
             **step("index"),
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
         shell:
-            "python scripts/record_consent.py --withdrawn {input.withdrawn} --consent {output[0]}"
+            "python scripts/record_consent.py --withdrawn {input.withdrawn}"
+            " --consent data/{wildcards.study}/consent.csv"
             " --checkpoints results/{wildcards.study}/training"
             " --log logs/{wildcards.study}/consent.log && "
             + python("index", "--raw {params.raw:q}")
@@ -73,8 +71,7 @@ rule images:
     log:
         "logs/{study}/images-{shard}.log",
     resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=4000, runtime=240),
     params:
         **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
@@ -99,8 +96,7 @@ rule manifest:
     log:
         "logs/{study}/manifest.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("write_manifest"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
@@ -119,8 +115,7 @@ rule groups:
     log:
         "logs/{study}/groups.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("assign_folds"),
     shell:
@@ -136,8 +131,7 @@ rule split:
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("split"),
     shell:
@@ -146,16 +140,14 @@ rule split:
 
 rule statistics:
     input:
+        **IMAGES,
         train=part("train"),
-        arrays=arrays,
-        tables=tables,
     output:
         statistics="data/{study}/statistics/fold{fold}.json",
     log:
         "logs/{study}/statistics-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
         **step("compute_statistics"),
     shell:
@@ -172,8 +164,7 @@ rule slices:
     log:
         "logs/{study}/slices.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=2000, runtime=240),
     params:
         **step("write_slices"),
     shell:

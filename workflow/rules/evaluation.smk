@@ -23,12 +23,11 @@ def parts_of(*names):
 
 rule predict:
     input:
+        **IMAGES,
         checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
         val=part("val"),
         test=part("test"),
         unlabelled=part("unlabelled"),
-        arrays=arrays,
-        tables=tables,
     output:
         predictions=[f"{PREDICTIONS}/{name}.csv" for name in PREDICTED],
         slices=f"{PREDICTIONS}/slices.csv",
@@ -37,9 +36,7 @@ rule predict:
     wildcard_constraints:
         arm=arms_of(STAGES, "predictions"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(120),
+        **asks(gpu=1, mem_mb=8000, runtime=120),
     params:
         **step("predict_cases", of_run),
     shell:
@@ -57,8 +54,7 @@ rule evaluate:
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("evaluate"),
     shell:
@@ -80,8 +76,7 @@ rule ensemble:
         partition="|".join(PREDICTED),
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
+        **asks(mem_mb=1000, runtime=10),
     params:
         **step("average"),
     shell:
@@ -101,8 +96,7 @@ rule table:
     log:
         "logs/{study}/table.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("compare"),
     shell:
@@ -120,8 +114,7 @@ rule submission:
         "logs/{study}/submission.log",
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
+        **asks(mem_mb=1000, runtime=10),
     params:
         **step("write_submission"),
     shell:

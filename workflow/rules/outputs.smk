@@ -89,10 +89,9 @@ def captions():
 
 rule explore:
     input:
+        **IMAGES,
         manifest="data/{study}/manifest.csv",
         split=lambda wildcards: splits(wildcards)[0],
-        arrays=arrays,
-        tables=tables,
     output:
         figures=pictures("explore", EXPLORED),
     log:
@@ -100,8 +99,7 @@ rule explore:
     wildcard_constraints:
         study=studies_of("pictures"),
     resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=4000, runtime=60),
     params:
         **step("explore"),
     shell:
@@ -128,6 +126,7 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
         name:
             rule_name
         input:
+            **IMAGES,
             histories=trained_results_of("training", "/history.csv"),
             slices=trained_results_of("predictions", "/slices.csv"),
             metrics=results_of("metrics", ".json"),
@@ -135,8 +134,6 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
             winner="results/{study}/winner.json",
             manifest="data/{study}/manifest.csv",
             splits=splits,
-            arrays=arrays,
-            tables=tables,
         output:
             figures=pictures("figures", drawn),
         log:
@@ -144,8 +141,7 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
         wildcard_constraints:
             study=drawn_for,
         resources:
-            mem_mb=by_attempt(4000),
-            runtime=by_attempt(60),
+            **asks(mem_mb=4000, runtime=60),
         params:
             **step("draw_figures", of_study_compared if is_comparison else of_study),
         shell:
@@ -154,19 +150,16 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
 
 rule explain:
     input:
+        **IMAGES,
         winner="results/{study}/winner.json",
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
         predictions=trained_results_of("predictions", *JUDGED),
-        arrays=arrays,
-        tables=tables,
     output:
         figures=pictures("explain", EXPLAINED),
     log:
         "logs/{study}/explain.log",
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(60),
+        **asks(gpu=1, mem_mb=8000, runtime=60),
     params:
         **step("explain"),
     shell:
@@ -176,20 +169,18 @@ rule explain:
 # A target of its own, `snakemake <study>_export`: it needs packages that nothing else does.
 rule export:
     input:
+        **IMAGES,
         winner="results/{study}/winner.json",
         metrics=results_of("metrics", ".json"),
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
         parts=lambda wildcards: parts_of("test", "val", "unlabelled")(wildcards)[:3],
-        arrays=arrays,
-        tables=tables,
     output:
         model="results/{study}/model.onnx",
         description="results/{study}/model.json",
     log:
         "logs/{study}/export.log",
     resources:
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=8000, runtime=60),
     params:
         **step("export"),
     shell:
@@ -215,8 +206,7 @@ rule card:
     log:
         "logs/{study}/card.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
         **step("write_card"),
     shell:
@@ -288,8 +278,7 @@ rule report:
         "logs/report.log",
     localrule: True
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(15),
+        **asks(mem_mb=2000, runtime=15),
     params:
         **step("report", lambda wildcards: []),
     shell:

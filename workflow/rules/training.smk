@@ -1,6 +1,13 @@
 # What trains records its code, and keeps unfinished runs in a folder of their own.
 RESUMED = "--code {params.code} --scratch scratch"
 TRAINING = f"{RESUMED} --gpus {{resources.gpu}}"
+RUN = "results/{study}/training/{arm}/fold{fold}-seed{seed}"
+TRAINED = {
+    "checkpoint": f"{RUN}/checkpoint.pt",
+    "history": f"{RUN}/history.csv",
+    "record": f"{RUN}/record.json",
+}
+PARTS = {"train": part("train"), "val": part("val")}
 
 
 def parent_checkpoint(wildcards):
@@ -49,9 +56,7 @@ rule pretrained:
     # Many trainings wait for them, and they wait for nothing.
     priority: 1
     resources:
-        gpu=gpus_for_pretraining,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(240),
+        **asks(gpu=gpus_for_pretraining, mem_mb=8000, runtime=240),
     params:
         **step("pretrain", lambda wildcards: [wildcards.pretrained]),
     shell:
@@ -60,25 +65,19 @@ rule pretrained:
 
 rule train:
     input:
+        **PARTS,
+        **IMAGES,
         pretrained=pretrained_weights,
-        train=part("train"),
-        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
-        arrays=arrays,
-        tables=tables,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(720),
+        **asks(gpu=1, mem_mb=8000, runtime=720),
     params:
         **step("train", of_run),
     shell:
@@ -88,12 +87,10 @@ rule train:
 # A check of a target of its own: nothing else is made from it.
 rule memorise:
     input:
+        **PARTS,
+        **IMAGES,
         pretrained=pretrained_weights,
-        train=part("train"),
-        val=part("val"),
         statistics="data/{study}/statistics/fold{fold}.json",
-        arrays=arrays,
-        tables=tables,
     output:
         memorised="results/{study}/memorise/{arm}/fold{fold}-seed{seed}.json",
     log:
@@ -102,9 +99,7 @@ rule memorise:
         arm=arms_of(["training"], "memorise"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(240),
+        **asks(gpu=1, mem_mb=8000, runtime=240),
     params:
         **step("memorise", of_run),
         goal=lambda wildcards: canonical(PARAMS.study(wildcards.study)["memorise"]),
@@ -114,22 +109,18 @@ rule memorise:
 
 rule features:
     input:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        train=part("train"),
-        val=part("val"),
-        arrays=arrays,
-        tables=tables,
+        **PARTS,
+        **IMAGES,
+        checkpoint=f"{RUN}/checkpoint.pt",
     output:
-        features="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.npy",
-        cases="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.csv",
+        features=f"{RUN}/features.npy",
+        cases=f"{RUN}/features.csv",
     log:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(120),
+        **asks(gpu=1, mem_mb=8000, runtime=120),
     params:
         **step("extract_features", of_run),
     shell:
@@ -138,25 +129,19 @@ rule features:
 
 rule train_sequence:
     input:
+        **PARTS,
+        **IMAGES,
         parent=parent_checkpoint,
         features=parent_features(".npy"),
         cases=parent_features(".csv"),
-        train=part("train"),
-        val=part("val"),
-        arrays=arrays,
-        tables=tables,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["sequence"], "training"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(240),
+        **asks(gpu=1, mem_mb=4000, runtime=240),
     params:
         **step("train_sequence", of_run),
     shell:
@@ -165,24 +150,18 @@ rule train_sequence:
 
 rule finetune:
     input:
+        **PARTS,
+        **IMAGES,
         parent=parent_checkpoint,
-        train=part("train"),
-        val=part("val"),
-        arrays=arrays,
-        tables=tables,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["finetuning"], "training"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(16000),
-        runtime=by_attempt(720),
+        **asks(gpu=1, mem_mb=16000, runtime=720),
     params:
         **step("finetune", of_run),
     shell:

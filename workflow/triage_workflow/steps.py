@@ -8,13 +8,19 @@ from typing import Any, NamedTuple
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
+from triage_workflow.params.checks import TABLE_KEYS
+from triage_workflow.params.declared import Index, defaults
 
-from triage.data.readers import READERS
+from triage import pseudonyms
+from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
-from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
+
+# Options of some data only.
+USUAL_LOADING = defaults(Loading)
+USUAL_TABLE = {key: defaults(Index)[key] for key in TABLE_KEYS}
 
 NO_AUGMENTATION = {
     "flip": 0.0,
@@ -51,6 +57,8 @@ class Steps:
             found = {"code": code_digest(f"{script}.py", *reads.modules)}
             if reads.settings is not None:
                 found["settings"] = canonical(reads.settings)
+                if '"pseudonyms":true' in found["settings"]:  # another key gives other names
+                    found["code"] += f"-{pseudonyms.fingerprint()}"
             self._known[script, about] = found
         return self._known[script, about]
 
@@ -131,7 +139,10 @@ class Steps:
         return Reads(settings, sorted(used))
 
     def evaluate(self, study: str) -> Reads:
-        return Reads(self.params.study(study)["evaluation"])
+        return Reads(self._evaluation(study))
+
+    def average(self, study: str) -> Reads:
+        return Reads({"task": self.params.study(study)["task"]})
 
     def compare(self, study: str) -> Reads:
         arms = {
@@ -145,7 +156,7 @@ class Steps:
             "study": study,
             "data": self.params.dataset(study),
             "arms": arms,
-            "evaluation": self.params.study(study)["evaluation"],
+            "evaluation": self._evaluation(study),
         }
         return Reads(settings)
 
@@ -163,11 +174,17 @@ class Steps:
             "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
-            "evaluation": block["evaluation"],
+            "evaluation": self._evaluation(study),
             "ensembles": self._ensembles(study),
             "origins": self._origins(study),
         }
         return Reads(settings)
+
+    def _evaluation(self, study: str) -> dict[str, Any]:
+        """How predictions of a study are judged."""
+        block = self.params.study(study)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        return {**block["evaluation"], **classes}
 
     def _ensembles(self, study: str) -> dict[str, Any]:
         """The members of each ensemble of a study."""
@@ -179,8 +196,8 @@ class Steps:
 
     def write_submission(self, study: str) -> Reads:
         block = self.params.study(study)
-        classes = [] if block["task"] == Task.BINARY else block["classes"]
-        return Reads(block["submission"] | {"classes": classes})
+        settings = {"classes": block["classes"], "task": block["task"]}
+        return Reads(block["submission"] | settings)
 
     def explore(self, study: str) -> Reads:
         return Reads(self._pictured(study))
@@ -215,6 +232,11 @@ class Steps:
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
+            "selection": {
+                arm.name: arm.recipe["select"]["by"]
+                for arm in self.params.arms(study).values()
+                if not arm.members
+            },
             **self._pseudonyms(),
         }
         if compared:
@@ -267,14 +289,20 @@ class Steps:
 
 
 def _index(block: dict[str, Any]) -> dict[str, Any]:
-    return block["index"] | {"classes": block["classes"], "task": block["task"]}
+    read = _chosen(block["index"], USUAL_TABLE)
+    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:
     """How files become images."""
     images = {key: value for key, value in block["images"].items() if key != "shards"}
-    index = block["index"]
-    return images | {key: index[key] for key in ("reader", "channels") if key in index}
+    index = {key: block["index"][key] for key in ("reader", "channels")}
+    return _chosen(images | index, USUAL_LOADING)
+
+
+def _chosen(block: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Without the options that are as usual: what nobody uses remakes nothing."""
+    return {key: value for key, value in block.items() if key not in usual or value != usual[key]}
 
 
 def _reader(block: dict[str, Any]) -> str:

@@ -11,12 +11,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 
 from triage.command import log
+from triage.constraints import Seed
 from triage.data.fingerprints import near_pairs
 from triage.data.folds import assign_folds
 from triage.errors import UserError
@@ -29,21 +31,22 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """What the split reads of ``params.yaml``.
+    """How cases are split into training, validation and test."""
 
-    validation, test: cut from the folds, taken as the source gives it, or none. stratify: spread
-    labels or numbers of votes evenly. near_duplicate_bits: fingerprints that differ in no more of
-    256 bits count as the same picture. leaks: what is done where the source's own parts share a
-    group or a picture: an error, or drop what is on the side of training.
-    """
-
-    k: int
-    seed: int
-    validation: Literal["fold", "source", "none"]
-    test: Literal["fold", "source", "none"]
-    stratify: Literal["label", "votes"]
-    near_duplicate_bits: int
-    leaks: Literal["error", "drop"]
+    k: Annotated[int, Ge(2)] = 5
+    """Folds that cases are dealt into, whole groups at a time."""
+    seed: Seed = 1
+    """Of the permutation that deals them."""
+    validation: Literal["fold", "source", "none"] = "fold"
+    """Cut from the folds, taken as the source gives it, or none."""
+    test: Literal["fold", "source", "none"] = "source"
+    """fold: the next fold is a labelled test part that chooses nothing."""
+    stratify: Literal["label", "votes"] = "label"
+    """What is spread evenly over the folds."""
+    near_duplicate_bits: Annotated[int, Ge(0), Le(64)] = 16
+    """Pictures whose fingerprints differ in no more of 256 bits count as the same."""
+    leaks: Literal["error", "drop"] = "drop"
+    """Leave a training case out that is also in another of the source's parts, or stop there."""
 
 
 class Shown(NamedTuple):

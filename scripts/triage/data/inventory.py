@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from triage import looks
+from triage import files, looks
 from triage.errors import UserError
 from triage.files import sha256, write_text
 from triage.looks import Look
@@ -100,7 +100,7 @@ def read(inventory: Path) -> list[Entry]:
     """The entries of an inventory."""
     try:
         # Names may hold any character, so that lines can't be told apart before they are parsed.
-        with open(inventory, encoding="utf-8", newline="") as stream:
+        with open(files.plain(inventory), encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream)
             return [Entry(unshielded(row["path"]), int(row["size"]), row["sha256"]) for row in rows]
     except FileNotFoundError as error:

@@ -8,16 +8,16 @@ here and nowhere else, so what is wrong with it is written down here too.
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Le
 from isal.isal_zlib import crc32
 
 from triage.data import pictures, readers, voxels, workers
@@ -26,7 +26,7 @@ from triage.data.manifest import PROBLEM_COLUMNS, SHARD_COLUMNS
 from triage.data.readers import BadFile, Loading, Problem
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
-from triage.files import atomic, each_row, write_rows
+from triage.files import atomic, each_row, parse_cell, write_rows
 from triage.paths import inside
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
@@ -36,22 +36,20 @@ _HEADER = 128  # bytes before the values: numpy leaves room for the number of ro
 
 @dataclass(frozen=True)
 class Decoding(Loading):
-    """How the files of a case become its image.
-
-    size: pictures are scaled to size x size; None keeps their own. mode: ``volume`` as decoded, or
-    pictures in ``grey`` or ``rgb``.
-    """
+    """How the files of a case become its image."""
 
     reader: str
-    size: int | None
-    mode: Literal["volume", "grey", "rgb"]
+    size: Annotated[int, Ge(8), Le(4096)] | None = None
+    """Pixels a side that pictures are scaled to; null keeps their size."""
+    mode: Literal["volume", "grey", "rgb"] = "volume"
+    """Pictures in grey or rgb, or volumes as they are."""
 
 
 @dataclass(frozen=True)
 class ImagesSettings(Decoding):
     """What the images step reads of ``params.yaml``: cases of fewer slices than that are bad."""
 
-    min_slices: int
+    min_slices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def make(
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
     tasks = (
-        Task(raw, row["case"], json.loads(row["files"]), settings)
+        Task(raw, row["case"], _files(row), settings)
         for row in each_row(cases, "index", SHARD_COLUMNS)
     )
     bad: list[Problem] = []
@@ -103,6 +101,13 @@ def make(
         images = _finish(list(_flushed(_usable(found, bad, raw), spool)), spool)
     _write_table(images, table)
     write_rows(map(Problem.row, bad), PROBLEM_COLUMNS, problems)
+
+
+def _files(row: dict[str, str]) -> dict[str, str]:
+    files = parse_cell(row, "files")
+    if not isinstance(files, dict) or not files:
+        raise UserError("names no files", where=f"case {row['case']}", remedy="index it again")
+    return files
 
 
 def _usable(found: Iterable[_Image | Problem], bad: list[Problem], raw: Path) -> Iterator[_Image]:

@@ -10,8 +10,8 @@ import platform
 import resource
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ from triage.arguments import CORES, Arguments, Paths
 from triage.command import log
 from triage.data.image_store import Images
 from triage.data.reference import Reference
+from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -213,7 +214,8 @@ class Job:
             trainer = Trainer(
                 network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit, task
             )
-            trained = trainer.run()
+            with _batches_large_enough():
+                trained = trainer.run()
         if not distributed.is_main_process():
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
@@ -293,6 +295,21 @@ class Job:
             "trained_parameters": sum(each.numel() for each in weights if each.requires_grad),
             "cases": {"train": len(self.parts.train), "val": len(self.parts.val)},
         }
+
+
+@contextmanager
+def _batches_large_enough() -> Iterator[None]:
+    """Raise UserError where batch norm gets a single value of a channel, which has no spread."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            "is too small: batch norm needs two values of a channel in each batch",
+            where="recipe.batch_size",
+            remedy="set it to 2 or more",
+        ) from error
 
 
 def _history(trained: Trained) -> list[dict[str, str]]:

@@ -6,9 +6,12 @@ is not finite is skipped by the optimizer's own kernel.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +23,20 @@ from triage.training.losses import Objective
 from triage.training.precision import Autocast
 from triage.training.settings import Recipe
 from triage.training.state import Resumable
+
+COMPILED = Path("scratch/compiled")
+
+
+def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """``network``, compiled when it is used.
+
+    torch keeps what it compiled as pickles in a folder of /tmp that another user may have made
+    before; here, in one that is this user's.
+    """
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(COMPILED.absolute())
+    return cast(Callable[[Tensor], Tensor], torch.compile(network))
 
 
 class Totals(Resumable):
@@ -62,7 +79,7 @@ class Stepper:
         self.optimizer = optimizers.make(self.parameters, recipe.optimizer)
         self.parallel = _parallel(network, self.device)
         self.forward: Callable[[Tensor], Tensor] = (
-            torch.compile(self.parallel) if recipe.compile else self.parallel
+            _compiled(self.parallel) if recipe.compile else self.parallel
         )
         self.guard = BufferGuard(network)
 

@@ -123,12 +123,15 @@ class _WithoutTypeChecking(ast.NodeTransformer):
 
 
 def _meaning(node: ast.AST) -> Iterator[str]:
-    """The tree as text, without positions, docstrings and what a Python version adds empty."""
+    """The tree as text, without positions, docstrings and what a Python version adds empty.
+
+    A text that stands alone, as below the declaration of a setting, does as little as a docstring.
+    """
     yield type(node).__name__
     yield "("
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
-            value = _without_docstring(node, value)
+            value = [each for each in value if not _is_text(each)]
             if isinstance(node, ast.Module):
                 value = [each for each in value if not _names_modules(each)]
         if name in ("kind", "ctx", "type_comment") or value is None or value == []:
@@ -142,11 +145,9 @@ def _meaning(node: ast.AST) -> Iterator[str]:
     yield ")"
 
 
-def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-        return body[1:]
-    return body
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _names_modules(statement: ast.stmt) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from triage_workflow.engines.jobs import Job
 from triage_workflow.engines.stages import Stage, Stages
 
-from triage.files import write_text
+from triage.files import parse_json, plain, write_text
 
 STEPS = Path("steps.json")
 
@@ -68,9 +68,10 @@ def _identity(job: Job) -> str:
 def changed_stages(found: Digests) -> set[str]:
     """The stages, as DVC calls them, of which ``steps.json`` says something else."""
     try:
-        known = json.loads(STEPS.read_text(encoding="utf-8"))
+        known = parse_json(plain(STEPS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
+    known = known if isinstance(known, dict) else {}
     old, new = _by_address(known), _by_address(found)
     return {address for address in old.keys() | new.keys() if old.get(address) != new.get(address)}
 

@@ -20,6 +20,7 @@ from triage_workflow.params import canonical
 from triage.errors import UserError
 from triage.files import parse_json, plain, write_text
 from triage.paths import inside
+from triage.shield import printable
 
 LOCK = Path("snakemake.lock")
 VERSION = 1
@@ -73,8 +74,9 @@ class Origin:
                 content["inputs"],
                 content["outputs"],
             )
-            outputs = origin.outputs
-            if content.pop("check") == _check(content) and outputs and all(map(inside, outputs)):
+            shown = "".join([*origin.inputs, *origin.params, origin.rule])  # in terminals
+            whole = content.pop("check") == _check(content) and bool(origin.outputs)
+            if whole and all(map(inside, origin.outputs)) and printable(shown) == shown:
                 return origin
         except (KeyError, TypeError, AttributeError, RecursionError):
             pass

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake.settings.enums import PersistenceBackend
@@ -28,6 +31,20 @@ def bare_messages() -> Iterator[None]:
         if error.errno not in NO_ROOM:
             raise
         raise SystemExit(f"error: {unwritable(error.filename or '.snakemake', error)}") from None
+
+
+def refuse_foreign(place: Path) -> None:
+    """Raise UserError where nothing can be written to ``place``, even to look at the workflow."""
+    there = next(each for each in (place, *place.absolute().parents) if each.is_dir())
+    if not os.access(there, os.W_OK):
+        here = Path.cwd()
+        raise UserError(
+            "nothing can be written there by you, and even a look takes notes",
+            where=there,
+            remedy="make the folder writable, or look at a copy:"
+            f" cp -r {shlex.quote(str(here))} COPY; cd COPY;"
+            " docs/engines.md says how two users share one folder",
+        )
 
 
 def refuse_elsewhere(workflow: Workflow) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from triage_workflow.engines import consents, dvc_adapter, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
-from triage_workflow.engines.refusals import bare_messages
+from triage_workflow.engines.refusals import bare_messages, refuse_foreign
 from triage_workflow.engines.running import STATE
 from triage_workflow.engines.site_cache import secure
 from triage_workflow.engines.snakemake_adapter import log
@@ -20,7 +20,7 @@ from triage_workflow.params import Params
 from triage import pseudonyms
 from triage.data import inventory
 from triage.errors import UserError
-from triage.files import ensure_writable, write_rows
+from triage.files import write_rows
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -72,7 +72,7 @@ def attach(
     refresh = functools.partial(_refresh, raw)
 
     def provenance() -> Provenance:
-        ensure_writable(STATE / "state.json")
+        refuse_foreign(STATE)
         secure()
         refresh()
         return Provenance(folders)

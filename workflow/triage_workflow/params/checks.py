@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from triage_workflow.params.arms import Arm
-from triage_workflow.params.schema import Json
+from triage_workflow.params.declared import Index, defaults
+from triage_workflow.params.validation import Json
 
 from triage.data.readers import SEQUENCES
 from triage.errors import UserError
@@ -13,8 +14,8 @@ from triage.models import LAYERS_OF
 from triage.task import Task
 
 TABLE_KEYS = (
-    *("table", "columns", "values", "leave_out", "partitions", "attributes"),
-    *("annotators", "channels"),
+    *("table", "columns", "values", "leave_out", "uncertain", "blank", "partitions"),
+    *("attributes", "annotators", "channels"),
 )
 CHANNELS = {"grey": 1, "rgb": 3}
 
@@ -82,7 +83,8 @@ def _check_mode(block: Json, where: str) -> None:
 
 def _check_table(index: Json, where: str) -> None:
     """Keys of tables say nothing to other readers."""
-    of_tables = [key for key in TABLE_KEYS if index.get(key)]
+    usual = defaults(Index)
+    of_tables = [key for key in TABLE_KEYS if index[key] != usual[key]]
     if index["reader"] == "volumes":
         of_tables = [key for key in of_tables if key != "channels"]
     if index["reader"] != "table" and of_tables:
@@ -91,7 +93,7 @@ def _check_table(index: Json, where: str) -> None:
             where=f"{where}.{of_tables[0]}",
             remedy="set index.reader: table, or take the key out",
         )
-    if index["reader"] == "table" and not index.get("table"):
+    if index["reader"] == "table" and not index["table"]:
         raise UserError("is not set", where=f"{where}.table", remedy="name the table, below raw")
 
 
