@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from triage import command
@@ -9,11 +10,20 @@ from triage.arguments import Paths
 from triage.evaluation.ensemble import average
 from triage.evaluation.samples import COLUMNS
 from triage.files import read_table, write_rows
+from triage.task import Task
 
 
-def main(members: Paths, predictions: Path) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """What the study asks of a case."""
+
+    task: Task
+
+
+def main(settings: Settings, members: Paths, predictions: Path) -> None:
     """Write the averaged predictions."""
-    mean = average({str(path): read_table(path, COLUMNS, step="predict") for path in members})
+    tables = {str(path): read_table(path, COLUMNS, step="predict") for path in members}
+    mean = average(tables, settings.task)
     cells = mean[COLUMNS].itertuples(index=False)
     rows = (dict(zip(COLUMNS, row, strict=True)) for row in cells)
     write_rows(rows, COLUMNS, predictions, sealed=True)

@@ -22,9 +22,9 @@ def main(
     arm = settings.arm if settings.arm != "best" else _best(winner)
     files = [path for path in predictions if path.parent.parent.name == arm]
     partition = _partition(files)
-    form = Form(settings.threshold, settings.classes)
+    form = Form(settings.threshold, settings.classes, settings.task)
     of_partition = [path for path in files if path.stem == partition]
-    probabilities = _means(of_partition, settings.classes)
+    probabilities = _means(of_partition, settings.task.outputs(settings.classes))
     rows = rows_of(probabilities, form)
     lists = [path for path in parts if path.parent.name == partition]
     expected = {row["case"] for path in lists for row in read_rows(path)}
@@ -49,7 +49,7 @@ def _partition(files: list[Path]) -> str:
 
 
 def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]]:
-    """Of each case the mean over ``files``, of each of the classes or of the positive one."""
+    """Of each case the mean over ``files``, of each of the classes that are predicted."""
     found: dict[str, dict[str, list[float]]] = {}
     for file in files:
         for row in read_rows(file, "predict"):
@@ -57,9 +57,7 @@ def _means(files: list[Path], classes: tuple[str, ...]) -> dict[str, list[float]
             of_case.setdefault(row["class"], []).append(float(row["probability"]))
     if not found:
         raise UserError("no case to submit", where=", ".join(map(str, files)))
-    return {
-        case: [fmean(values[name]) for name in classes or values] for case, values in found.items()
-    }
+    return {case: [fmean(values[name]) for name in classes] for case, values in found.items()}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,11 @@ CHEST = Study(
 )
 
 
+SKIN = Study(
+    "skin", ("nevus", "melanoma", "keratosis", "scar"), ("image",), 1, task=Task.MULTICLASS
+)
+
+
 @dataclass(frozen=True)
 class Tree:
     """The files of a study below ``root``."""
@@ -107,6 +112,11 @@ class Tree:
     @property
     def split(self) -> Path:
         return self.data / "split" / "fold0.csv"
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        study = self.study
+        return replace(EVALUATION, task=study.task, classes=study.classes)
 
     def images(self) -> dict[str, list[Path]]:
         folder = self.data / "images"
@@ -137,7 +147,7 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     manifest, split, stacks = [], [], {}
     for i in range(cases + unlabelled):
         case = f"P{i:03d}"
-        part = ("val", "test", "train", "train")[i // 2 % 4]
+        part = ("val", "test", "train", "train")[(i // 2 + i // 8) % 4]
         known = i < cases and (study.tested or part != "test")
         label = _label(study, i) if known else ""
         stacks[case] = _image(study, rng, label)
@@ -264,10 +274,11 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
         for case in read_rows(tree.split):
             if case["partition"] != part:
                 continue
-            for name in study.outputs:
-                truth = int(name in case["label"].split("|"))
-                logit = rng.normal(ARMS[arm] * (2 * truth - 1), 1)
-                score = {"logit": logit, "probability": 1 / (1 + np.exp(-logit))}
+            truths = [int(name in case["label"].split("|")) for name in study.outputs]
+            raw = np.array([rng.normal(ARMS[arm] * (2 * truth - 1), 1) for truth in truths])
+            logits = study.task.logits(raw)
+            for name, truth, logit in zip(study.outputs, truths, logits, strict=True):
+                score = {"logit": logit, "probability": study.task.probabilities(logit)}
                 same = {"case": case["case"], "class": name}
                 rows.append(same | {"label": "" if part == "unlabelled" else truth} | score)
                 for index in range(2, study.slices - 2):
@@ -280,7 +291,7 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
 def _write_metrics(tree: Tree, run: str) -> None:
     folder = tree.results / "predictions" / run
     val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
-    content = evaluate_run(val, test, read_table(tree.split), EVALUATION)
+    content = evaluate_run(val, test, read_table(tree.split), tree.evaluation)
     write_json(content, tree.results / "metrics" / f"{run}.json")
 
 
@@ -290,7 +301,7 @@ def write_study_table(tree: Tree) -> None:
     row |= {"value": "0.66", "sd": "", "data": "their own", "note": ""}
     _write([row | {"source": "a report <em>, page 3"}], published)
     settings = {"study": tree.study.name, "data": "phantoms", "arms": {}}
-    settings |= {"evaluation": asdict(EVALUATION)}
+    settings |= {"evaluation": asdict(tree.evaluation)}
     run_script(
         "compare.py",
         metrics=tree.runs("metrics/*/*.json"),
@@ -323,6 +334,7 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
         **{"confidence": 0.95, "replicates": 100, "bins": 10, "task": tree.study.task},
         "compared": COMPARED,
+        "selection": dict.fromkeys(ARMS, "loss"),
     }
     run_script(
         "draw_figures.py",
@@ -345,7 +357,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
         **{"task": tree.study.task, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
-        "evaluation": asdict(EVALUATION),
+        "evaluation": asdict(tree.evaluation),
         "origins": ORIGINS if tree.study.slices > 1 else {},
     }
     words = PROJECT / "workflow" / "report"

@@ -78,6 +78,16 @@ def test_bands_of_age_hold_their_bounds() -> None:
     }
 
 
+def test_other_attributes_make_subgroups_by_their_values() -> None:
+    known = [{"site": "A", "id": "1"}, {"site": "B", "id": "2"}, {"site": "A", "scanner": "X"}, {}]
+    known += [{"id": str(number)} for number in range(3, 20)]
+    found = members(
+        {"case": str(number), "attributes": attributes.text(each)}
+        for number, each in enumerate(known)
+    )
+    assert found == {"site: A": {"0", "2"}, "site: B": {"1"}}
+
+
 def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.Tree) -> None:
     claim, tripod = sections(tree, "checklist").values()
     assert [row[0] for row in claim["rows"]] == [str(number) for number in range(1, 45)]

@@ -27,6 +27,8 @@ HEADER = [
     "runs",
     "cases",
     "roc_auc_difference",
+    "roc_auc_difference_low",
+    "roc_auc_difference_high",
     "roc_auc_p_holm",
     "data",
     "partition",
@@ -238,7 +240,8 @@ def test_published_values_stand_beside_ours_each_with_its_data(tmp_path: Path) -
 
 
 def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
-    write_rows([{"case": c} for c in "abc"], ["case"], tmp_path / "manifest.csv")
+    manifest = [{"case": c, "group": f"of {c}", "sha256": f"file {c}"} for c in "abc"]
+    write_rows(manifest, list(manifest[0]), tmp_path / "manifest.csv")
     split = [
         {"case": "a", "group": "1", "label": "x|y", "partition": "train"},
         {"case": "b", "group": "1", "label": "x", "partition": "train"},
@@ -261,6 +264,9 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
         ["unlabelled", "0", "1", "1"],
         ["all cases", "2", "1", "3"],
         ["groups", "1", "1", "2"],
+    ]
+    assert [[cell.text for cell in row] for row in found.alike.rows] == [
+        ["a, b", "2", "pictures that are alike", "all in train"]
     ]
     assert len(found.quarantine.rows) == data.SHOWN
     assert found.quarantine.note.startswith("3 more in ")

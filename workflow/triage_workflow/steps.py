@@ -14,7 +14,6 @@ from triage_workflow.params.declared import Index, defaults
 from triage import pseudonyms
 from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
-from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
@@ -140,7 +139,10 @@ class Steps:
         return Reads(settings, sorted(used))
 
     def evaluate(self, study: str) -> Reads:
-        return Reads(self.params.study(study)["evaluation"])
+        return Reads(self._evaluation(study))
+
+    def average(self, study: str) -> Reads:
+        return Reads({"task": self.params.study(study)["task"]})
 
     def compare(self, study: str) -> Reads:
         arms = {
@@ -154,7 +156,7 @@ class Steps:
             "study": study,
             "data": self.params.dataset(study),
             "arms": arms,
-            "evaluation": self.params.study(study)["evaluation"],
+            "evaluation": self._evaluation(study),
         }
         return Reads(settings)
 
@@ -172,11 +174,17 @@ class Steps:
             "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
-            "evaluation": block["evaluation"],
+            "evaluation": self._evaluation(study),
             "ensembles": self._ensembles(study),
             "origins": self._origins(study),
         }
         return Reads(settings)
+
+    def _evaluation(self, study: str) -> dict[str, Any]:
+        """How predictions of a study are judged."""
+        block = self.params.study(study)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        return {**block["evaluation"], **classes}
 
     def _ensembles(self, study: str) -> dict[str, Any]:
         """The members of each ensemble of a study."""
@@ -188,8 +196,8 @@ class Steps:
 
     def write_submission(self, study: str) -> Reads:
         block = self.params.study(study)
-        classes = [] if block["task"] == Task.BINARY else block["classes"]
-        return Reads(block["submission"] | {"classes": classes})
+        settings = {"classes": block["classes"], "task": block["task"]}
+        return Reads(block["submission"] | settings)
 
     def explore(self, study: str) -> Reads:
         return Reads(self._pictured(study))
@@ -224,6 +232,11 @@ class Steps:
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
+            "selection": {
+                arm.name: arm.recipe["select"]["by"]
+                for arm in self.params.arms(study).values()
+                if not arm.members
+            },
             **self._pseudonyms(),
         }
         if compared:

@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from triage.arguments import Arguments, Paths
 from triage.errors import UserError
-from triage.files import read_json
+from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.data import Data, read_data
+from triage.report.glance import Glance, glance
 from triage.report.pictures import Caption, Picture, embed, read_captions
-from triage.report.results import Results, read_metrics, read_results
+from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
 from triage.report.tables import NONE, Cell, Table, count
@@ -90,6 +91,7 @@ class Study:
     pseudonyms: bool
     confidence: str
     data: Data
+    glance: Glance
     results: Results
     chosen: str
     limits: tuple[str, ...]
@@ -141,6 +143,12 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
+    first = glance(
+        read_rows(_one(name, files.tables)),
+        Measured(measured, results.partition),
+        data,
+        {path.parent.parent.name: read_json(path) for path in records},
+    )
     return Study(
         name=name,
         title=text.get("title") or name.replace("_", " ").capitalize(),
@@ -149,6 +157,7 @@ def _study(
         pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
+        glance=first,
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *text.get("limits", []), *words["limits"]),

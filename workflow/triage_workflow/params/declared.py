@@ -49,12 +49,14 @@ def _default(of: dataclasses.Field[Any]) -> Any:
 if TYPE_CHECKING:
     Index: TypeAlias = Any
     Decoded: TypeAlias = Any
+    Evaluation: TypeAlias = Any
     Submission: TypeAlias = Any
     Phantoms: TypeAlias = Any
 else:
     Index = block("Index", IndexSettings, "classes", "task")
     Decoded = block("Decoded", Decoding, "reader", "channels")
-    Submission = block("Submission", SubmissionSettings, "classes")
+    Evaluation = block("Evaluation", EvaluationSettings, "classes", "task")
+    Submission = block("Submission", SubmissionSettings, "classes", "task")
     Phantoms = make_dataclass("Phantoms", [(name, kind, ABSENT) for name, kind in PHANTOMS.items()])
 Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]
 Names = Annotated[tuple[Name, ...], Unique()]
@@ -136,7 +138,7 @@ class Defaults:
     """Arms of which each adds one thing to the last, for a picture of the steps."""
     ensembles: dict[Name, Annotated[Names, MinLen(2)]] = field(default_factory=dict)
     """By name, the arms whose probabilities are averaged."""
-    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     submission: Submission = field(default_factory=Submission)
     memorise: MemoriseSettings = field(default_factory=MemoriseSettings)
 
