@@ -149,7 +149,6 @@ READ_BY = {
     "defaults.index": INDEX,
     "defaults.index.channels": INDEX | {"images", "train", "train_sequence", "finetune"},
     "defaults.index.min_slices": INDEX | {"images"},
-    "defaults.index.channels": INDEX | {"images", "train", "train_sequence", "finetune"},
     "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
     "defaults.split": {"groups", "split", "card"},
     "defaults.evaluation": EVALUATION,
