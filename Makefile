@@ -8,7 +8,7 @@ BIN := .venv/bin
 # with the rules that use them; PATH is set, not read, for jobs.
 EXCEPTIONS := 'conda environment|Absolute path "/|Mixed rules and functions|variable PATH'
 
-.PHONY: run test test-all fuzz bench lint format setup clean
+.PHONY: run test test-all compat fuzz bench lint format docs setup lock audit clean
 
 run: setup
 	@$(BIN)/snakemake --cores $(CORES)
@@ -18,6 +18,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/pytest -n $(CORES) --dist loadgroup -m "slow or not slow"
+
+# The matrix of situations with the oldest and the newest Snakemake and DVC that are allowed.
+COMPAT ?= oldest newest
+compat: setup
+	$(BIN)/python tests/compat.py $(COMPAT)
 
 # Randomly damaged tables and images; what breaks a reader is kept in .fuzz/: make fuzz FUZZ_SECONDS=600
 FUZZ_SECONDS ?= 60
@@ -41,17 +46,47 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow
 
+# The documentation as a site, in site/; a link that leads nowhere stops it.
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+
 setup: .venv/ready
 
-# First all that requirements.lock knows by its hash, then this project, with what a build of torch
-# for GPUs brings along.
-.venv/ready: pyproject.toml constraints.txt requirements.lock
+# Nothing is installed but files whose SHA-256 is in a lock. What builds the one package that comes as
+# source goes first; what a build of torch for GPUs needs comes from a lock of its own.
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps
+.venv/ready: pyproject.toml constraints.txt requirements.lock requirements-gpu.lock
 	@echo "Setting up the environment in .venv (once; some minutes)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	sed -n '/^setuptools==/,/[0-9a-f]$$/p' requirements.lock > .venv/build.lock
+	$(INSTALL) --require-hashes --requirement .venv/build.lock
+	$(INSTALL) --require-hashes --no-build-isolation --requirement requirements.lock
+	if $(BIN)/python -c "import importlib.metadata as m; exit('cuda' not in str(m.requires('torch')))"; \
+		then $(INSTALL) --require-hashes --requirement requirements-gpu.lock; fi
+	$(INSTALL) --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	$(BIN)/python -m triage_workflow.engines.site_cache
 	@touch $@
+
+# After a change of constraints.txt: both locks anew, with uv, which is to be installed. The build of
+# torch without CUDA lies beside the others in no index, so its hash (x86-64, Python 3.11) stands here.
+TORCH_CPU := 6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
+COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --universal --python-version 3.11 \
+	--custom-compile-command "make lock"
+lock:
+	@$(COMPILE) --no-deps constraints.txt --output-file requirements.lock
+	@grep -q $(TORCH_CPU) requirements.lock || \
+		sed -i 's/^torch==.*/&\n    --hash=sha256:$(TORCH_CPU) \\/' requirements.lock
+	@grep '^torch==' constraints.txt | $(COMPILE) - --constraint constraints.txt \
+		$(shell sed -n 's/==.*//p' constraints.txt | sed 's/^/--no-emit-package /') \
+		--output-file requirements-gpu.lock
+
+# Known weaknesses of all that the locks name.
+audit:
+	$(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet pip-audit
+	.audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	.audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements-gpu.lock
 
 clean:
 	rm -rf .venv

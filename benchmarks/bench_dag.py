@@ -19,7 +19,7 @@ STUDY = "melanoma"
 def dry_run(folder: Path, runs: int) -> float:
     """Seconds on processors that a dry run of ``runs`` runs takes."""
     path = folder / "params.yaml"
-    content = yaml.safe_load((bench.ROOT / "params.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((bench.ROOT / "presets" / "demo.yaml").read_text(encoding="utf-8"))
     study = content["studies"][STUDY]
     name, arm = next(iter(study["training"]["arms"].items()))
     study["training"]["arms"] = {name: {**(arm or {}), "seeds": list(range(1, runs + 1))}}

@@ -144,7 +144,7 @@ def _starts(folder: Path, warm: bool) -> dict[str, float]:
     program = f"""
 import os, sys, time, json, statistics, subprocess
 from pathlib import Path
-from triage_workflow.engines.warm_up import start
+from triage_workflow.engines.preload import start
 scripts = sorted(Path("scripts").glob("*.py"))
 if {warm}:
     start([each.name for each in scripts] * 4)

@@ -34,23 +34,22 @@ TARGETS = {"`snakemake -n`": 3, "`dvc status`": 5, "books after a run": 2}
 
 MAKE = """
 from pathlib import Path
-from triage_workflow.engines.look import whole_workflow
+from triage_workflow.engines.snakemake_adapter import whole_workflow
 from triage.data import inventory
 
 with whole_workflow() as view:
-    for level in view.dag.toposorted():
-        for job in level:
-            for path in map(Path, job.output):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(f"{path}\\n")
-                if path.name == "phantom.csv":
-                    raw = path.with_suffix("")
-                    raw.mkdir(exist_ok=True)
-                    (raw / "case").write_text("case")
-                    inventory.write(raw, path)
-            if job.output:
-                view.records.accept(job)
-    view.records.finish()
+    for job in view.jobs:
+        for path in map(Path, job.outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{path}\\n")
+            if path.name == "phantom.csv":
+                raw = path.with_suffix("")
+                raw.mkdir(exist_ok=True)
+                (raw / "case").write_text("case")
+                inventory.write(raw, path)
+        if job.outputs:
+            view.provenance.accept(job)
+    view.finish()
 """
 
 # The end of a run in which one table was made.
@@ -58,16 +57,16 @@ BOOKS = """
 import os
 import time
 from pathlib import Path
-from triage_workflow.engines.look import whole_workflow
+from triage_workflow.engines.snakemake_adapter import whole_workflow
 
 with whole_workflow() as view:
-    job = next(job for job in view.dag.jobs if job.rule.name == "table")
-    path = Path(job.output[0])
+    job = next(job for job in view.jobs if job.rule == "table")
+    path = Path(job.outputs[0])
     path.unlink()
     path.write_text(f"{time.time()}\\n")
-    view.records.accept(job)
+    view.provenance.accept(job)
     start, busy = time.perf_counter(), sum(os.times()[:4])
-    view.records.finish()
+    view.finish()
     print(time.perf_counter() - start, sum(os.times()[:4]) - busy)
 """
 

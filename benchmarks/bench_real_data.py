@@ -26,7 +26,7 @@ from scipy.stats import norm
 from sklearn.ensemble import RandomForestClassifier
 
 import bench
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.evaluation.bootstrap import codes, group_counts
 from triage.evaluation.comparison import delong
 from triage.evaluation.metrics import Ranking

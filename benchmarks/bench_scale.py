@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,35 +27,47 @@ from triage.files import read_rows, write_rows
 SIZE = 16  # pixels; what is measured is the cost of an image beside that of its pixels
 SHARDS = 4
 STUDY = "pneumonia"
-PARAMS = Params.read(bench.ROOT / "params.yaml")
+PARAMS = Params.read(bench.ROOT / "presets" / "demo.yaml")
 ARRAYS = " ".join(f"shard-{i}.npy" for i in range(SHARDS))
 TABLES = " ".join(f"shard-{i}.csv" for i in range(SHARDS))
+LISTS = " ".join(f"cases-{i}.csv" for i in range(SHARDS))
+PROBLEMS = " ".join(f"problems-{i}.csv" for i in range(SHARDS))
+PARTS = " ".join(f"parts/{name}/fold0.csv" for name in ("train", "val", "test", "unlabelled"))
 LINES = {
     "index": [
         "index.py --raw raw --inventory inventory.csv --withdrawn withdrawn.csv"
-        " --manifest manifest.csv --quarantine quarantine.csv --settings SETTINGS"
+        f" --cases cases.csv --problems problems.csv --shards {LISTS} --settings SETTINGS"
     ],
     "images": [
-        f"images.py --raw raw --manifest manifest.csv --settings SETTINGS --shard {i}"
-        f" --array shard-{i}.npy --table shard-{i}.csv"
+        f"decode_images.py --raw raw --cases cases-{i}.csv --settings SETTINGS"
+        f" --array shard-{i}.npy --table shard-{i}.csv --problems problems-{i}.csv"
         for i in range(SHARDS)
     ],
+    "manifest": [
+        f"write_manifest.py --cases cases.csv --problems problems.csv {PROBLEMS} --raw raw"
+        " --settings SETTINGS --manifest manifest.csv --quarantine quarantine.csv"
+    ],
+    "groups": [
+        f"assign_folds.py --manifest manifest.csv --tables {TABLES} --settings SETTINGS"
+        " --groups groups.csv --folds folds.csv"
+    ],
     "split": [
-        f"split.py --manifest manifest.csv --tables {TABLES} --fold 0 --settings SETTINGS"
-        " --output split.csv"
+        "split.py --groups groups.csv --fold 0 --settings SETTINGS"
+        f" --split split.csv --parts {PARTS}"
     ],
     "statistics": [
-        f"compute_statistics.py --split split.csv --arrays {ARRAYS} --tables {TABLES}"
-        " --output statistics.json"
+        f"compute_statistics.py --train parts/train/fold0.csv --arrays {ARRAYS} --tables {TABLES}"
+        " --statistics statistics.json"
     ],
     "an epoch": [
-        "train.py --settings SETTINGS --code none --manifest manifest.csv --split split.csv"
+        "train.py --settings SETTINGS --code none"
+        " --train parts/train/fold0.csv --val parts/val/fold0.csv"
         f" --statistics statistics.json --arrays {ARRAYS} --tables {TABLES} --scratch scratch"
-        " --pretrained --checkpoint c.pt --history h.csv --record r.json"
+        " --checkpoint c.pt --history h.csv --record r.json"
     ],
     "evaluation": [
-        "evaluate.py --val val.csv --test test.csv --split split.csv --settings SETTINGS"
-        " --output metrics.json --summary summary.json"
+        f"evaluate.py --val val.csv --test test.csv --parts {PARTS} --settings SETTINGS"
+        " --metrics metrics.json --summary summary.json"
     ],
 }
 # Run by a small process: one that was started by a large one is said to have been as large.
@@ -93,14 +107,16 @@ class Study:
     def commands(self) -> dict[str, list[list[str]]]:
         """For each step its scripts' command lines."""
         steps, study = Steps(PARAMS), STUDY
-        images = json.loads(steps.images(study)["settings"]) | {"shards": SHARDS, "size": SIZE}
-        settings = {
-            "index": steps.index(study)["settings"],
-            "images": json.dumps(images),
-            "split": steps.split(study)["settings"],
+        read = {
+            "index": steps.index(study).settings,
+            "images": steps.decode_images(study).settings | {"size": SIZE},
+            "manifest": steps.write_manifest(study).settings,
+            "groups": steps.assign_folds(study).settings,
+            "split": steps.split(study).settings,
             "an epoch": self._training(),
-            "evaluation": steps.evaluate(study)["settings"],
+            "evaluation": steps.evaluate(study).settings,
         }
+        settings = {step: json.dumps(each) for step, each in read.items()}
         return {
             step: [
                 [settings[step] if word == "SETTINGS" else word for word in line.split()]
@@ -109,16 +125,16 @@ class Study:
             for step, lines in LINES.items()
         }
 
-    def _training(self) -> str:
+    def _training(self) -> dict[str, Any]:
         run = next(iter(PARAMS.runs(STUDY)))
-        settings = json.loads(Steps(PARAMS).training("train.py", run)["settings"])
+        settings = copy.deepcopy(Steps(PARAMS).train(run).settings)
         settings["images"]["size"] = SIZE
         settings["recipe"] |= {"epochs": 1, "batch_size": 256}
         settings["recipe"]["input"]["resize"] = None
         settings["recipe"]["model"] = {
             "architecture": "fcnn", "options": {"size": SIZE}, "pretrained": "none"
         }  # fmt: skip
-        return json.dumps(settings)
+        return settings
 
     def predict(self) -> None:
         """Predictions by chance: evaluation does not care."""

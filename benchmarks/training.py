@@ -16,7 +16,7 @@ import torch
 from triage_workflow.params import Params
 
 import bench
-from triage.data.store import Images, Shard
+from triage.data.image_store import Images, Shard
 from triage.models import build
 from triage.settings import convert
 from triage.training import job, placement
@@ -28,7 +28,7 @@ from triage.training.samples import ImageSamples
 from triage.training.settings import Balance, Recipe
 from triage.training.state import Keeper
 
-PARAMS = Params.read(bench.ROOT / "params.yaml")
+PARAMS = Params.read(bench.ROOT / "presets" / "demo.yaml")
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Training:
 
 
 def recipe(study: str, arm: str, **changes: Any) -> Recipe:
-    """The recipe of an arm in params.yaml, with changes."""
+    """The recipe of an arm of the demo, with changes."""
     found = convert(Recipe, PARAMS.arms(study)[arm].recipe, arm)
     whole = dataclasses.replace(found.input, slices=None, crop=None, resize=None)
     # Balancing would make copies, and so more samples than there are images.

@@ -6,32 +6,31 @@ Every unlabelled case of the split once, ascending, probabilities with five deci
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Literal
 
 from triage import command
-from triage.evaluation import submission
+from triage.evaluation.submission import Form, check
 from triage.files import read_rows
+from triage.task import Task
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    submission: Path,
+    /,
+    split: Annotated[Path, "for example data/braintriage/split/fold0.csv"],
+    threshold: float = 0.5,
+    classes: Annotated[tuple[str, ...], "in their order, where there are several"] = (),
+    task: Literal["binary", "multiclass", "multilabel"] = "binary",
+) -> None:
     """Say that the file is right, or what is wrong with it."""
-    rows = read_rows(arguments.split)
+    rows = read_rows(split)
     unlabelled = [row["case"] for row in rows if row["partition"] == "unlabelled"]
     expected = unlabelled or [row["case"] for row in rows if row["partition"] == "test"]
-    form = submission.Form(arguments.threshold, tuple(arguments.classes))
-    count = submission.check(arguments.submission, expected, form)
-    command.log.info("%s is valid: %d cases", arguments.submission, count)
+    form = Form(threshold, classes, Task(task))
+    count = check(submission, expected, form)
+    command.log.info("%s is valid: %d cases", submission, count)
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("submission", type=Path)
-    options.add_argument(
-        "--split", type=Path, required=True, help="for example data/braintriage/split/fold0.csv"
-    )
-    options.add_argument("--threshold", type=float, default=0.5)
-    options.add_argument(
-        "--classes", nargs="+", default=[], help="of a multi-label study, in its order"
-    )
-    command.run(main, options)
+    command.run(main)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 
 from triage import command
-from triage.data import statistics
+from triage.arguments import CORES, Paths
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
+from triage.data.statistics import compute
 from triage.files import each_row, write_json
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(train: Path, arrays: Paths, tables: Paths, statistics: Path, threads: int = CORES) -> None:
     """Write the statistics."""
-    split = each_row(arguments.split, columns=["case", "partition"])
-    training = [row["case"] for row in split if row["partition"] == "train"]
-    images = Images.open(arguments.arrays, arguments.tables)
-    found = statistics.compute(images, training, arguments.threads)
+    training = [row["case"] for row in each_row(train, "split", ["case"])]
+    images = Images.open(arrays, tables)
+    found = compute(images, training, threads)
     reference = Reference.of(images, training)
-    write_json(asdict(found) | {"reference": asdict(reference)}, arguments.output)
+    write_json(asdict(found) | {"reference": asdict(reference)}, statistics)
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--split", type=Path, required=True)
-    options.add_argument("--arrays", type=Path, nargs="+", required=True, help="of all shards")
-    options.add_argument("--tables", type=Path, nargs="+", required=True, help="of all shards")
-    options.add_argument("--output", type=Path, required=True, help="to write")
-    command.run(main, options)
+    command.run(main)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from triage import command
+from triage.arguments import Paths
+from triage.data.split import read_lists
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples, headline
 from triage.evaluation.samples import read_sample
-from triage.files import read_table, write_json
-from triage.settings import parse
+from triage.files import write_json
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    settings: EvaluationSettings,
+    parts: Paths,
+    metrics: Path,
+    summary: Path,
+    val: Path | None = None,
+    test: Path | None = None,
+) -> None:
     """Write the metrics of a run, and the few that are worth following."""
-    settings = parse(EvaluationSettings, arguments.settings)
-    split = read_table(arguments.split, ["case", "group", "label", "partition"])
-    val, test = (
-        read_sample(path, split) if path else None for path in (arguments.val, arguments.test)
-    )
-    content = evaluate_samples(val, test, split, settings)
-    write_json(content, arguments.output)
-    write_json(headline(content), arguments.summary)
+    cases = read_lists(parts)
+    validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
+    content = evaluate_samples(validated, tested, cases, settings)
+    write_json(content, metrics)
+    write_json(headline(content), summary)
     for name, page in content["partitions"].items():
         if page:
             auc = page["metrics"]["roc_auc"]
@@ -30,11 +34,4 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--val", type=Path, help="validation predictions, if there are any")
-    options.add_argument("--test", type=Path, help="test predictions, if there are any")
-    options.add_argument("--split", type=Path, required=True, help="groups and training labels")
-    options.add_argument("--settings", required=True, help="JSON")
-    options.add_argument("--output", type=Path, required=True, help="to write")
-    options.add_argument("--summary", type=Path, required=True, help="a few of them, to write")
-    command.run(main, options)
+    command.run(main)

@@ -6,7 +6,6 @@ and seed. Its probabilities of some cases must be those of the workflow.
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from triage import command
-from triage.data.readers import volumes
-from triage.data.store import Images
+from triage.arguments import Paths
+from triage.data.readers import SEQUENCES
 from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.files import read_json, sha256, write_json
-from triage.settings import parse
 from triage.training.cases import read_cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.export import (
@@ -32,7 +30,7 @@ from triage.training.export import (
     stored_images,
     write_onnx,
 )
-from triage.training.job import parser, prepare
+from triage.training.job import NetworkArguments, prepare
 from triage.training.prediction import Predictor
 
 CASES = 8  # that are compared
@@ -52,31 +50,39 @@ class ExportSettings:
     ensembles: dict[str, tuple[str, ...]]
 
 
-def main(options: argparse.Namespace) -> None:
+def main(
+    arguments: NetworkArguments,
+    settings: ExportSettings,
+    winner: Path,
+    metrics: Paths,
+    checkpoints: Paths,
+    parts: Paths,
+    model: Path,
+    description: Path,
+) -> None:
     """Write the model and its description."""
     check_packages()
-    settings = parse(ExportSettings, options.settings)
-    run = chosen_run(options.winner, options.metrics)
-    device = prepare(options)
+    run = chosen_run(winner, metrics)
+    device = prepare(arguments)
     arms = settings.ensembles.get(run.parent.name, (run.parent.name,))
-    of_run = {(path.parent.parent.name, path.parent.name): path for path in options.checkpoints}
+    of_run = {(path.parent.parent.name, path.parent.name): path for path in checkpoints}
     paths = [of_run[arm, run.stem] for arm in arms]
-    checkpoints = [Checkpoint.load(path) for path in paths]
-    model = Deployed(checkpoints)
-    description = describe(model, checkpoints, paths, run)
-    write_onnx(model, description, options.model)
+    networks = [Checkpoint.load(path) for path in paths]
+    deployed = Deployed(networks)
+    described = describe(deployed, networks, paths, run)
+    write_onnx(deployed, described, model)
 
-    images = Images.open(options.arrays, options.tables)
-    cases = read_cases(options.split, ["test", "val", "unlabelled"]).first(CASES)
-    found = run_onnx(options.model, stored_images(model, images, cases.names))
-    task = checkpoints[0].task
-    logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in checkpoints]
+    images = arguments.images()
+    cases = read_cases(parts).first(CASES)
+    found = run_onnx(model, stored_images(deployed, images, cases.names))
+    task = networks[0].task
+    logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in networks]
     expected = task.probabilities(task.pooled(np.stack(logits, axis=1)))
     difference = float(np.abs(found - expected).max(initial=0))
     if not difference <= TOLERANCE:
         raise UserError(
             f"gives other probabilities, by up to {difference:.3g}",
-            where=options.model,
+            where=model,
             remedy="try other versions of torch and onnxscript: see constraints.txt",
         )
     checked = {
@@ -85,10 +91,10 @@ def main(options: argparse.Namespace) -> None:
         "tolerance": TOLERANCE,
         "onnxruntime": importlib.metadata.version("onnxruntime"),
     }
-    write_json(description | {"checked": checked}, options.description)
+    write_json(described | {"checked": checked}, description)
     command.log.info(
         "%s: %s, %s; %d cases differ by at most %.1e",
-        *(options.model, " and ".join(arms), run.stem, len(cases), difference),
+        *(model, " and ".join(arms), run.stem, len(cases), difference),
     )
 
 
@@ -107,7 +113,7 @@ def describe(
         steps.append(f"take slices 0 to {model.slices - 1}")
     steps.append("as float32, not normalised: all further steps are part of the model")
     metrics = read_json(run)
-    named = CHANNELS | {"volume": list(volumes.SEQUENCES)}
+    named = CHANNELS | {"volume": list(first.images.channels or SEQUENCES)}
     roles = named[mode] if len(named[mode]) == first.channels else list(range(first.channels))
     axes = ["case", *(["slice"] * model.of_volumes), "channel", "row", "column"]
     return {
@@ -128,11 +134,4 @@ def describe(
 
 
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--settings", required=True, help="ExportSettings as JSON")
-    options.add_argument("--winner", type=Path, required=True)
-    options.add_argument("--metrics", type=Path, nargs="+", required=True, help="of all runs")
-    options.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="of all runs")
-    options.add_argument("--model", type=Path, required=True, help="ONNX, to write")
-    options.add_argument("--description", type=Path, required=True, help="JSON, to write")
-    command.run(main, options)
+    command.run(main)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from triage import command
 from triage.errors import UserError
 from triage.training.checkpoint import Checkpoint
-from triage.training.job import Job, training_parser
+from triage.training.job import Job, TrainingArguments
 
 
-def main(options: argparse.Namespace) -> None:
-    job = Job(options, checkpoint=options.from_checkpoint)
-    start = Checkpoint.load(options.from_checkpoint)
+def main(arguments: TrainingArguments, parent: Path) -> None:
+    job = Job(arguments, checkpoint=parent)
+    start = Checkpoint.load(parent)
     if not start.over_volumes:
         raise UserError(
             "holds no sequence model",
-            where=options.from_checkpoint,
+            where=parent,
             remedy="start from an arm of the stage `sequence`",
         )
     with job.group():
@@ -27,6 +26,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = training_parser(__doc__)
-    parser.add_argument("--from-checkpoint", type=Path, required=True, help="of the sequence stage")
-    command.run(main, parser)
+    command.run(main)

@@ -1,31 +1,28 @@
-"""List the usable cases of a study, and what can't be used and why."""
+"""List the cases of a study, shard by shard, and what can't be used and why; decode nothing."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from triage import command
+from triage.arguments import Paths
 from triage.data import index
 from triage.data.readers import IndexSettings
-from triage.settings import parse
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Write the manifest and the quarantine."""
-    settings = parse(IndexSettings, arguments.settings)
-    made = index.make(
-        arguments.raw, arguments.inventory, arguments.withdrawn, settings, arguments.threads
-    )
-    made.write(arguments.manifest, arguments.quarantine)
+def main(
+    settings: IndexSettings,
+    raw: Path,
+    inventory: Path,
+    cases: Path,
+    problems: Path,
+    shards: Paths,
+    withdrawn: Path | None = None,
+) -> None:
+    """Write the table of cases, that of problems, and the cases of each shard."""
+    made = index.make(raw, inventory, withdrawn, settings)
+    made.write(cases, problems, shards)
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--raw", type=Path, required=True, help="the folder of raw files")
-    options.add_argument("--inventory", type=Path, required=True, help="the table of these files")
-    options.add_argument("--withdrawn", type=Path, help="a table of cases to leave out")
-    options.add_argument("--settings", required=True, help="JSON")
-    options.add_argument("--manifest", type=Path, required=True, help="to write")
-    options.add_argument("--quarantine", type=Path, required=True, help="to write")
-    command.run(main, options)
+    command.run(main)

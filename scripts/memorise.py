@@ -6,48 +6,45 @@ balancing, no early stopping. The cases are their own validation part; no other 
 
 from __future__ import annotations
 
-import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from triage import command
 from triage.errors import UserError
-from triage.files import read_json, write_json
+from triage.files import ensure_writable, read_json, write_json
 from triage.models import build_pretrained
 from triage.settings import parse
 from triage.training.cases import Cases, Parts
 from triage.training.checkpoint import read_weights
-from triage.training.job import Job, training_options
+from triage.training.job import Job, RunArguments
 from triage.training.limit import TimeLimit
 from triage.training.loop import Trainer
 from triage.training.normalise import Normalisation
+from triage.training.settings import MemoriseSettings
 
 
-@dataclass(frozen=True)
-class Settings:
-    """At least ``accuracy`` on ``cases`` training cases within ``epochs``."""
-
-    cases: int
-    epochs: int
-    accuracy: float
-
-
-def main(options: argparse.Namespace) -> None:
+def main(
+    arguments: RunArguments,
+    goal: str,
+    statistics: Path,
+    memorised: Path,
+    pretrained: Path | None = None,
+) -> None:
     """Write how well the cases were learnt; raises UserError where it was not well enough."""
-    settings = parse(Settings, options.goal)
-    job = Job(options, statistics=options.statistics, pretrained=options.pretrained)
+    ensure_writable(memorised)
+    settings = parse(MemoriseSettings, goal)
+    job = Job(arguments, statistics=statistics, pretrained=pretrained)
     job.parts = _chosen(job.parts, settings.cases, job.settings.seed)
-    statistics, channels = read_json(options.statistics), job.images.channels
-    normalisation = Normalisation.of(job.recipe.input, statistics, channels)
-    weights = read_weights(options.pretrained) if options.pretrained else None
+    channels = job.images.channels
+    normalisation = Normalisation.of(job.recipe.input, read_json(statistics), channels)
+    weights = read_weights(pretrained) if pretrained else None
     job.seed_weights()
     network = job.place(build_pretrained(job.recipe.model, channels, len(job.outputs), weights))
     samples = job.image_samples(network, normalisation, whole=False)
-    keeper = job.keeper(f"memorise-{json.dumps(options.goal)}")
-    limit = TimeLimit.of_job(options.time_limit)
+    keeper = job.keeper(f"memorise-{json.dumps(goal)}")
+    limit = TimeLimit.of_job(arguments.time_limit)
     run, outputs = job.settings, job.outputs
     trainer = Trainer(
         network, *samples, job.recipe, run.seed, outputs, keeper, limit=limit, task=run.task
@@ -74,7 +71,7 @@ def main(options: argparse.Namespace) -> None:
         "accuracy_by_epoch": accuracies,
     }
     with trainer.handing_over():
-        write_json(found, options.output)
+        write_json(found, memorised)
 
 
 def _chosen(parts: Parts, count: int, seed: int) -> Parts:
@@ -89,9 +86,4 @@ def _chosen(parts: Parts, count: int, seed: int) -> Parts:
 
 
 if __name__ == "__main__":
-    parser = training_options(__doc__)
-    parser.add_argument("--statistics", type=Path, required=True, help="of the training part")
-    parser.add_argument("--pretrained", type=Path, nargs="?", help="pretrained")
-    parser.add_argument("--goal", required=True, help="cases, epochs and accuracy, as JSON")
-    parser.add_argument("--output", type=Path, required=True, help="to write")
-    command.run(main, parser)
+    command.run(main)

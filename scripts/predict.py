@@ -2,8 +2,9 @@
 
 python scripts/predict.py FILE_OR_FOLDER... --checkpoint CHECKPOINT --output predictions.csv
 
-Pictures are cases by themselves; of volumes each folder with T1, T2 and T2-FLAIR is one. Nothing
-but the checkpoint says how files are read and prepared. Several checkpoints give the mean of their
+Pictures are cases by themselves; of volumes each folder with all channels is one, or files that
+share what stands before _CHANNEL in their names. Nothing but the checkpoint says how files are read
+and prepared. Several checkpoints give the mean of their
 probabilities.
 
 A file that can't be used has a row without a probability that says why, and the exit status is 3.
@@ -13,26 +14,27 @@ don't trust its probability.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from tqdm import tqdm
 
 from triage import command
+from triage.arguments import Paths
 from triage.data import inventory, readers, shards, workers
+from triage.data.image_store import Images
 from triage.data.readers import BadFile, Problem
 from triage.data.shards import Decoding, Task
-from triage.data.store import Images
 from triage.errors import UserError
 from triage.files import ensure_writable, write_rows
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
-from triage.training.job import prepare
+from triage.training.job import DeviceArguments, prepare
 from triage.training.prediction import Predictor, scores
 
 COLUMNS = ["case", "class", "logit", "probability", "remark"]
@@ -43,27 +45,33 @@ Row = dict[str, object]
 Decoded = tuple[Task, np.ndarray]
 
 
-def main(options: argparse.Namespace) -> None:
+def main(
+    files: Annotated[Paths, "new files, or folders of them"],
+    /,
+    arguments: DeviceArguments,
+    checkpoint: Annotated[Paths, "checkpoint.pt of one or more runs"],
+    output: Annotated[Path, "CSV, to write"],
+) -> None:
     """Write the predictions."""
-    ensure_writable(options.output)
-    device = prepare(options)
-    checkpoints = [Checkpoint.load(path) for path in options.checkpoint]
+    ensure_writable(output)
+    device = prepare(arguments)
+    checkpoints = [Checkpoint.load(path) for path in checkpoint]
     first = checkpoints[0]
-    for path, other in zip(options.checkpoint, checkpoints, strict=True):
+    for path, other in zip(checkpoint, checkpoints, strict=True):
         if (other.task, other.outputs, other.images) != (first.task, first.outputs, first.images):
             raise UserError(
-                f"does not belong together with {options.checkpoint[0]}",
+                f"does not belong together with {checkpoint[0]}",
                 where=path,
                 remedy="give checkpoints of one study",
             )
-    predictors = [Predictor(checkpoint, device) for checkpoint in checkpoints]
-    tasks, rows = _gather(options.files, first.images)
-    usable = _usable(tasks, _least_slices(checkpoints), options.threads, rows)
+    predictors = [Predictor(each, device) for each in checkpoints]
+    tasks, rows = _gather(files, first.images)
+    usable = _usable(tasks, _least_slices(checkpoints), arguments.threads, rows)
     for batch in _batches(usable):
         rows += _predict(batch, predictors)
     rows.sort(key=lambda row: (str(row["case"]), str(row["class"])))
-    write_rows(rows, COLUMNS, options.output)
-    _report(rows, options.output)
+    write_rows(rows, COLUMNS, output)
+    _report(rows, output)
 
 
 def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list[Row]]:
@@ -74,7 +82,7 @@ def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[Task], list
         if not path.exists():
             raise UserError("is not there", where=path, remedy="name a file or a folder")
         raw, files, unreadable = _look(path)
-        cases, problems = reader.gather(files)
+        cases, problems = reader.gather(files, decoding)
         problems += [Problem(file, file, inventory.WHY_UNREADABLE) for file in unreadable]
         tasks += [Task(raw, _name(raw / case.case), case.files, decoding) for case in cases]
         rows += [_unusable(_name(raw / each.file), each.reason) for each in problems]
@@ -178,15 +186,4 @@ def _report(rows: Sequence[Row], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("files", type=Path, nargs="+", help="new files, or folders of them")
-    options.add_argument(
-        "--checkpoint",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="checkpoint.pt of one or more runs",
-    )
-    options.add_argument("--output", type=Path, required=True, help="CSV, to write")
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    command.run(main, options)
+    command.run(main)

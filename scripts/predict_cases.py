@@ -6,7 +6,6 @@ as well.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,36 +13,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triage import command
-from triage.data.store import Images
+from triage.arguments import Paths
 from triage.files import write_rows
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
-from triage.training.job import parser, prepare
+from triage.training.job import NetworkArguments, prepare
 from triage.training.prediction import Predicted, Predictor, scores
 
-PARTITIONS = ("val", "test", "unlabelled")
 COLUMNS = ["case", "class", "label", "logit", "probability"]
 SLICE_COLUMNS = ["case", "index", "class", "logit", "probability"]
 
 Rows = Iterator[dict[str, object]]
 
 
-def main(options: argparse.Namespace) -> None:
-    device = prepare(options)
-    checkpoint = Checkpoint.load(options.checkpoint)
-    images = Images.open(options.arrays, options.tables)
-    predictor, seen = Predictor(checkpoint, device), checkpoint.cases["train"]
-    slices: list[dict[str, object]] = []
-    for name in PARTITIONS:
+def main(
+    arguments: NetworkArguments,
+    checkpoint: Path,
+    val: Path,
+    test: Path,
+    unlabelled: Path,
+    predictions: Paths,
+    slices: Path,
+) -> None:
+    network = Checkpoint.load(checkpoint)
+    predictor, seen = Predictor(network, prepare(arguments)), network.cases["train"]
+    images = arguments.images()
+    of_slices: list[dict[str, object]] = []
+    paths = {path.stem: path for path in predictions}
+    for name, part in {"val": val, "test": test, "unlabelled": unlabelled}.items():
         # A run may train on validation cases: what it says of them is no validation.
-        cases = read_cases(options.split, [name], without=seen)
+        cases = read_cases([part], without=seen)
         found = predictor(images, cases)
-        rows = case_rows(cases, checkpoint, checkpoint.task.pooled(found.logits))
-        write_rows(rows, COLUMNS, options.predictions / f"{name}.csv", sealed=True)
-        if not checkpoint.over_volumes:
-            slices.extend(slice_rows(cases, checkpoint, found))
+        rows = case_rows(cases, network, network.task.pooled(found.logits))
+        write_rows(rows, COLUMNS, paths[name], sealed=True)
+        if not network.over_volumes:
+            of_slices.extend(slice_rows(cases, network, found))
         command.log.info("%s: %d cases", name, len(cases))
-    write_rows(slices, SLICE_COLUMNS, options.slices, sealed=True)
+    write_rows(of_slices, SLICE_COLUMNS, slices, sealed=True)
 
 
 def case_rows(cases: Cases, checkpoint: Checkpoint, logits: NDArray[np.float64]) -> Rows:
@@ -66,8 +72,4 @@ def slice_rows(cases: Cases, checkpoint: Checkpoint, found: Predicted) -> Rows:
 
 
 if __name__ == "__main__":
-    options = parser(__doc__)
-    options.add_argument("--checkpoint", type=Path, required=True)
-    options.add_argument("--predictions", type=Path, required=True, help="output folder")
-    options.add_argument("--slices", type=Path, required=True, help="output: of single images")
-    command.run(main, options)
+    command.run(main)

@@ -2,61 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from triage import command
 from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_tensors
+from triage.models.pretrained import Pretext, Published
 from triage.settings import parse
 from triage.training import pretext
 from triage.training.checkpoint import read_weights
-from triage.training.job import add_device, add_resume, prepare
+from triage.training.job import PretrainArguments, prepare
 from triage.training.limit import TimeLimit
 from triage.training.loop import State
-from triage.training.pretext import PretextSettings
 from triage.training.state import Keeper, run_digest
 
 
-@dataclass(frozen=True)
-class FileSettings:
-    """``sha256``: the file's, or the beginning of it."""
-
-    source: Literal["imagenet"]
-    architecture: str
-    file: str
-    sha256: str
-
-
-def main(arguments: argparse.Namespace) -> None:
+def main(arguments: PretrainArguments, weights: Path) -> None:
     """Write the weights as a plain state dict."""
-    ensure_writable(arguments.output)
+    ensure_writable(weights)
     if json.loads(arguments.settings)["source"] == "pretext":
-        _learn(arguments)
+        _learn(arguments, weights)
     else:
-        _write(_from_file(parse(FileSettings, arguments.settings)), arguments.output)
+        _write(_from_file(parse(Published, arguments.settings)), weights)
 
 
-def _learn(arguments: argparse.Namespace) -> None:
-    settings = parse(PretextSettings, arguments.settings)
+def _learn(arguments: PretrainArguments, output: Path) -> None:
+    settings = parse(Pretext, arguments.settings)
     device = prepare(arguments, trains=True)
     digest = run_digest(arguments.settings, arguments.code, [])
-    path = arguments.scratch / f"pretrain-{arguments.output.stem}-{digest}.state"
+    path = arguments.scratch / f"pretrain-{output.stem}-{digest}.state"
     keeper = Keeper(path, arguments.save_every)
     trainer = pretext.trainer(settings, device, keeper, TimeLimit.of_job(arguments.time_limit))
     weights = trainer.run().weights
     with trainer.handing_over():
-        _write(pretext.backbone(weights), arguments.output)
+        _write(pretext.backbone(weights), output)
 
 
 def _write(weights: State, path: Path) -> None:
     write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
 
 
-def _from_file(settings: FileSettings) -> State:
+def _from_file(settings: Published) -> State:
     path = Path(settings.file)
     if not path.is_file():
         raise UserError(
@@ -76,9 +63,4 @@ def _from_file(settings: FileSettings) -> State:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--settings", required=True, help="a block of `pretrained`, as JSON")
-    options.add_argument("--output", type=Path, required=True)
-    add_resume(options)
-    add_device(options)
-    command.run(main, options)
+    command.run(main)

@@ -6,7 +6,6 @@ published, they are computed from the images in every epoch.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -18,17 +17,23 @@ from triage.models.combined import Freezing
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint, combine
 from triage.training.features import read as read_features
-from triage.training.job import Job, training_parser
+from triage.training.job import Job, TrainingArguments
 from triage.training.loop import State
 from triage.training.samples import FeatureSamples, Samples
 
 
-def main(options: argparse.Namespace) -> None:
-    job = Job(options, checkpoint=options.from_checkpoint, features=options.features)
+def main(
+    arguments: TrainingArguments,
+    parent: Path,
+    features: Path | None = None,
+    cases: Path | None = None,
+) -> None:
+    """``features`` are those of the network ``parent``, and ``cases`` their order."""
+    job = Job(arguments, checkpoint=parent, features=features)
     settings = job.settings.sequence
     if settings is None:
         raise UserError("is null", where="settings.sequence", remedy="describe the sequence model")
-    start = Checkpoint.load(options.from_checkpoint)
+    start = Checkpoint.load(parent)
     blueprint = job.blueprint(start, settings)
     with job.group():
         cnn = start.network()
@@ -37,7 +42,8 @@ def main(options: argparse.Namespace) -> None:
         network = job.place(combine(cnn, settings, len(job.outputs), freezing))
         if settings.frozen:
             sequence = network.get_submodule("sequence")
-            job.run(sequence, cached_samples(job), blueprint, lambda part: whole(network, part))
+            samples = cached_samples(job, features, cases)
+            job.run(sequence, samples, blueprint, lambda part: whole(network, part))
         else:
             samples = job.image_samples(network, start.normalisation, whole=True)
             job.run(network, samples, blueprint)
@@ -48,12 +54,13 @@ def whole(network: nn.Module, sequence: State) -> State:
     return network.state_dict() | {f"sequence.{name}": each for name, each in sequence.items()}
 
 
-def cached_samples(job: Job) -> tuple[Samples, Samples | None]:
+def cached_samples(
+    job: Job, path: Path | None, order: Path | None
+) -> tuple[Samples, Samples | None]:
     """Training and validation samples of cached features."""
-    path = job.options.features
-    if path is None:
+    if path is None or order is None:
         raise UserError("a frozen slice network needs its cached features", where="--features")
-    array, names = read_features(path, path.with_suffix(".csv"))
+    array, names = read_features(path, order)
     features = torch.from_numpy(array).to(job.device)
     row_of = {name: i for i, name in enumerate(names)}
 
@@ -66,9 +73,4 @@ def cached_samples(job: Job) -> tuple[Samples, Samples | None]:
 
 
 if __name__ == "__main__":
-    parser = training_parser(__doc__)
-    parser.add_argument("--from-checkpoint", type=Path, required=True, help="of the slice network")
-    parser.add_argument(
-        "--features", type=Path, nargs="?", help="cached features, with .csv beside"
-    )
-    command.run(main, parser)
+    command.run(main)

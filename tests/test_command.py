@@ -6,11 +6,11 @@ import sys
 SCRIPT = """
 from triage import command
 
-def main(_):
+def main() -> None:
     for number in range(100_000):
         print(number)
 
-command.run(main, command.parser("Print much."))
+command.run(main)
 """
 
 

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch.nn import functional
 
-from training_runs import ROOT, arguments, finish, recipe, run_settings, write_study
+from training_runs import (
+    ROOT,
+    arguments,
+    finish,
+    part_list,
+    predicted_files,
+    recipe,
+    run_settings,
+    write_study,
+)
 from triage.errors import UserError
 from triage.task import Task
 from triage.training import rng
@@ -120,10 +129,11 @@ def test_how_many_classes_a_task_may_have() -> None:
 
 def test_a_network_of_three_classes_from_training_to_predictions(tmp_path: Path) -> None:
     study, out = write_study(tmp_path / "study"), tmp_path / "out"
-    for name in ("split.csv", "manifest.csv"):
-        lines = (study / name).read_text().splitlines()
+    for part in ("train", "val", "test"):
+        path = part_list(study, part)
+        lines = path.read_text().splitlines()
         lines[2::5] = [line.replace("abnormal", "c").replace("normal", "c") for line in lines[2::5]]
-        (study / name).write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n")
     settings = run_settings(epochs=2) | {
         "task": "multiclass",
         "classes": ["normal", "abnormal", "c"],
@@ -134,10 +144,12 @@ def test_a_network_of_three_classes_from_training_to_predictions(tmp_path: Path)
     assert checkpoint.outputs == ("normal", "abnormal", "c")
     shards = [study / f"shard-{k}" for k in (0, 1)]
     command = [sys.executable, str(ROOT / "scripts/predict_cases.py")]
-    command += ["--split", study / "split.csv", "--checkpoint", out / "checkpoint.pt"]
+    for part in ("val", "test", "unlabelled"):
+        command += [f"--{part}", part_list(study, part)]
+    command += ["--checkpoint", out / "checkpoint.pt"]
     command += ["--arrays", *(f"{shard}.npy" for shard in shards)]
     command += ["--tables", *(f"{shard}.csv" for shard in shards)]
-    command += ["--predictions", out, "--slices", out / "slices.csv", "--device", "cpu"]
+    command += [*predicted_files(out), "--device", "cpu"]
     finish(list(map(str, command)))
     for table, keys in (("test.csv", ["case"]), ("slices.csv", ["case", "index"])):
         rows = pd.read_csv(out / table)

@@ -7,16 +7,16 @@ Files that were edited by hand, that are missing, or of which nothing is known c
 
 from __future__ import annotations
 
-import argparse
-import getpass
+import os
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-
-from snakemake.jobs import Job
+from typing import Annotated
 
 from triage_workflow.engines import reasons
-from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.jobs import Job, stale
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 
 from triage import command
@@ -27,26 +27,30 @@ LOG = Path("accepted.csv")
 COLUMNS = ["time", "who", "step", "file", "change", "reason"]
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    steps: Annotated[tuple[str, ...], "rule, stage or file"],
+    /,
+    reason: Annotated[str, "why the change does not matter"],
+) -> None:
     """Record the step's files as made by what would make them now."""
-    reason = " ".join(arguments.reason.split())
+    reason = " ".join(reason.split())
     if not reason:
         raise UserError("is empty", where="--reason", remedy="say why the change does not matter")
     with whole_workflow() as view:
-        jobs = [job for step in arguments.steps for job in _stale_jobs(step, view)]
+        jobs = [job for step in steps for job in _stale_jobs(step, view)]
         if not jobs:
             print("Nothing of this is stale.")
             return
         changes = {job: _change(job, set(jobs), view) for job in jobs}
         rows = [
-            {"step": job.rule.name, "file": min(job.output), "change": change}
+            {"step": job.rule, "file": job.name, "change": change}
             for job, change in changes.items()
             if change
         ]
         for job in jobs:
-            view.records.accept(job)
+            view.provenance.accept(job)
         _log(rows, reason)
-        view.records.finish()
+        view.finish()
     for row in rows:
         print(f"accepted: {row['file']} ({row['change']})")
 
@@ -56,37 +60,34 @@ def _stale_jobs(step: str, view: View) -> list[Job]:
     name, _, study = step.partition("@")
     stages = Stages.read()
     found, names = [], set()
-    for level in view.dag.toposorted():
-        for job in sorted(level, key=lambda each: list(each.output)):
-            made = [stages.of(str(path)) for path in job.output]
-            own = {job.rule.name, *(stage.name for stage in made if stage)}
-            names |= own if job.output else set()
-            fits = name in own and study in ("", job.wildcards.get("study", ""))
-            if job.output and (fits or step in map(str, job.output)):
-                found.append(job)
+    for job in filter(lambda each: each.outputs, view.jobs):
+        own = {job.rule, *(stage.name for path in job.outputs if (stage := stages.of(path)))}
+        names |= own
+        if (name in own and study in ("", job.study)) or step in job.outputs:
+            found.append(job)
     if not found:
         known = ", ".join(sorted(names))
         raise UserError("is no step", where=step, remedy=f"known are {known}, or a file they make")
-    return [job for job in found if view.dag.needrun(job)]
+    return stale(found)
 
 
 def _change(job: Job, accepted: set[Job], view: View) -> str:
     """What changed for a job. Raises UserError where that is not a person's to accept."""
-    for path, what in view.records.trouble(job).items():
+    for path, what in view.provenance.troubles(job.outputs).items():
         if path in what or "it was made from" not in what:
             remedy = "let the workflow make it; a result has to come from its step"
             raise UserError(f"{what}, which can't be accepted", where=path, remedy=remedy)
-    others = [root for root in reasons.follows(job, view) if root not in accepted]
+    others = [root for root in reasons.follows(job, view.provenance) if root not in accepted]
     if others:
         raise UserError(
-            f"is stale because {min(others[0].output)} is",
-            where=min(job.output),
-            remedy=f"accept {others[0].rule.name} as well, or run the workflow",
+            f"is stale because {others[0].name} is",
+            where=job.name,
+            remedy=f"accept {others[0].rule} as well, or run the workflow",
         )
-    if view.records.origin(job) is None:
+    if view.provenance.origin(job.outputs) is None:
         remedy = "let the workflow make it"
-        raise UserError("is not made yet", where=min(job.output), remedy=remedy)
-    return ", ".join(reasons.of_snakemake(job, view))
+        raise UserError("is not made yet", where=job.name, remedy=remedy)
+    return ", ".join(reasons.of_snakemake(job, view.provenance))
 
 
 def _log(rows: list[dict[str, str]], reason: str) -> None:
@@ -100,12 +101,12 @@ def _log(rows: list[dict[str, str]], reason: str) -> None:
 
 
 def _who() -> str:
-    asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
-    return asked.stdout.strip() or getpass.getuser()
+    with suppress(FileNotFoundError):  # there is no git
+        asked = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
+        if name := asked.stdout.strip():
+            return name
+    return os.environ.get("LOGNAME") or f"user {os.getuid()}"
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("steps", nargs="+", metavar="STEP", help="rule, stage or file")
-    options.add_argument("--reason", required=True, help="why the change does not matter")
-    command.run(main, options)
+    command.run(main)

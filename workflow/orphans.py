@@ -1,48 +1,59 @@
 """List the files that the workflow made and would not make any more, such as those of an arm that
-was taken out of params.yaml. With --remove, delete them.
+was taken out of params.yaml, and states of trainings that stopped weeks ago. With --remove, delete
+them.
 
 Only files are listed whose making was recorded: what a person put there is never touched.
 """
 
 from __future__ import annotations
 
-import argparse
+import time
 from pathlib import Path
+from typing import Annotated
 
-from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow.engines.jobs import files
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 
 from triage import command
 from triage.paths import through_no_link
 
+_DAYS = 30  # after which nobody goes on from a training that stopped
 
-def main(arguments: argparse.Namespace) -> None:
+
+def main(remove: Annotated[bool, "delete what is listed"] = False) -> None:
     """Print the orphans, or delete them."""
     with whole_workflow() as view:
-        orphans = _orphans(view)
+        orphans = _orphans(view) + _states()
         if not orphans:
             print("There are no orphans.")
             return
         size = sum(Path(path).stat().st_size for path in orphans)
-        if arguments.remove:
+        if remove:
             _remove(orphans, view)
     for path in orphans:
         print(path)
-    how = "removed" if arguments.remove else "--remove deletes them"
+    how = "removed" if remove else "--remove deletes them"
     print(f"{len(orphans)} orphans, {size / 1e6:.1f} MB; {how}")
 
 
 def _orphans(view: View) -> list[str]:
     """Files on disk with a record, in a folder of dvc.yaml, that no job makes."""
     stages = Stages.read()
-    made = {str(path) for job in view.dag.jobs for path in job.output}
-    recorded = set(view.records.recorded()) - made
+    recorded = view.provenance.recorded() - set(files(view.jobs))
     # Files outside of dvc.yaml belong to targets of their own, which nothing else asks for.
     return sorted(
         path
         for path in recorded
         if through_no_link(path) and Path(path).is_file() and stages.of(path)
     )
+
+
+def _states() -> list[str]:
+    """What trainings kept in order to go on, and did not go on from for a long time."""
+    old = time.time() - _DAYS * 24 * 60 * 60
+    kept = (path for kind in ("*.state", "*.previous") for path in Path("scratch").glob(kind))
+    return sorted(str(path) for path in kept if path.stat().st_mtime < old)
 
 
 def _remove(orphans: list[str], view: View) -> None:
@@ -52,11 +63,9 @@ def _remove(orphans: list[str], view: View) -> None:
             if folder == Path() or any(folder.iterdir()):
                 break
             folder.rmdir()
-    view.records.forget(orphans)
-    view.records.finish()
+    view.provenance.forget(orphans)
+    view.finish()
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("--remove", action="store_true", help="delete what is listed")
-    command.run(main, options)
+    command.run(main)

@@ -6,19 +6,17 @@ writes it as well; `dvc repro` does it by this command.
 
 from __future__ import annotations
 
-import argparse
-
 from triage_workflow.engines.graph import digests, write_digests
-from triage_workflow.engines.look import whole_workflow
+from triage_workflow.engines.snakemake_adapter import whole_workflow
 
 from triage import command
 
 
-def main(_: argparse.Namespace) -> None:
+def main() -> None:
     """Write the file, unless it is right already."""
     with whole_workflow() as view:
-        write_digests(digests(view.dag, view.records))
+        write_digests(digests(view.jobs))
 
 
 if __name__ == "__main__":
-    command.run(main, command.parser(__doc__))
+    command.run(main)

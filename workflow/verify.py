@@ -1,33 +1,36 @@
 """Check that every file still holds what was written: results, checkpoints, images, raw data.
 
 Every file that snakemake.lock knows is read and compared with its recorded SHA-256, every raw file
-with its study's inventory, and every image with the checksum in its shard's table. Results that are
-not here are counted, not missed: `dvc pull` fetches them, or a run makes them. The exit status is
-1 where a file is damaged.
+with its study's inventory, and every image with the checksum in its shard's table; a record of
+withdrawn consent must hold every row that it ever held. Results that are not here are counted, not
+missed: `dvc pull` fetches them, or a run makes them. The exit status is 1 where a file is damaged.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from tqdm import tqdm
 
+from triage_workflow.engines import consents
 from triage_workflow.engines.lock import LOCK, Lock
 from triage_workflow.params import Params
 
 from triage import command
+from triage.arguments import CORES
 from triage.data import inventory
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import sha256
 
-RAW_REMEDY = "get it again from where it came from; if it was changed on purpose, run the workflow"
+RAW_REMEDY = (
+    "get it again from where it came from; if it was changed on purpose, touch it (so that it is"
+    " read again) and run the workflow"
+)
 
 
 class Check(NamedTuple):
@@ -39,18 +42,23 @@ class Check(NamedTuple):
     needed: bool = False
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(
+    paths: Annotated[tuple[str, ...], "only files whose paths begin so"] = (),
+    /,
+    threads: int = min(8, CORES),
+) -> None:
     """Print what is damaged, and the count of all that was read."""
     lock, params = Lock.read(), Params.read(Path("params.yaml"))
     if not lock.origins:
         command.log.info("%s knows no file: only raw data and images are checked.", LOCK)
     checks = [*_results(lock), *_raw(params)]
-    wanted = _chosen(checks, arguments.paths)
-    found = _compare(wanted, arguments.threads)
+    wanted = _chosen(checks, paths)
+    found = _compare(wanted, threads)
     bad = [str(UserError(what, where=check.path, remedy=check.remedy)) for check, what in found]
     known = {check.path for check, _ in found}
-    if not arguments.paths:
+    if not paths:
         bad += [message for message in _images(params) if message.partition(":")[0] not in known]
+        bad += list(_consents())
     for message in bad:
         print(message)
     missing = [check.path for check in wanted if not Path(check.path).exists()]
@@ -61,7 +69,7 @@ def main(arguments: argparse.Namespace) -> None:
     sys.exit(1 if bad else 0)
 
 
-def _chosen(checks: list[Check], paths: list[str]) -> list[Check]:
+def _chosen(checks: list[Check], paths: tuple[str, ...]) -> list[Check]:
     """The checks of files in ``paths``, or all. Raises UserError for a path without any."""
     if not paths:
         return checks
@@ -126,6 +134,14 @@ def _trouble(check: Check) -> str:
     return "" if found == check.sha256 else "is not what was written"
 
 
+def _consents() -> Iterator[str]:
+    """What is said of each record of withdrawn consent that lacks a row it had."""
+    for path, rows, kept in consents.lost():
+        cases = ", ".join(sorted({row["case"] for row in rows}))
+        what = f"lacks {len(rows)} row(s) that it had, of case {cases}"
+        yield str(UserError(what, where=path, remedy=f"put all back: cp {kept} {path}"))
+
+
 def _images(params: Params) -> list[str]:
     """What is said of each study's damaged images."""
     said = []
@@ -142,7 +158,4 @@ def _images(params: Params) -> list[str]:
 
 
 if __name__ == "__main__":
-    options = command.parser(__doc__)
-    options.add_argument("paths", nargs="*", help="only files whose paths begin so")
-    options.set_defaults(threads=min(8, os.cpu_count() or 1))
-    command.run(main, options)
+    command.run(main)

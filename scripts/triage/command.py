@@ -1,8 +1,7 @@
-"""What every script shares: its log, its settings as JSON, and errors that a person understands."""
+"""What every script shares: its log, and errors that a person understands."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
@@ -11,34 +10,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from triage import lifetime
+from triage.arguments import call, parser
 from triage.errors import NO_ROOM, UserError, unwritable
 from triage.shield import printable
 
 log = logging.getLogger("triage")
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser with the options that every step has."""
-    options = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--log", type=Path, help="also write messages to this file")
-    options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    return options
-
-
-def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
-    """Parse the command line and call ``main``.
+def run(main: Callable[..., None]) -> None:
+    """Read the command line and call ``main``.
 
     A UserError is printed without a traceback, and the exit status is 1. SIGTERM, which a
     scheduler sends ahead of its time limit, ends the program as an interrupt would: every
     ``finally`` runs.
     """
-    arguments = options.parse_args()
-    _open_log(arguments.log)
+    given = vars(parser(main).parse_args())
+    _open_log(given["log"])
     signal.signal(signal.SIGTERM, _terminate)
+    lifetime.end_with_starter()
     try:
-        main(arguments)
+        call(main, given)
     except UserError as error:
         log.error("error: %s", error)
         sys.exit(1)
@@ -72,8 +64,8 @@ def _too_little_gpu_memory(error: Exception) -> UserError:
         f"its memory is not enough ({said})",
         where="the GPU",
         remedy="look with nvidia-smi whether others use it; in training, lower "
-        "recipe.batch_size and raise recipe.grad_accum by the same factor (a step has as many "
-        "samples), set recipe.precision to bfloat16, or use more GPUs "
+        "recipe.batch_size (not to 1) and raise recipe.grad_accum by the same factor (a step has "
+        "as many samples), set recipe.precision to bfloat16, or use more GPUs "
         "(--set-resources <rule>:gpu=2)",
     )
 

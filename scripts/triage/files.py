@@ -124,6 +124,18 @@ def read_json(path: Path) -> Any:
         raise UserError(f"is not valid JSON ({error})", where=path, remedy="remake it") from error
 
 
+def parse_cell(row: Mapping[str, str], column: str) -> Any:
+    """What the JSON in a cell of a table holds; None of an empty one. Raises UserError."""
+    try:
+        return parse_json(row[column]) if row.get(column) else None
+    except ValueError as error:
+        raise UserError(
+            f"{row[column][:80]!r} is not valid JSON ({error})",
+            where=f"column {column}",
+            remedy="delete the table: it is made anew",
+        ) from error
+
+
 def write_array(array: np.ndarray, target: Path) -> None:
     """Write ``array`` as a ``.npy`` file."""
     import numpy as np
@@ -222,6 +234,11 @@ def write_rows(
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def folders(paths: Iterable[Path]) -> list[Path]:
+    """The folders that files lie in, each once."""
+    return list(dict.fromkeys(path.parent for path in paths))
 
 
 def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterator[dict[str, str]]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
+from triage.shield import printable
+
 
 def inside(path: object) -> bool:
     """Whether ``path`` can only lead below the folder that it is joined to.
 
-    That is, it is relative and normalised: no ``..``, no ``.``, no empty part.
+    That is, it is relative and normalised: no ``..``, no ``.``, no empty part, no control
+    characters.
     """
     return (
         isinstance(path, str)
         and path not in ("", ".")
-        and "\0" not in path
+        and printable(path) == path
+        and not set(path) & {"\n", "\t"}
         and not path.startswith("/")
         and posixpath.normpath(path) == path
         and path.split("/")[0] != ".."

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from triage.errors import UserError
+from triage.files import plain
 
 KEY = Path("pseudonyms.key")
 _LEAST = 32  # characters of a key
@@ -33,12 +34,25 @@ def shown(name: str, pseudonyms: bool, key: Path = KEY) -> str:
     return "case-" + base64.b32encode(digest).decode("ascii")[:_LENGTH].lower()
 
 
+def provide(main: Path, key: Path = KEY) -> None:
+    """See to it that there is a key, which a copy of the project shares with its ``main`` one."""
+    shared = (main / key.name).absolute()
+    if not key.exists() and not key.is_symlink() and shared != key.absolute():
+        key.symlink_to(shared)
+    _key(key.resolve())
+
+
+def fingerprint(key: Path = KEY) -> str:
+    """What tells a key from others and does not give it away."""
+    return hashlib.sha256(_key(key.resolve())).hexdigest()[:8]
+
+
 @cache
 def _key(path: Path) -> bytes:
     if not path.exists():
         _draw(path)
     try:
-        key = path.read_bytes().strip()
+        key = plain(path).read_bytes().strip()
     except OSError as error:
         raise UserError(f"can't be read ({error.strerror})", where=path) from error
     if len(key) < _LEAST:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from scans import make_images, make_index, write_cohort
 from training_runs import arguments, finish, run_settings, write_study
-from triage.data.split import read_fingerprints
-from triage.data.store import Images
+from triage.data.groups import read_shown
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import atomic, read_rows, read_table, write_rows
 from triage.training import features
@@ -127,7 +127,7 @@ def test_bits_of_a_shard_and_of_its_table(shards, which) -> None:
     def read() -> tuple[list[Any], np.ndarray]:
         images = Images.open([shards[0]], [shards[1]])
         everything = np.arange(len(images))
-        marks = read_fingerprints([shards[1]], images.cases)
+        marks = read_shown([shards[1]], images.cases)
         table = [images.cases, images.sizes(everything).tolist(), marks]
         return table, images.read(everything)
 

@@ -74,26 +74,28 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     manifest, quarantine = folder / "manifest.csv", folder / "quarantine.csv"
     inventory.write(raw, listing)
     settings = {"reader": layout.reader, "classes": layout.classes, "group": None}
-    settings |= {"max_quarantined": 0.9, "min_slices": 1}
-    status = step(
-        "index.py", "--raw", raw, "--inventory", listing, "--threads", 1,
-        "--settings", json.dumps(settings), "--manifest", manifest, "--quarantine", quarantine,
-    )  # fmt: skip
-    if status:
-        return Made(status, caplog.text, {}, {}, {})
-    table = folder / "shard.csv"
+    settings |= {"max_quarantined": 0.9, "min_slices": 1, "task": "binary"}
+    cases, bad, own = (folder / name for name in ("cases.csv", "bad.csv", "own.csv"))
+    how = json.dumps(settings)
     size = None if layout.mode == "volume" else 16
-    settings = {"reader": layout.reader, "shards": 1, "size": size, "mode": layout.mode}
-    status = step(
-        "images.py", "--raw", raw, "--manifest", manifest, "--shard", 0, "--threads", 1,
-        "--settings", json.dumps(settings), "--array", folder / "shard.npy", "--table", table,
-    )  # fmt: skip
+    decoding = {"reader": layout.reader, "size": size, "mode": layout.mode, "min_slices": 1}
+    table, undecoded = folder / "shard.csv", folder / "undecoded.csv"
+    for script, *options in (
+        ("index.py", "--raw", raw, "--inventory", listing, "--settings", how,
+         "--cases", cases, "--problems", bad, "--shards", own),
+        ("decode_images.py", "--raw", raw, "--cases", own, "--settings", json.dumps(decoding),
+         "--array", folder / "shard.npy", "--table", table, "--problems", undecoded),
+        ("write_manifest.py", "--raw", raw, "--cases", cases, "--problems", bad, undecoded,
+         "--settings", how, "--manifest", manifest, "--quarantine", quarantine),
+    ):  # fmt: skip
+        if status := step(script, *options, "--threads", 1):
+            return Made(status, caplog.text, {}, {}, {})
     images: dict[str, tuple[str, ...]] = {}
-    for row in rows(table) if not status else ():
+    for row in rows(table):
         images[row["case"]] = (*images.get(row["case"], ()), row["crc32"])
     by_case = {row["case"]: row for row in rows(manifest)}
     left_out = {row["case"]: row["reason"] for row in rows(quarantine)}
-    return Made(status, caplog.text, by_case, left_out, images)
+    return Made(0, caplog.text, by_case, left_out, images)
 
 
 @pytest.fixture(scope="module")

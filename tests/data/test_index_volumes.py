@@ -28,8 +28,8 @@ from scans import (
     write_patient,
     write_series,
 )
-from triage.data.readers import BadFile, Case, Problem, reader, volume_files, volumes
-from triage.data.split import SplitSettings, make, read_fingerprints
+from triage.data import groups, split
+from triage.data.readers import BadFile, Case, Loading, Problem, reader, volume_files, volumes
 from triage.errors import UserError
 from triage.files import read_table
 
@@ -489,7 +489,7 @@ def test_the_manifest_lists_every_patient(raw: Path) -> None:
     assert (first["label"], first["partition"], first["group"]) == ("normal", "train", "P00")
     assert (last["label"], last["partition"]) == ("", "test")
     sizes = [(raw / f"train/full/normal/P00/{name}.mha").stat().st_size for name in SEQUENCES]
-    assert first["size"] == sum(sizes)
+    assert first["size"] == str(sum(sizes))
     assert len({row["sha256"] for row in rows.values()}) == 8
 
 
@@ -577,7 +577,6 @@ def test_names_of_all_kinds_survive(raw: Path) -> None:
     write_patient(raw / "train/full/normal/new\nline", 60)
     made = make_index(raw)
     assert {row["case"] for row in made.rows()} >= set(names)
-    made.write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
     assert set(read_table(raw.parent / "manifest.csv")["case"]) >= set(names)
     assert {problem.case for problem in made.problems} == {r"new\x0aline"}
 
@@ -600,7 +599,7 @@ def test_names_from_tables_can_not_break_tables(raw: Path, monkeypatch: pytest.M
 
 def test_the_quarantine_is_written_with_its_columns(raw: Path) -> None:
     (raw / BAD_PATIENT / "T2.mha").unlink()
-    make_index(raw).write(raw.parent / "manifest.csv", raw.parent / "quarantine.csv")
+    make_index(raw)
     rows = read_table(raw.parent / "quarantine.csv", ["file", "case", "reason"])
     assert rows["case"].tolist() == ["P00"]
 
@@ -663,19 +662,21 @@ def test_a_folder_of_dicom_counts_with_all_its_files(raw: Path) -> None:
     for i, name in enumerate(SEQUENCES):
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
         write_series(volume(voxels(40 + i)), raw / BAD_PATIENT / name)
-    first = next(make_index(raw).rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm"))
+    first = make_index(raw).rows()[0]
+    assert int(first["size"]) == sum(
+        path.stat().st_size for path in (raw / BAD_PATIENT).rglob("*.dcm")
+    )
     slice_ = raw / BAD_PATIENT / "T2/003.dcm"
     slice_.write_bytes(slice_.read_bytes() + b"\0\0")
-    assert next(make_index(raw).rows())["sha256"] != first["sha256"]
+    assert make_index(raw).rows()[0]["sha256"] != first["sha256"]
 
 
 def test_a_header_and_its_raw_file_count_as_one(raw: Path) -> None:
     for name in SEQUENCES:
         (raw / BAD_PATIENT / f"{name}.mha").unlink()
     write_patient(raw / BAD_PATIENT, 1, ".mhd")
-    first = next(make_index(raw).rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    first = make_index(raw).rows()[0]
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
 
 
 def write_headers(
@@ -701,8 +702,8 @@ def test_a_raw_file_of_any_name_counts_with_its_header(
     write_headers(raw / BAD_PATIENT, 1, extension, data)
     made = make_index(raw)
     assert made.problems == []
-    first = next(made.rows())
-    assert first["size"] == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
+    first = made.rows()[0]
+    assert int(first["size"]) == sum(path.stat().st_size for path in (raw / BAD_PATIENT).iterdir())
     write_headers(raw.parent / "other", 2, extension, data)
     name = data.format("t2")
     shutil.copy(raw.parent / "other" / name, raw / BAD_PATIENT / name)
@@ -710,7 +711,7 @@ def test_a_raw_file_of_any_name_counts_with_its_header(
         r"DataSize = .*", r"DataSize = 0", (raw / BAD_PATIENT / f"T2{extension}").read_text()
     )
     (raw / BAD_PATIENT / f"T2{extension}").write_text(text)
-    assert next(make_index(raw).rows())["sha256"] != first["sha256"]
+    assert make_index(raw).rows()[0]["sha256"] != first["sha256"]
 
 
 def test_equal_headers_of_differing_raw_files_are_no_copies(raw: Path) -> None:
@@ -755,6 +756,92 @@ def test_a_damaged_header_is_no_more_than_a_bad_file(raw: Path, text: bytes, wor
     made = make_index(raw)
     assert [problem.case for problem in made.problems if problem.case] == ["P00"]
     assert words in next(problem.reason for problem in made.problems if problem.case)
+
+
+# --- other channels
+
+
+def test_any_channels_and_their_number(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    channels = ("T1c", "FLAIR", "T2w", "T1w")
+    for number, label in enumerate(["normal", "abnormal"]):
+        for i, name in enumerate(channels):
+            image = volume(voxels(10 * number + i))
+            write(image, raw / f"train/full/{label}/P{number}/{name}.nii.gz")
+    made = make_index(raw, channels=channels)
+    assert made.problems == []
+    assert [list(case.files) for case in made.cases] == [list(channels)] * 2
+    image = volumes.load(raw, made.cases[0].files, Loading(channels=channels, reference="T1c"))
+    assert np.array_equal(image, np.stack([voxels(i) for i in range(4)], axis=1))
+    paths = [str(path.relative_to(raw)) for path in raw.rglob("*.gz")]
+    cases, problems = volumes.find(raw, paths, settings())
+    assert cases == []
+    reasons = [problem.reason for problem in problems if problem.case]
+    assert len(reasons) == 2
+    assert all(reason.startswith("lacks T1, T2, T2-FLAIR") for reason in reasons)
+
+
+def test_one_channel_becomes_several_by_windows(tmp_path: Path) -> None:
+    hounsfield = (voxels(3) * 2 - 1000).astype(np.int16)
+    write(volume(hounsfield), tmp_path / "CT.nii.gz")
+    how = Loading(channels=("CT",), windows=((-1000, 400), (-160, 240), (0, 80)))
+    image = volumes.load(tmp_path, {"CT": "CT.nii.gz"}, how)
+    assert image.dtype == np.int16
+    assert image.shape == (6, 3, 20, 18)
+    for channel, (low, high) in enumerate(how.windows):
+        assert np.array_equal(image[:, channel], hounsfield.clip(low, high))
+
+
+def test_the_reference_names_the_grid(tmp_path: Path) -> None:
+    arrays = write_patient(tmp_path / "P", 1)
+    write(volume(voxels(5, (3, 20, 18)), (1.0, 1.0, 6.0)), tmp_path / "P/T1.mha")
+    assert load(tmp_path).shape == (6, 3, 20, 18)
+    assert np.array_equal(load(tmp_path)[:, 1], arrays["T2"])
+    assert volumes.load(tmp_path, FILES, Loading(reference="T1")).shape == (3, 3, 20, 18)
+
+
+def test_a_spacing_of_ones_own(tmp_path: Path) -> None:
+    """A picture that is linear in the scanner's coordinates comes out without error."""
+    x = np.arange(18, dtype=np.float32)
+    ramp = np.broadcast_to(10 * x, (6, 20, 18)).copy()
+    write(volume(ramp, (1.0, 1.0, 3.0)), tmp_path / "CT.mha")
+    how = Loading(channels=("CT",), spacing=(0.5, 2.0, 1.0))
+    found = volumes.load(tmp_path, {"CT": "CT.mha"}, how)
+    assert found.shape == (18, 1, 10, 36)
+    inner = found[2:-2, 0, 1:-1, 1:-1]
+    assert np.abs(inner - 10 * (-0.25 + 0.5 * np.arange(36))[1:-1]).max() <= 0.51
+
+
+def test_volumes_that_are_no_channel_are_listed_and_side_files_are_not(raw: Path) -> None:
+    folder = raw / BAD_PATIENT
+    write(volume(voxels(88)), folder / "T1c.nii.gz")
+    write_series(volume(voxels(89)), folder / "localizer")
+    for name in ("T1.json", "dwi.bval", "T1.png", "notes.txt"):
+        (folder / name).write_text("x")
+    made = make_index(raw)
+    assert len(made.cases) == 8
+    assert {problem.file: (problem.case, problem.reason) for problem in made.problems} == {
+        f"{BAD_PATIENT}/{name}": ("", "is no channel: these are T1, T2, T2-FLAIR")
+        for name in ("T1c.nii.gz", "localizer")
+    }
+
+
+def test_new_cases_are_found_in_folders_and_by_what_their_files_share() -> None:
+    how = Loading(channels=("T1w", "FLAIR"))
+    paths = [
+        "a/T1w.mha", "a/FLAIR/001.dcm", "a/FLAIR/002.dcm", "a/T1w.json", "a/T1w.png",
+        "anat/sub-01_T1w.nii.gz", "anat/sub-01_FLAIR.nii.gz", "anat/sub-02_T1w.nii.gz",
+        "b/dwi.nii.gz",
+    ]  # fmt: skip
+    cases, problems = volumes.gather(paths, how)
+    assert {case.case: dict(case.files) for case in cases} == {
+        "a": {"T1w": "a/T1w.mha", "FLAIR": "a/FLAIR"},
+        "anat/sub-01": {"T1w": "anat/sub-01_T1w.nii.gz", "FLAIR": "anat/sub-01_FLAIR.nii.gz"},
+    }
+    assert {problem.file: problem.reason for problem in problems} == {
+        "b/dwi.nii.gz": "is none of T1w, FLAIR",
+        "anat/sub-02": "lacks FLAIR; there are: T1w.nii.gz",
+    }
 
 
 # --- consent
@@ -818,14 +905,15 @@ def test_real_scans_come_through(tmp_path: Path) -> None:
     assert images.read(images.rows(cases[:1])).shape == (1, 32, 3, 256, 256)
     assert images.dtype == np.int16
     images.verify()
-    how = SplitSettings(3, 1, "fold", "fold", "label", 10, "error")
+    how = groups.SplitSettings(3, 1, "fold", "fold", "label", 10, "error")
     manifest = read_table(raw.parent / "manifest.csv")
     tables = [raw.parent / f"shard-{i}.csv" for i in range(2)]
-    split = make(manifest, read_fingerprints(tables, cases), 0, how).set_index("case")
-    assert split["partition"].value_counts()["unlabelled"] == 2
-    assert split.loc["MS-L01-S1", "partition"] == split.loc["MS-L01-S2", "partition"]
-    assert split["group"].nunique() == 8  # nobody looks like anybody else
-    labelled = split[split["fold"] >= 0]
+    dealt, _ = groups.make(manifest, groups.read_shown(tables, cases), how, {})
+    made_split = split.make(dealt, 0, how).set_index("case")
+    assert made_split["partition"].value_counts()["unlabelled"] == 2
+    assert len(made_split.loc[["MS-L01-S1", "MS-L01-S2"], "partition"].unique()) == 1
+    assert made_split["group"].nunique() == 8  # nobody looks like anybody else
+    labelled = made_split[made_split["fold"] >= 0]
     assert labelled.drop_duplicates("group").groupby(["fold", "label"]).size().tolist() == [1] * 6
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from triage import looks
 from triage.data import inventory
 from triage.errors import UserError
 
@@ -22,8 +23,13 @@ def raw(tmp_path: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
-        os.utime(path, ns=(10**18, 10**18))  # long ago: settled
     return folder
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as settled at once."""
+    monkeypatch.setattr(looks, "_TICK", -(10**18))
 
 
 def refresh(raw: Path) -> bool:
@@ -52,6 +58,7 @@ def test_write_gives_the_same_table_as_refresh(raw: Path) -> None:
     assert (raw.parent / "other.csv").read_bytes() == (raw.parent / "inventory.csv").read_bytes()
 
 
+@pytest.mark.usefixtures("later")
 def test_nothing_is_read_or_written_where_nothing_changed(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +69,7 @@ def test_nothing_is_read_or_written_where_nothing_changed(
     assert (raw.parent / "inventory.csv").stat().st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.usefixtures("later")
 def test_only_changed_files_are_read(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refresh(raw)
     (raw / "b/1.txt").write_text("changed")
@@ -83,11 +91,36 @@ def test_a_file_changed_within_a_tick_of_the_clock_is_noticed(raw: Path) -> None
     path = raw / "a.txt"
     path.write_text("one")
     refresh(raw)
-    time = path.stat().st_mtime_ns
+    before = path.stat().st_mtime_ns
     path.write_text("two")
-    os.utime(path, ns=(time, time))
+    os.utime(path, ns=(before, before))
     assert refresh(raw)
     assert listed(raw)["a.txt"].sha256 == hashlib.sha256(b"two").hexdigest()
+
+
+@pytest.mark.usefixtures("later")
+def test_other_content_of_the_same_size_and_time_is_noticed(raw: Path) -> None:
+    refresh(raw)
+    path, other = raw / "a.txt", raw.parent / "other"
+    other.write_text("A.TXT")
+    status = path.stat()
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    subprocess.run(["cp", "-p", other, path], check=True)
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    assert path.stat().st_ino == status.st_ino
+    assert refresh(raw)
+    assert listed(raw)["a.txt"].sha256 == hashlib.sha256(b"A.TXT").hexdigest()
+
+
+@pytest.mark.usefixtures("later")
+def test_a_file_dated_ahead_is_read_once(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = 2 * 10**18
+    os.utime(raw / "a.txt", ns=(ahead, ahead))
+    monkeypatch.setattr(looks, "_TICK", 0)
+    time.sleep(0.05)  # for the kernel's clock of files to go on
+    refresh(raw)
+    monkeypatch.setattr(inventory, "_sha256", lambda path: pytest.fail(f"{path} was read"))
+    assert not refresh(raw)
 
 
 def test_a_touched_file_changes_nothing(raw: Path) -> None:
@@ -182,6 +215,22 @@ def test_a_missing_folder_and_a_damaged_inventory_say_what_to_do(tmp_path: Path)
     (tmp_path / "i.csv").write_text("path,size\na,b\n")
     with pytest.raises(UserError, match="damaged"):
         inventory.read(tmp_path / "i.csv")
+
+
+def test_a_folder_that_lost_all_its_files_may_not_be_mounted(raw: Path, later: None) -> None:
+    refresh(raw)
+    before = (raw.parent / "inventory.csv").read_bytes()
+    raw.rename(raw.with_name("away"))
+    raw.mkdir()
+    with pytest.raises(UserError, match=r"(?s)is empty, and held 5 file\(s\).*mounted"):
+        refresh(raw)
+    assert (raw.parent / "inventory.csv").read_bytes() == before
+
+
+def test_an_empty_folder_at_first_is_only_empty(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    assert refresh(tmp_path / "raw")
+    assert listed(tmp_path / "raw") == {}
 
 
 def test_it_starts_fast_for_the_workflow() -> None:

@@ -14,7 +14,8 @@ import torch
 
 from scans import SEQUENCES, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import statistics
-from triage.data.store import Images
+from triage.data.image_store import Images
+from triage.data.split import PARTITIONS
 from triage.errors import UserError
 
 SCRIPTS = Path(statistics.__file__).parents[2]
@@ -125,11 +126,12 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
         "index.py": {
             "reader": "volumes",
             "classes": ["normal", "abnormal"],
+            "task": "binary",
             "group": None,
             "max_quarantined": 0.1,
             "min_slices": 4,
         },
-        "images.py": {"reader": "volumes", "shards": 2, "size": None, "mode": "volume"},
+        "decode_images.py": {"reader": "volumes", "size": None, "mode": "volume", "min_slices": 4},
         "split.py": {
             "k": 3,
             "seed": 1,
@@ -140,26 +142,38 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "leaks": "error",
         },
     }
-    arrays, tables = ([tmp_path / f"{i}{end}" for i in (0, 1)] for end in (".npy", ".csv"))
-    manifest, split = tmp_path / "manifest.csv", tmp_path / "split.csv"
+    settings["write_manifest.py"], settings["assign_folds.py"] = (
+        settings["index.py"],
+        settings["split.py"],
+    )
+    endings = (".npy", ".csv", "-cases.csv", "-problems.csv")
+    arrays, tables, lists, bad = ([tmp_path / f"{i}{end}" for i in (0, 1)] for end in endings)
+    manifest, split, groups = (tmp_path / f"{name}.csv" for name in ("manifest", "split", "groups"))
+    parts = [tmp_path / "parts" / name / "fold0.csv" for name in PARTITIONS]
+    cases, problems = tmp_path / "cases.csv", tmp_path / "problems.csv"
     index = ["--raw", raw, "--inventory", tmp_path / "inventory.csv", "--withdrawn", withdrawn]
-    index += ["--manifest", manifest, "--quarantine", tmp_path / "quarantine.csv"]
+    index += ["--cases", cases, "--problems", problems, "--shards", *lists]
     steps: list[tuple[str, list[object]]] = [("index.py", index)]
     for i in (0, 1):
-        written = ["--array", arrays[i], "--table", tables[i]]
-        steps.append(("images.py", ["--raw", raw, "--manifest", manifest, "--shard", i, *written]))
-    folds = ["--fold", 0, "--output", split]
-    steps.append(("split.py", ["--manifest", manifest, "--tables", *tables, *folds]))
+        written = ["--array", arrays[i], "--table", tables[i], "--problems", bad[i]]
+        steps.append(("decode_images.py", ["--raw", raw, "--cases", lists[i], *written]))
+    joined = ["--cases", cases, "--problems", problems, *bad, "--raw", raw]
+    written = ["--manifest", manifest, "--quarantine", tmp_path / "quarantine.csv"]
+    steps.append(("write_manifest.py", [*joined, *written]))
+    dealt = ["--folds", tmp_path / "folds.csv", "--groups", groups]
+    steps.append(("assign_folds.py", ["--manifest", manifest, "--tables", *tables, *dealt]))
+    fold = ["--fold", 0, "--split", split, "--parts", *parts]
+    steps.append(("split.py", ["--groups", groups, *fold]))
     shards = ["--arrays", *arrays, "--tables", *tables]
-    to = ["--output", tmp_path / "statistics.json"]
-    steps.append(("compute_statistics.py", ["--split", split, *shards, *to]))
+    to = ["--statistics", tmp_path / "statistics.json"]
+    steps.append(("compute_statistics.py", ["--train", parts[0], *shards, *to]))
     stale = tmp_path / "slices/P99_0.pt"
     stale.parent.mkdir()
     stale.write_bytes(b"of a patient who has withdrawn")
     other = stale.with_name("best.pt")
     other.write_bytes(b"what somebody keeps here")
     labels = tmp_path / "slices/labels_slices.csv"
-    steps.append(("slices.py", ["--manifest", manifest, *shards, "--output", labels]))
+    steps.append(("write_slices.py", ["--manifest", manifest, *shards, "--labels", labels]))
     for script, arguments in steps:
         if script in settings:
             arguments = [*arguments, "--settings", json.dumps(settings[script])]
@@ -186,9 +200,10 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
 def test_a_persons_mistake_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "inventory.csv").write_text("path,size,sha256\n")
     given = ["--raw", tmp_path, "--inventory", tmp_path / "inventory.csv", "--settings", "{}"]
-    given += ["--manifest", tmp_path / "m.csv", "--quarantine", tmp_path / "q.csv"]
+    given += ["--cases", tmp_path / "c.csv", "--problems", tmp_path / "p.csv"]
+    given += ["--shards", tmp_path / "s.csv"]
     done = run("index.py", *given)
     assert done.returncode == 1
     assert "missing setting(s)" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "m.csv").exists()
+    assert not (tmp_path / "c.csv").exists()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
+from pathlib import Path
 
 import pytest
+
+from triage_workflow.engines.lock import Lock, Origin
 
 from engines_support import Project
 
@@ -75,11 +79,11 @@ def test_accepting_one_study_leaves_the_others_stale(project: Project) -> None:
     assert "training@beta" not in project.changed()
 
 
-def test_an_accepted_change_travels(project: Project, tmp_path) -> None:
+def test_an_accepted_change_travels(project: Project, folder: Path) -> None:
     project.set("recipe.rate", 0.4)
     project.command("accept", "train", "--reason", "no difference")
     project.commit()
-    clone = project.clone(tmp_path / "clone")
+    clone = project.clone(folder / "clone")
     clone.succeed("dvc", "pull", "--quiet")
     clone.assert_agreed()
 
@@ -138,8 +142,8 @@ def test_lock_that_is_damaged(project: Project) -> None:
     for arguments in (["--dry-run"], []):
         message = project.fail("snakemake", *arguments)
         assert "snakemake.lock" in message
-        assert "python workflow/mend.py" in message
-    assert "Mended snakemake.lock" in project.command("mend")
+        assert "python workflow/repair_locks.py" in message
+    assert "Repaired snakemake.lock" in project.command("repair_locks")
     # What the lock lost is still in the records of this machine.
     project.assert_agreed()
     project.snakemake()
@@ -188,7 +192,7 @@ def test_two_peoples_work_on_different_studies_merged(project: Project) -> None:
     assert "snakemake.lock" in merged
     assert project.text("snakemake.lock").count("<<<<<<<") == 1
     assert "holds a merge conflict" in project.fail("snakemake", "--dry-run")
-    assert "Mended snakemake.lock, dvc.lock" in project.command("mend")
+    assert "Repaired snakemake.lock, dvc.lock" in project.command("repair_locks")
     project.succeed("dvc", "checkout", "--quiet", "--force")
     assert project.plan() == ["report"]
     assert project.changed() == {"report", "steps"}
@@ -206,9 +210,23 @@ def test_two_peoples_work_on_the_same_study_merged(project: Project) -> None:
     diverge(project, changes)
     project.run_git("merge", "--quiet", "two")
     project.git("checkout", "--ours", "params.yaml")
-    project.command("mend")
+    project.command("repair_locks")
     project.succeed("dvc", "checkout", "--quiet", "--force")
     assert project.snakemake() == []
     project.assert_agreed()
     project.set("studies.beta.arms.small.epochs", 6)
     assert "train beta small 1" in project.plan()
+
+
+def test_orphans_outside_of_the_project_stay(project: Project) -> None:
+    victim = project.folder.parent / "victim"
+    victim.write_text("precious")
+    project.path("results/alpha/linked").symlink_to(victim.parent)
+    lock = Lock.read(project.path("snakemake.lock"))
+    content = json.loads(lock.text())
+    for path in ("results/alpha/training/../../../../victim", "results/alpha/linked/victim"):
+        job = Origin("train", "aa", (), {}, {path: "0" * 64}).dump()
+        content["jobs"][path] = job
+    project.write("snakemake.lock", json.dumps(content, indent=1))
+    assert "no orphans" in project.command("orphans", "--remove")
+    assert victim.read_text() == "precious"

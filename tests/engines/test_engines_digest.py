@@ -10,6 +10,7 @@ import pytest
 
 from triage_workflow.engines import digest
 
+from triage import looks
 from triage.errors import UserError
 
 FILES = {
@@ -79,6 +80,7 @@ def test_imports_are_followed_also_from_within_packages() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        'def write(path):\n    return path\n"What it does."\n',
         "# A comment.\ndef write(path):\n    return path  # another\n",
         '"""About."""\n\n\ndef write(path):\n    """Write."""\n    return path\n',
         "def write(\n    path\n):\n    return (path)\n",
@@ -130,7 +132,7 @@ def test_a_file_that_appears_in_place_of_an_unknown_module_counts() -> None:
 
 
 def test_remembered_digests_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digest, "_YOUNG", -(10**18))
+    monkeypatch.setattr(looks, "_TICK", -(10**18))
     before = digests()
     digest._keep()
     assert Path(".snakemake/engines/code.json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ def with_others_to_name(content: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def answer(copied: Path, server: Server) -> dict[str, Any]:
-    return ask(copied, server)
+def answer(copied: Path, own_server: Server) -> dict[str, Any]:
+    return ask(copied, own_server)
 
 
 def ask(folder: Path, server: Server, *arguments: str) -> dict[str, Any]:
@@ -139,22 +140,25 @@ def test_every_key_is_read(answer: dict[str, Any]) -> None:
     assert unread == set()
 
 
+INDEX = {"index", "manifest"}
 EVALUATION = {"evaluate", "table", "card", "figures", "report"}
 
 # What reads a key, by the blocks of params.yaml. Rules of pictures differ between studies.
 READ_BY = {
     "phantoms.*": {"phantom"},
-    "defaults.index": {"index"},
+    "defaults.index": INDEX,
+    "defaults.index.min_slices": INDEX | {"images"},
     "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
-    "defaults.split": {"split", "card"},
+    "defaults.split": {"groups", "split", "card"},
     "defaults.evaluation": EVALUATION,
     "defaults.submission": {"submission"},
     "pretrained.*": {"pretrained"},
     "pretrained.*.source": {"pretrained", "table"},
-    "studies.*.index": {"index"},
-    "studies.*.index.reader": {"index", "images", "train", "train_sequence", "finetune"},
+    "studies.*.index": INDEX,
+    "studies.*.index.min_slices": INDEX | {"images"},
+    "studies.*.index.reader": INDEX | {"images", "train", "train_sequence", "finetune"},
     "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
-    "studies.*.split": {"split", "card"},
+    "studies.*.split": {"groups", "split", "card"},
     "studies.*.training.recipe": {"train", "train_sequence", "finetune"},
     "studies.*.training.arms": {"train", "train_sequence", "finetune"},
     "studies.*.training.sequence.augmented_copies": {"features"},
@@ -179,7 +183,9 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         rules = {graph[name]["rule"] for name in readers(base, graph)}
         if key.endswith(".architecture"):
             rules -= {"predict", "explain"}  # which read its code
-        rules = {"figures" if rule.startswith("figures_") else rule for rule in rules}
+        rules = {re.sub(r"_\d+$|(?<=^figures)_.*", "", rule) for rule in rules}
+        if key.endswith(".select.by"):
+            rules -= {"figures"}  # which mark the epoch that is kept
         if meant is not None and not rules <= meant:
             wrong[key] = rules - meant
     assert not wrong, "\n".join(f"{key}: {each}" for key, each in wrong.items())
@@ -192,9 +198,9 @@ def test_every_file_belongs_to_a_stage_of_dvc(answer: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_graphs_that_were_read_anew_are_right(
-    copied: Path, server: Server, answer: dict[str, Any]
+    copied: Path, own_server: Server, answer: dict[str, Any]
 ) -> None:
     """The short cut of the tests above against graphs that are built again for every key."""
-    whole = ask(copied, server, "--anew")["rebuilt"]
+    whole = ask(copied, own_server, "--anew")["rebuilt"]
     for key, graph in changed_graphs(answer).items():
         assert graph == whole[key], key

@@ -1,4 +1,4 @@
-"""snakemake.lock: written, read, merged and mended."""
+"""snakemake.lock: written, read, merged and repaired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage_workflow.engines.lock import Lock, Origin, mend
+from triage_workflow.engines.lock import Lock, Origin, repair
 from triage_workflow.params import canonical
 
 from triage.errors import UserError
@@ -27,7 +27,7 @@ parameters = st.one_of(
     values.map(repr), st.dictionaries(st.text(), values).map(lambda each: repr(canonical(each)))
 )
 paths = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
-paths = paths.filter(inside)
+paths = paths.filter(inside)  # as those of real files are
 sums = st.sampled_from([SUM, ""])
 
 
@@ -84,13 +84,13 @@ def test_damage_is_told_or_does_not_matter(data: st.DataObject) -> None:
     with contextlib.suppress(UserError):
         Lock.parse(damaged)
     # Wherever the damage is, the other jobs can still be read, as they were.
-    kept = mend(damaged, lambda _: True)[0].origins
+    kept = repair(damaged, lambda _: True)[0].origins
     assert [name for name in kept if kept[name] == lock.origins.get(name)]
 
 
 def test_damage_is_told_with_its_place_and_a_remedy() -> None:
     text = Lock([origin("a", 1)]).text().replace('"rule"', "rule")
-    with pytest.raises(UserError, match=r"(?s)snakemake.lock:\d+: is damaged.*mend.py"):
+    with pytest.raises(UserError, match=r"(?s)snakemake.lock:\d+: is damaged.*repair_locks.py"):
         Lock.parse(text)
 
 
@@ -129,21 +129,21 @@ def conflict(ours: str, theirs: str) -> str:
 
 
 @pytest.mark.parametrize(("fitting", "taken"), [("ours", 0.2), ("theirs", 0.3), ("neither", 0.2)])
-def test_mending_takes_the_side_that_fits_the_files(fitting: str, taken: float) -> None:
+def test_repair_takes_the_side_that_fits_the_files(fitting: str, taken: float) -> None:
     both = [origin("a", 1), origin("b", 1)]
     ours = origin("a", 2, "1" * 64, rate=0.2)
     theirs = origin("a", 2, "2" * 64, rate=0.3)
     text = conflict(Lock([*both, ours]).text(), Lock([*both, theirs]).text())
     fits = {"ours": ours, "theirs": theirs, "neither": None}[fitting]
-    lock, disputed = mend(text, lambda each: each == fits)
+    lock, disputed = repair(text, lambda each: each == fits)
     assert disputed == {"results/a/2/checkpoint.pt"}
     assert lock.origins == Lock([*both, ours if taken == 0.2 else theirs]).origins
     assert Lock.parse(lock.text()).origins == lock.origins
 
 
-def test_mending_keeps_what_only_one_side_has() -> None:
+def test_repair_keeps_what_only_one_side_has() -> None:
     both = [origin("a", 1)]
     mine = Lock([*both, origin("b", 1)]).text()
     yours = Lock([*both, origin("b", 1), origin("b", 2), origin("b", 3)]).text()
-    lock, _ = mend(conflict(mine, yours), lambda _: False)
+    lock, _ = repair(conflict(mine, yours), lambda _: False)
     assert set(lock.origins) >= {f"results/b/{run}/checkpoint.pt" for run in (2, 3)}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
 
+from triage_workflow.engines import dvc_adapter
+
 from engines_support import Project, Server, jobs, kill_when, stages, wait_until
+from triage import pseudonyms
 
 # Both ways round; the second one costs more, and is not run every time where it says little new.
 BOTH = ["snakemake", pytest.param("dvc", marks=pytest.mark.slow)]
@@ -40,8 +45,8 @@ def test_after_snakemake_both_have_nothing_to_do(project: Project) -> None:
     assert project.repro() == []
 
 
-def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_path: Path) -> None:
-    fresh = made.clone(tmp_path / "fresh")
+def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, folder: Path) -> None:
+    fresh = made.clone(folder / "fresh")
     for name in ("snakemake.lock", "dvc.lock", "steps.json"):
         fresh.path(name).unlink()
     fresh.repro()
@@ -53,8 +58,8 @@ def test_after_dvc_both_have_nothing_to_do(made: Project, server: Server, tmp_pa
 @pytest.mark.parametrize(
     "link", ["copy", pytest.param("hardlink", marks=pytest.mark.slow), "symlink", "reflink"]
 )
-def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
-    clone = made.clone(tmp_path / "clone", link)
+def test_clone_and_pull(made: Project, folder: Path, link: str) -> None:
+    clone = made.clone(folder / "clone", link)
     pulled = clone.run("dvc", "pull", "--quiet")
     if pulled.code and link == "reflink":
         pytest.skip("this file system has no reflinks")
@@ -66,14 +71,14 @@ def test_clone_and_pull(made: Project, tmp_path: Path, link: str) -> None:
     assert clone.git("status", "--porcelain") == ""
 
 
-def test_clone_without_pull_says_how_to_get_results(made: Project, tmp_path: Path) -> None:
-    clone = made.clone(tmp_path / "clone")
+def test_clone_without_pull_says_how_to_get_results(made: Project, folder: Path) -> None:
+    clone = made.clone(folder / "clone")
     assert "`dvc pull` fetches" in clone.succeed("snakemake", "--dry-run")
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_clone_pull_and_a_changed_parameter(made: Project, tmp_path: Path, engine: str) -> None:
-    clone = made.clone(tmp_path / "clone", "hardlink")
+def test_clone_pull_and_a_changed_parameter(made: Project, folder: Path, engine: str) -> None:
+    clone = made.clone(folder / "clone", "hardlink")
     clone.succeed("dvc", "pull", "--quiet")
     clone.set("studies.alpha.arms.large.rate", 0.3)
     ran = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]
@@ -119,13 +124,8 @@ def test_killed_snakemake(project: Project) -> None:
     project.set("recipe.rate", 0.5)
     project.set("studies.beta.seeds", [1, 2, 3, 4])
     whole = project.plan()
-    records = project.path(".snakemake/metadata")
-    start = max(record.stat().st_mtime_ns for record in records.iterdir())
     process = project.start("snakemake", "--cores", "1", TRAIN_SECONDS="0.5")
-    kill_when(
-        process, lambda: any(record.stat().st_mtime_ns > start for record in records.iterdir())
-    )
-    project.succeed("snakemake", "--unlock")
+    kill_when(process, project.path(".snakemake/engines/journal.jsonl").exists)
     plan = project.plan()
     assert set(plan) < set(whole)
     assert project.snakemake() == plan
@@ -138,7 +138,6 @@ def test_killed_dvc_repro(project: Project) -> None:
     split = project.path("data/alpha/split/split.csv")
     process = project.start("dvc", "repro", TRAIN_SECONDS="5")
     kill_when(process, lambda: split.exists() and split.read_text().strip().endswith(",0"))
-    project.succeed("snakemake", "--unlock")
     project.repro()
     project.assert_agreed()
 
@@ -380,8 +379,8 @@ def test_experiment_aside(project: Project) -> None:
     project.assert_agreed()
 
 
-def test_partial_pull(made: Project, tmp_path: Path) -> None:
-    clone = made.clone(tmp_path / "clone")
+def test_partial_pull(made: Project, folder: Path) -> None:
+    clone = made.clone(folder / "clone")
     of_beta = ["index@beta", "split@beta", "training@beta", "metrics@beta", "table@beta"]
     clone.succeed("dvc", "pull", "--quiet", *of_beta)
     assert clone.plan("results/beta/table.csv") == []
@@ -436,3 +435,76 @@ def test_input_edited_while_it_is_read_is_noticed(project: Project) -> None:
     project.snakemake()
     project.assert_agreed()
     assert project.text("data/beta/split/split.csv") == split
+
+
+@pytest.mark.parametrize("engine", BOTH)
+def test_inputs_dated_ahead_are_inputs_like_others(project: Project, engine: str) -> None:
+    for path in ("data/beta/split/split.csv", "data/beta/manifest.csv", "raw/beta/1.txt"):
+        project.age([path], -3600)
+    project.assert_agreed()
+    project.set("recipe.rate", 0.9)
+    if engine == "dvc":
+        project.repro()
+    else:
+        assert "train beta small 1" in project.snakemake()
+    project.assert_agreed()
+
+
+def test_raw_file_of_the_same_size_and_time_is_read_again(project: Project) -> None:
+    path, status = project.path("raw/beta/2.txt"), project.path("raw/beta/2.txt").stat()
+    text = path.read_text()
+    path.write_text(text.swapcase() if text.swapcase() != text else text[::-1])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_ino, path.stat().st_size) == (status.st_ino, status.st_size)
+    assert project.snakemake() == BETA_ALL
+
+
+def test_what_others_left_read_only_is_replaced(project: Project) -> None:
+    for path in project.path("results").rglob("*"):
+        if path.is_file():
+            path.chmod(0o444)
+    project.set("recipe.rate", 0.9)
+    assert "train beta small 1" in project.snakemake()
+    project.assert_agreed()
+
+
+def test_dvc_is_told_what_to_type_where_it_wants_what_is_made(project: Project) -> None:
+    output = project.succeed("dvc", "repro", "--force", "--single-item", "metrics@beta")
+    assert jobs(output) == []
+    assert "nothing runs. To run it all the same: snakemake --forcerun RULE" in output
+    project.assert_agreed()
+
+
+def test_a_copy_without_git_works_throughout(project: Project) -> None:
+    shutil.rmtree(project.path(".git"))
+    project.set("recipe.rate", 0.9)
+    assert "Snakemake: rate 0.1 -> 0.9" in project.command("why")
+    output = project.succeed("snakemake")
+    assert "DVC was told of" in output
+    assert "warning" not in output.lower()
+    project.assert_agreed()
+    project.set("recipe.rate", 0.8)
+    assert "training@beta" in project.repro()
+    project.git("init", "--quiet", "--initial-branch", "main")
+    assert project.snakemake() == []
+    assert "no_scm" not in project.text(".dvc/config.local")
+
+
+def test_an_experiment_aside_shares_the_key_of_pseudonyms(tmp_path: Path) -> None:
+    aside = tmp_path / ".dvc/tmp/exps/temp1"
+    aside.mkdir(parents=True)
+    main = dvc_adapter.main_checkout(aside)
+    assert main == tmp_path
+    assert dvc_adapter.main_checkout(tmp_path) == tmp_path
+    pseudonyms.provide(main, aside / "pseudonyms.key")  # which the main one lacks as well
+    assert pseudonyms.shown("P1", True, aside / "pseudonyms.key") == pseudonyms.shown(
+        "P1", True, tmp_path / "pseudonyms.key"
+    )
+
+
+def test_another_key_of_pseudonyms_is_another_step(tmp_path: Path) -> None:
+    keys = [tmp_path / name for name in ("one.key", "two.key")]
+    for key in keys:
+        pseudonyms.provide(tmp_path, key)
+    assert len({pseudonyms.fingerprint(key) for key in keys}) == 2
+    assert all(pseudonyms.fingerprint(key) not in key.read_text() for key in keys)

@@ -20,19 +20,19 @@ OF_BETA = [f"{step}@beta" for step in ("index", "split", "training", "metrics", 
 
 
 @pytest.fixture(params=["s3", "ssh"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+def remote(request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, str]]:
     """The settings of a DVC remote whose server runs as long as the test."""
     start = {"s3": _s3, "ssh": _ssh}[request.param]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path / "server"
-    (folder / "store").mkdir(parents=True)
-    command, settings = start(folder, port)
-    with open(folder / "log", "w") as log:
+    place = folder / "server"
+    (place / "store").mkdir(parents=True)
+    command, settings = start(place, port)
+    with open(place / "log", "w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _wait_for(port, server, folder / "log")
+        _wait_for(port, server, place / "log")
         yield settings
     finally:
         server.terminate()
@@ -92,18 +92,20 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
 
 def connect(project: Project, remote: dict[str, str]) -> None:
     project.succeed("dvc", "remote", "add", "--force", "--default", "store", remote["url"])
+    if "keyfile" in remote:
+        project.server.own(Path(remote["keyfile"]))
     for key, value in remote.items():
         if key != "url":
             project.succeed("dvc", "remote", "modify", "--local", "store", key, value)
 
 
 def test_push_and_pull_of_one_study_and_of_all(
-    project: Project, remote: dict[str, str], tmp_path: Path
+    project: Project, remote: dict[str, str], folder: Path
 ) -> None:
     connect(project, remote)
     project.commit("Remote")
     project.succeed("dvc", "push", "--quiet", *OF_BETA)
-    clone = project.clone(tmp_path / "clone")
+    clone = project.clone(folder / "clone")
     connect(clone, remote)
     clone.succeed("dvc", "pull", "--quiet", *OF_BETA)
     assert clone.plan("results/beta/table.csv") == []

@@ -1,36 +1,19 @@
 """Who holds a folder, and what the next one is told."""
 
+import errno
 import fcntl
 import json
-import os
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from snakemake.exceptions import LockException
 
-from triage_workflow.engines import running
-from triage_workflow.engines.running import Run
+from triage_workflow.engines import dvc_adapter, running
 
+from triage.errors import UserError
 
-@contextmanager
-def free():
-    yield
-
-
-@contextmanager
-def taken():
-    raise LockException
-    yield
-
-
-def announce(host: str, process: int, born: str) -> None:
-    running.FOLDER.mkdir(parents=True, exist_ok=True)
-    content = {"host": host, "process": process, "born": born, "since": "2026-01-31 12:00"}
-    (running.FOLDER / f"{host}-{process}.json").write_text(json.dumps(content))
+MADE = ["results/a"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,55 +21,85 @@ def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def told() -> str:
-    with pytest.raises(SystemExit) as end, running.held(taken):
+def told(inputs=(), outputs=MADE) -> str:
+    with pytest.raises(UserError) as error, running.held(inputs, outputs):
         pass
-    return str(end.value)
+    return str(error.value)
 
 
-def test_a_run_is_known_as_long_as_it_lasts():
-    with running.held(free):
-        (path,) = running.FOLDER.iterdir()
-        assert json.loads(path.read_text())["process"] == os.getpid()
-        assert f"process {os.getpid()}, since" in told()
-        with pytest.raises(SystemExit, match="another run works in this folder"):
-            running.refuse_to_break()
-    assert not list(running.FOLDER.iterdir())
-    running.refuse_to_break()
-
-
-def test_a_run_that_was_killed_is_no_run():
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    born = Path(f"/proc/{process.pid}/stat").read_text().split()[21]
-    announce(socket.gethostname(), process.pid, born)
-    assert f"another run works in this folder: process {process.pid}" in told()
+@pytest.fixture
+def other():
+    """Another process, with the lock of its run."""
+    program = """from triage_workflow.engines import running
+with running.held(["data/b"], ["results/a"]):
+    input()"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path = {sys.path}\n{program}"],
+        stdin=subprocess.PIPE,
+    )
+    while not list(running.FOLDER.glob("*.json")) and process.poll() is None:
+        pass
+    yield process
     process.kill()
     process.wait()
-    assert "type `snakemake --unlock`, then start again" in told()
-    # Another process with its number is another process.
-    announce(socket.gethostname(), os.getpid(), "1")
-    assert "locked by a run that was killed" in told()
-    running.refuse_to_break()
-    with running.held(free):
-        assert len(list(running.FOLDER.iterdir())) == 1
+
+
+def test_a_run_is_known_as_long_as_it_lasts(other):
+    assert f"another run works in this folder: process {other.pid} on" in told()
+    with pytest.raises(UserError, match=f"another run works in this folder: process {other.pid}"):
+        running.forget_ended()
+    other.kill()
+    other.wait()
+    with running.held([], MADE) as stream:
+        assert list(running.FOLDER.iterdir()) == [Path(stream.name)]  # what it left is gone
+    assert not list(running.FOLDER.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "meets"),
+    [
+        ([], ["results/c"], False),
+        (["data/b"], ["results/c"], False),
+        (["results/a"], ["results/c"], True),
+        ([], ["data/b"], True),
+    ],
+)
+def test_runs_of_other_files_go_on_side_by_side(other, inputs, outputs, meets):
+    if meets:
+        assert f"process {other.pid}" in told(inputs, outputs)
+    else:
+        with running.held(inputs, outputs):
+            assert len(list(running.FOLDER.iterdir())) == 2
 
 
 def test_of_another_machine_nothing_is_known_for_certain():
-    announce("elsewhere", 12, "34")
-    assert "process 12 on elsewhere, since 2026-01-31 12:00" in told()
-    assert "if it was killed, type `snakemake --unlock`" in told()
-    running.refuse_to_break()
+    running.FOLDER.mkdir(parents=True)
+    run = running.Run("elsewhere", "another boot", 12, "2026-01-31 12:00", [], MADE)
+    (running.FOLDER / "x.json").write_text(json.dumps(vars(run)))
+    assert "was cut off with its machine: process 12 on elsewhere, since 2026-01-31 12:00" in told()
+    assert "if it is gone for certain, type `snakemake --unlock`" in told()
+    running.forget_ended()
+    with running.held([], MADE):
+        pass
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}'])
 def test_half_an_announcement_is_none(text):
     running.FOLDER.mkdir(parents=True)
     (running.FOLDER / "x-1.json").write_text(text)
-    assert "locked by a run that was killed" in told()
+    with running.held([], MADE):
+        assert len(list(running.FOLDER.iterdir())) == 1
 
 
-def test_this_process_is_not_gone():
-    assert not Run.this().is_gone
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert "the file system of this folder, " in told()
+    assert " at /" in told()
+    assert "mount it with locks" in told()
 
 
 @pytest.mark.parametrize(("text", "stays"), [("", False), ('{"read', False), ("{}", True)])
@@ -97,7 +110,7 @@ def test_half_a_list_of_dvcs_locks_is_removed(text, stays):
     path.with_suffix(".lock").touch()
     with open(path.with_suffix(".lock")) as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        running.mend_dvc()
+        dvc_adapter.repair_rwlock()
         assert path.exists()  # somebody is writing it
-    running.mend_dvc()
+    dvc_adapter.repair_rwlock()
     assert path.exists() == stays

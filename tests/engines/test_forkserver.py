@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from triage_workflow.engines import warm_up
+from triage_workflow import forkserver
+from triage_workflow.engines import preload
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -282,9 +284,37 @@ def test_nobody_else_can_reach_the_server(warm: Warm) -> None:
 def test_extras_that_a_fork_can_not_share_are_left_to_jobs(monkeypatch) -> None:
     started: list[str] = []
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(warm_up.forkserver, "start", lambda _, names, files: started.extend(names))
-    warm_up.start(["train.py"] * (warm_up.MANY - 1))
+    monkeypatch.setattr(preload.forkserver, "start", lambda _, names, files: started.extend(names))
+    preload.start(["train.py"] * (preload.MANY - 1))
     assert started == []
-    warm_up.start(["train.py"] * warm_up.MANY)
+    preload.start(["train.py"] * preload.MANY)
     assert {"torch", "numpy"} <= set(started)
-    assert not {name.split(".")[0] for name in started} & warm_up.EXTRAS
+    assert not {name.split(".")[0] for name in started} & preload.EXTRAS
+
+
+def test_a_folder_whose_path_is_too_long_for_a_socket_is_no_error(tmp_path) -> None:
+    far = tmp_path / ("long" * 20) / ("long" * 20)
+    far.mkdir(parents=True)
+    assert not _is_used(far)
+    assert list(far.iterdir()) == []
+
+
+def test_a_disk_without_programs_is_no_error(tmp_path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(tmp_path)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a disk without programs")
+    try:
+        assert not _is_used(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether a server is started where temporary files go to ``folder``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv("PATH", before := os.environ["PATH"])
+        patch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a server was started"))
+        forkserver.start(ROOT / "scripts", ["json"])
+        return os.environ["PATH"] != before

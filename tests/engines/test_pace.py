@@ -7,10 +7,10 @@ from pathlib import Path
 
 JOBS = 4
 WORKFLOW = """
-from triage_workflow.engines.pace import quicken
+from pathlib import Path
+from triage_workflow.engines.start import attach
 
-onstart:
-    quicken(workflow)
+attach(workflow, Path("params.yaml"), {{}}, {{}})
 
 rule all:
     input: [f"done{{i}}" for i in range({jobs})]
@@ -22,8 +22,7 @@ rule one:
 
 
 def test_it_looks_when_a_job_has_ended(tmp_path):
-    text = WORKFLOW.format(jobs=JOBS)
-    (tmp_path / "Snakefile").write_text(text)
+    (tmp_path / "Snakefile").write_text(WORKFLOW.format(jobs=JOBS))
     program = Path(sys.executable).parent / "snakemake"
     done = subprocess.run(
         [program, "--cores", "1", "--verbose"],

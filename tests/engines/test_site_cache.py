@@ -23,7 +23,7 @@ NOBODY = 65534
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What git brings of this project to a new machine, as far as DVC reads it."""
-    monkeypatch.delenv("DVC_SITE_CACHE_DIR", raising=False)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", "")  # put back in the end, whatever is set
     folder = tmp_path / "clone"
     (folder / "data").mkdir(parents=True)
     for name in (".dvc/config", ".dvc/.gitignore", ".dvc_site/repo/.gitignore", ".dvcignore"):
@@ -96,6 +96,30 @@ def test_a_private_folder_of_ones_own_choice_stays_and_another_does_not(clone, m
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(link))
     with pytest.raises(UserError, match="other users"):
         secure(clone)
+
+
+def test_what_was_made_for_others_too_is_closed_and_emptied(clone):
+    planted = clone / FOLDER / "repo/token/links"
+    planted.mkdir(parents=True)
+    for folder in (clone / FOLDER, clone / FOLDER / "repo"):
+        folder.chmod(0o777)  # as DVC makes them, and git under a umask of 002
+    assert secure(clone) == clone / FOLDER
+    assert stat.S_IMODE((clone / FOLDER).stat().st_mode) == 0o700
+    assert not planted.exists()
+    assert (clone / FOLDER / "repo/.gitignore").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can play another user")
+def test_a_second_user_of_the_project_has_another_folder(clone):
+    secure(clone)
+    os.chown(clone / FOLDER, NOBODY, NOBODY)
+    before = (clone / LOCAL).read_text()
+    second = secure(clone)
+    assert second == clone / f"{FOLDER}-{os.getuid()}"
+    assert is_private(second)
+    assert os.environ["DVC_SITE_CACHE_DIR"] == str(second)
+    assert (clone / LOCAL).read_text() == before
+    assert used(clone).is_relative_to(second)
 
 
 def test_a_project_without_dvc_is_left_alone(tmp_path, monkeypatch):

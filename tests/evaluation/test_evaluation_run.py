@@ -17,7 +17,7 @@ from triage.evaluation.choices import choices_of
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
-from triage.evaluation.scoring import replicate, scopes_of
+from triage.evaluation.scoring import prepare, replicate, scopes_of
 
 SETTINGS = EvaluationSettings(replicates=200)
 FINDINGS = ("Effusion", "Mass", "Nodule")
@@ -99,7 +99,7 @@ def test_replicates_are_the_metrics_of_the_groups_that_are_drawn():
     sample = sample_of(test, split)
     assert sample is not None
     choices = choices_of(None, split, sample.classes, 0.9)
-    scopes = scopes_of(sample, choices, bins=10)
+    scopes = scopes_of(prepare(sample, choices, bins=10))
     names = np.unique(sample.groups)
     (found,) = replicate(scopes, len(names), rounds=20, seed=5)
     for number, counts in enumerate(np.concatenate(list(group_counts(len(names), 20, seed=5)))):

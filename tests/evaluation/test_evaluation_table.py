@@ -14,13 +14,16 @@ import pandas as pd
 import pytest
 
 from test_evaluation_run import predictions
+from triage.data.split import part as cut_part
 from triage.errors import UserError
 from triage.evaluation.arms import measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
+from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
-from triage.evaluation.table import COLUMNS, build_table, winner, winner_record
-from triage.files import write_json, write_table
+from triage.evaluation.table import build_table, columns_of, winner, winner_record
+from triage.files import read_table, write_json, write_table
+from triage.task import Task
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = EvaluationSettings(replicates=300)
@@ -88,7 +91,7 @@ def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     origins = {"strong": {"initialisation": "pretext", "search": ""}}
     table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS, data="phantom", arms=origins)
     assert partition == "test"
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == columns_of(METRICS)
     assert table["arm"].tolist() == ["zero_rate", "weak", "strong", "elsewhere"]
     strong = table.set_index("arm").loc["strong"]
     assert (strong["runs"], strong["folds"], strong["seeds"], strong["cases"]) == (4, 2, 2, 100)
@@ -215,11 +218,14 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     write_table(PUBLISHED, tmp_path / "published.csv")
     settings = json.dumps(asdict(SETTINGS))
     splits = [tree / "split/fold0.csv", tree / "split/fold1.csv"]
-    fold = splits[int(folders[0].name[4])]
+    split = read_table(splits[int(folders[0].name[4])]).assign(votes="", images="")
+    lists = [tmp_path / "parts" / part / "fold0.csv" for part in ("train", "val", "test")]
+    for path in lists:
+        write_table(cut_part(split, path.parent.name), path)
     run_script(
         "evaluate.py",
-        *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--split", fold),
-        *("--settings", settings, "--output", tmp_path / "run.json"),
+        *("--val", folders[0] / "val.csv", "--test", folders[0] / "test.csv", "--parts", *lists),
+        *("--settings", settings, "--metrics", tmp_path / "run.json"),
         *("--summary", tmp_path / "summary.json"),
     )
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -228,11 +234,12 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert 0 <= summary["val_roc_auc"] <= 1
     assert (tmp_path / "run.json").read_bytes() == metrics[0].read_bytes()
     outputs = {name: tmp_path / name for name in ("table", "comparison", "winner")}
+    of_table = {"study": "toy", "data": "phantom", "arms": {}, "evaluation": asdict(SETTINGS)}
     run_script(
-        "table.py",
-        *("--study", "toy", "--metrics", *metrics, "--predictions", *folders),
+        "compare.py",
+        *("--metrics", *metrics, "--predictions", *(folder / "test.csv" for folder in folders)),
         *("--splits", *splits, "--published", tmp_path / "published.csv"),
-        *("--settings", settings, "--data", "phantom"),
+        *("--settings", json.dumps(of_table)),
         *(part for name, path in outputs.items() for part in (f"--{name}", path)),
     )
     table = pd.read_csv(outputs["table"])
@@ -241,7 +248,8 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert json.loads(outputs["winner"].read_text())["arm"] == "strong"
     assert len(pd.read_csv(outputs["comparison"])) == 11
     first, second = folders[0] / "val.csv", folders[1] / "val.csv"
-    run_script("ensemble.py", "--members", first, second, "--output", tmp_path / "val.csv")
+    members = ("--settings", '{"task": "binary"}', "--members", first, second)
+    run_script("average.py", *members, "--predictions", tmp_path / "val.csv")
     assert len(pd.read_csv(tmp_path / "val.csv")) == len(pd.read_csv(first))
 
 
@@ -258,6 +266,8 @@ def test_ensemble_is_the_mean_of_probabilities_with_its_logit():
     assert mean["probability"].tolist() == pytest.approx([0, 0.4, 1])
     assert mean["logit"][1] == pytest.approx(np.log(0.4 / 0.6))
     assert np.isfinite(mean["logit"]).all()
+    exclusive = average({"a.csv": first, "b.csv": second}, Task.MULTICLASS)
+    assert exclusive["logit"][1] == pytest.approx(np.log(0.4))
     nothing = average({"a.csv": first.head(0), "b.csv": first.head(0)})
     assert list(nothing.columns) == list(first.columns)
     assert nothing.empty

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from triage.errors import UserError
 from triage.evaluation import submission
+from triage.task import Task
 
 CASES = st.text(alphabet="0123456789abcXYZ-_", min_size=1, max_size=8)
 PREDICTIONS = st.dictionaries(CASES, st.floats(0, 1), min_size=1, max_size=30)
@@ -65,7 +66,10 @@ def test_mistakes_are_refused(tmp_path: Path, change, message):
 
 
 def test_several_labels_have_a_column_each(tmp_path: Path):
-    path, form = tmp_path / "submission.csv", submission.Form(classes=("No Finding", "Mass"))
+    path, form = (
+        tmp_path / "submission.csv",
+        submission.Form(classes=("No Finding", "Mass"), task=Task.MULTILABEL),
+    )
     rows = submission.rows_of({"b.png": [0.25, 1.0], "a.png": [0.5, 0.0]}, form)
     submission.write(rows, ["a.png", "b.png"], form, path)
     assert (
@@ -75,7 +79,7 @@ def test_several_labels_have_a_column_each(tmp_path: Path):
     with pytest.raises(UserError, match="line 3: Mass '1'"):
         submission.check(path, ["a.png", "b.png"], form)
     with pytest.raises(UserError, match="must be case,Mass"):
-        submission.check(path, ["a.png"], submission.Form(classes=("Mass",)))
+        submission.check(path, ["a.png"], submission.Form(classes=("Mass",), task=Task.MULTILABEL))
 
 
 def test_the_command_explains_without_a_traceback(tmp_path: Path):
@@ -88,3 +92,15 @@ def test_the_command_explains_without_a_traceback(tmp_path: Path):
     assert done.returncode == 1
     assert "line 2: class '0' disagrees with probability 0.75000" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_exclusive_classes_are_submitted_with_the_likeliest_name(tmp_path: Path):
+    form = submission.Form(classes=("none", "mild", "severe"), task=Task.MULTICLASS)
+    path = tmp_path / "submission.csv"
+    rows = submission.rows_of({"2": [0.2, 0.7, 0.1], "1": [0.4, 0.2, 0.4]}, form)
+    assert [row["class"] for row in rows] == ["none", "mild"]
+    submission.write(rows, ["1", "2"], form, path)
+    assert submission.check(path, ["1", "2"], form) == 2
+    path.write_text(path.read_text().replace("mild\n", "severe\n"))
+    with pytest.raises(UserError, match="disagrees"):
+        submission.check(path, ["1", "2"], form)

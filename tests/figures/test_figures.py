@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 import results_tree
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.evaluation.arms import Run
 from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.samples import Sample, sample_of
@@ -180,9 +180,9 @@ def test_steps_of_a_chain_have_the_intervals_of_the_table(tmp_path: Path) -> Non
     found = runs.read_results(tree.runs("metrics/*/*.json"), folders, [tree.split], winner)
     assert found is not None
     table = pd.read_csv(tree.results / "table.csv").set_index("arm")
-    measured = arms._measured(found, SETTINGS)
-    assert [arm.name for arm in measured] == sorted(results_tree.ARMS)
-    for arm in measured:
+    measured = arms.measured(found, SETTINGS)
+    assert list(measured) == sorted(results_tree.ARMS)
+    for arm in measured.values():
         for metric in arms.STEPS:
             columns = [metric, f"{metric}_low", f"{metric}_high"]
             mean = arm.means[metric]
@@ -408,7 +408,7 @@ def test_a_picture_is_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> N
 
 @pytest.mark.parametrize(
     ("script", "unwanted"),
-    [("explore", "torch"), ("figures", "torch"), ("report", "torch pandas numpy matplotlib")],
+    [("explore", "torch"), ("draw_figures", "torch"), ("report", "torch pandas numpy matplotlib")],
 )
 def test_a_script_loads_no_more_than_it_needs(script: str, unwanted: str) -> None:
     code = f"""import runpy, sys
@@ -454,3 +454,49 @@ def test_every_picture_is_drawn_of_several_labels_and_of_colour_images(tmp_path:
         results_tree.write_runs(tree)
         results_tree.write_pictures(tree)
         assert all((tree.results / name).stat().st_size > 2000 for name in study.pictures)
+
+
+def test_exclusive_classes_are_drawn_and_told(tmp_path: Path) -> None:
+    page = results_tree.write_all(tmp_path, results_tree.SKIN).read_text()
+    tree = results_tree.Tree(tmp_path, results_tree.SKIN)
+    assert "Cohen" in page
+    assert "likeliest class" in page
+    table = pd.read_csv(tree.results / "table.csv").set_index("arm")
+    assert table.loc["finetuned", "kappa_low"] < table.loc["finetuned", "kappa"]
+    assert table.loc["zero_rate", "roc_auc"] == 0.5
+    found = runs.read_results(
+        tree.runs("metrics/*/*.json"),
+        tree.runs("predictions/*/*"),
+        [tree.split],
+        tree.results / "winner.json",
+    )
+    assert found is not None
+    arm, classes = found.winner, results_tree.SKIN.classes
+    matrix = sum(decisions._joint_matrix(each, classes) for each in arm.members)
+    metrics = [each.run.metrics["partitions"]["test"] for each in arm.members]
+    counted = sum(np.array(page["operating_points"]["argmax"]["confusion"]) for page in metrics)
+    order = [arm.mean.classes.index(name) for name in classes]
+    np.testing.assert_array_equal(matrix, counted[np.ix_(order, order)])
+    margins = np.array([arm.members[0].margins(index) for index in range(4)])
+    assert ((margins > 0).sum(axis=0) == 1).all()
+
+
+def test_mistakes_of_exclusive_classes_are_shown_by_pair() -> None:
+    classes = ("a", "b", "c")
+    labels = np.eye(3)[[0, 0, 0, 1, 2]]
+    scores = np.array([[6, 3, 1], [1, 8, 1], [2, 7, 1], [5, 4, 1], [1, 1, 8.0]])
+    scores /= scores.sum(axis=1, keepdims=True)
+    cases = np.array([f"c{i}" for i in range(5)])
+    sample = Sample(cases, cases, classes, labels, np.log(scores), scores)
+    metrics = {"choices": {}, "operating_point": "argmax"}
+    arm = runs.Arm("arm", (runs.Member(Run("arm", 0, 1, metrics, sample), sample),))
+    panels = [
+        Panel(arm, place, name, ("another class", "this class"), "test")
+        for place, name in enumerate(classes)
+    ]
+    found = mistakes._by_pair(panels, 5)
+    assert [(kind, [each.case for each in those]) for kind, those in found.items()] == [
+        ("a\ncalled b", ["c1", "c2"]),
+        ("b\ncalled a", ["c3"]),
+    ]
+    assert found["a\ncalled b"][0].probability == pytest.approx(0.8)

@@ -11,6 +11,7 @@ DVC's answer comes from what dvc.yaml declares, and from steps.json as it would 
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import multiprocessing
 import sys
@@ -22,11 +23,15 @@ from unittest.mock import patch
 import yaml
 from dvc.repo import Repo
 
-import triage_workflow.params as params_package
-from triage_workflow.engines.look import View, whole_workflow
+from triage_workflow import params as params_package
+from triage_workflow.engines.snakemake_adapter import View, whole_workflow
 from triage_workflow.engines.stages import Stages
 from triage_workflow.params import Params
+from triage_workflow.params.arms import merge
+from triage_workflow.params.declared import Defaults, defaults
 from triage_workflow.steps import Steps
+
+from triage.training.settings import Recipe
 
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
@@ -80,6 +85,7 @@ def other(key: str, value: Any) -> Any:
         "reader": ["volumes", "folders"],
         "mode": ["each", "grid"] if value in ("each", "grid") else ["volume", "grey"],
         "frozen": [True, False],
+        "source": ["imagenet", "pretext"],
         # Exchanged: one more adds a file to data/<study>/split, a folder to DVC, so that it names
         # explore as well, where Snakemake then finds nothing to do.
         "folds": [[0], [1]],
@@ -100,7 +106,7 @@ def other(key: str, value: Any) -> Any:
 def resolved(content: Any) -> Params:
     """Settings without the checks, which a changed value need not pass."""
     found = Params.__new__(Params)
-    whole = params_package.with_defaults(params_package._numbers(content))
+    whole = params_package.whole(params_package._plain(content))
     found.content, found.source = whole, "params.yaml"
     return found
 
@@ -136,8 +142,13 @@ def reads(job: Any) -> str:
     time. The files that jobs need are those of the graph.
     """
     declared = [*job.rule.input, *job.rule.params]
-    values = [each(job.wildcards) if callable(each) else each for each in declared]
+    values = [each(job.wildcards) if callable(each) else each for each in declared if _counts(each)]
     return json.dumps([job.rule.shellcmd, sorted(job.output), values], default=str)
+
+
+def _counts(declared: Any) -> bool:
+    """Whether Snakemake compares it: not what is made from other files."""
+    return not callable(declared) or len(inspect.signature(declared).parameters) == 1
 
 
 def reread(view: View, content: Any) -> dict[str, str]:
@@ -179,6 +190,12 @@ def declared() -> dict[str, Any]:
 
 def main(everything_anew: bool) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    # What is declared counts as if it were written.
+    content["recipe"] = merge(defaults(Recipe), content["recipe"])
+    content["defaults"] = merge(defaults(Defaults), content["defaults"])
+    for study in content["studies"].values():
+        if "sequence" in study["training"]:
+            study["training"]["sequence"].setdefault("augmented_copies", 0)
     for study in content["studies"]:  # a source that must be there once `raw` is no phantom
         Path(f"data/{study}").mkdir(parents=True, exist_ok=True)
         Path(f"data/{study}/inventory.csv").touch()

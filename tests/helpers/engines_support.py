@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 import engines_server
+import users
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflow"
@@ -33,14 +34,17 @@ class Answer:
 class Server:
     """Runs the engines, also for each other, without the seconds that they take to import."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: int | None = None, umask: int = 0o022) -> None:
         self.environment = environment(folder)
+        self.user, self.umask = user, umask
         (folder / "site").mkdir(mode=0o700)
         self._folder = folder
+        self.before = users.by(user, umask) if user else []
+        self.own(folder)
         self._socket = str(folder / "socket")
         program = str(Path(__file__).with_name("engines_server.py"))
         self._process = subprocess.Popen(
-            [sys.executable, program, "serve", self._socket],
+            [*self.before, sys.executable, program, "serve", self._socket],
             stdout=subprocess.PIPE,
             text=True,
             env=self.environment,
@@ -53,6 +57,11 @@ class Server:
         caller = f'exec "{sys.executable}" -I -S "{program}" call "{self._socket}" snakemake "$@"'
         called.write_text(f"#!/bin/sh\n{caller}\n")
         called.chmod(0o755)
+
+    def own(self, folder: Path) -> None:
+        """Give a folder to the user who runs the engines."""
+        if self.user:
+            users.own(folder, self.user)
 
     def run(self, tool: str, arguments: Iterable[str], folder: Path, **extra: str) -> Answer:
         bin_ = self._folder / "bin"
@@ -85,6 +94,8 @@ def environment(folder: Path) -> dict[str, str]:
         "ENGINES_ROOT": str(ROOT),
         "DVC_SITE_CACHE_DIR": str(folder / "site"),
         "DVC_NO_ANALYTICS": "1",
+        "HOME": str(folder),
+        "LOGNAME": name,  # whoever has no entry in /etc/passwd
         "XDG_CACHE_HOME": str(folder / "cache"),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_AUTHOR_NAME": name,
@@ -155,8 +166,9 @@ class Project:
 
     def run_git(self, *arguments: str, check: bool = False) -> str:
         """Run git, which may leave conflicts; what it printed."""
+        self.server.own(self.folder)  # tests write as who they are
         done = subprocess.run(
-            ["git", *arguments],
+            [*self.server.before, "git", *arguments],
             cwd=self.folder,
             env=self.server.environment,
             capture_output=True,
@@ -171,11 +183,15 @@ class Project:
 
     def copy(self, folder: Path) -> Project:
         shutil.copytree(self.folder, folder, symlinks=True)
+        self.server.own(folder)
         return Project(folder, self.server)
 
     def clone(self, folder: Path, link: str = "copy") -> Project:
         """What a colleague has after `git clone` and `dvc pull`, with file times of no meaning."""
-        subprocess.run(["git", "clone", "--quiet", str(self.folder), str(folder)], check=True)
+        folder.mkdir()
+        self.server.own(folder)
+        clone = ["git", "clone", "--quiet", str(self.folder), str(folder)]
+        subprocess.run([*self.server.before, *clone], check=True)
         clone = Project(folder, self.server)
         clone.succeed("dvc", "config", "--local", "cache.type", link)
         return clone
@@ -191,6 +207,7 @@ class Project:
         self.path(path).parent.mkdir(parents=True, exist_ok=True)
         self.path(path).unlink(missing_ok=True)
         self.path(path).write_text(text, encoding="utf-8")
+        self.server.own(self.path(path).parent)
 
     def edit(self, path: str, old: str, new: str) -> None:
         text = self.text(path)
@@ -226,7 +243,7 @@ class Project:
     def start(self, *command: str, **extra: str) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own, to be killed."""
         return subprocess.Popen(
-            command,
+            [*self.server.before, *command],
             cwd=self.folder,
             env=self.server.environment | extra,
             stdout=subprocess.DEVNULL,

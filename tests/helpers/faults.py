@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from triage_workflow.engines import warm_up
+from triage_workflow.engines import preload
 
 from engines_support import Answer, Project, Server
 from workflow_copy import ROOT, Workflow, only
@@ -146,7 +146,7 @@ def warm_python(mark: Path) -> Path:
         patch.setenv("PYTHONPATH", str(SITE))
         patch.setenv("FAULT_MARK", str(mark))
         scripts = [path.name for path in (ROOT / "scripts").glob("*.py")]
-        warm_up.start(scripts * warm_up.MANY)
+        preload.start(scripts * preload.MANY)
         folder = Path(os.environ["PATH"].split(os.pathsep)[0])
     # It serves all copies of the workflow: their code is the same.
     _edit(folder / "python", str(ROOT / "scripts"), '"$PWD"/scripts')
@@ -160,7 +160,7 @@ def project(folder: Path, server: Server, python: Path) -> Project:
     _edit(
         folder / "workflow/rules/common.smk", "str(Path(sys.executable).parent)", f"{str(python)!r}"
     )
-    _edit(folder / "workflow/triage_workflow/engines/warm_up.py", "MANY = 4", "MANY = 1000")
+    _edit(folder / "workflow/triage_workflow/engines/preload.py", "MANY = 4", "MANY = 1000")
     return Project(folder, server)
 
 

@@ -7,17 +7,19 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+
+from triage_workflow.params.declared import defaults
 
 from triage.data import attributes
 from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
 from triage.task import Task
+from triage.training.settings import Recipe
 
 PROJECT = Path(__file__).parents[2]
 ARMS = {"resnet18": 0.7, "lstm": 1.1, "finetuned": 1.3}  # how well each tells the classes apart
@@ -86,6 +88,11 @@ CHEST = Study(
 )
 
 
+SKIN = Study(
+    "skin", ("nevus", "melanoma", "keratosis", "scar"), ("image",), 1, task=Task.MULTICLASS
+)
+
+
 @dataclass(frozen=True)
 class Tree:
     """The files of a study below ``root``."""
@@ -106,12 +113,22 @@ class Tree:
     def split(self) -> Path:
         return self.data / "split" / "fold0.csv"
 
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        study = self.study
+        return replace(EVALUATION, task=study.task, classes=study.classes)
+
     def images(self) -> dict[str, list[Path]]:
         folder = self.data / "images"
         return {"arrays": sorted(folder.glob("*.npy")), "tables": sorted(folder.glob("*.csv"))}
 
     def runs(self, pattern: str) -> list[Path]:
         return sorted(self.results.glob(pattern))
+
+    def predictions(self) -> list[Path]:
+        """Of each run those of its validation and test part."""
+        folders = self.runs("predictions/*/*")
+        return [folder / name for folder in folders for name in ("val.csv", "test.csv")]
 
 
 def write_all(root: Path, *studies: Study, pseudonyms: bool = False) -> Path:
@@ -130,7 +147,7 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     manifest, split, stacks = [], [], {}
     for i in range(cases + unlabelled):
         case = f"P{i:03d}"
-        part = ("val", "test", "train", "train")[i // 2 % 4]
+        part = ("val", "test", "train", "train")[(i // 2 + i // 8) % 4]
         known = i < cases and (study.tested or part != "test")
         label = _label(study, i) if known else ""
         stacks[case] = _image(study, rng, label)
@@ -223,8 +240,7 @@ def _write_history(tree: Tree, run: str, rng: np.random.Generator) -> None:
 def _write_record(tree: Tree, run: str) -> None:
     arm, volumes = run.split("/")[0], tree.study.slices > 1
     stage, _, weights, trained = STAGES[arm if volumes else "resnet18"]
-    demo = PROJECT / "presets" / "demo.yaml"
-    recipe = yaml.safe_load(demo.read_text(encoding="utf-8"))["recipe"]
+    recipe = defaults(Recipe)
     record = {
         "settings": {
             "arm": arm,
@@ -258,10 +274,11 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
         for case in read_rows(tree.split):
             if case["partition"] != part:
                 continue
-            for name in study.outputs:
-                truth = int(name in case["label"].split("|"))
-                logit = rng.normal(ARMS[arm] * (2 * truth - 1), 1)
-                score = {"logit": logit, "probability": 1 / (1 + np.exp(-logit))}
+            truths = [int(name in case["label"].split("|")) for name in study.outputs]
+            raw = np.array([rng.normal(ARMS[arm] * (2 * truth - 1), 1) for truth in truths])
+            logits = study.task.logits(raw)
+            for name, truth, logit in zip(study.outputs, truths, logits, strict=True):
+                score = {"logit": logit, "probability": study.task.probabilities(logit)}
                 same = {"case": case["case"], "class": name}
                 rows.append(same | {"label": "" if part == "unlabelled" else truth} | score)
                 for index in range(2, study.slices - 2):
@@ -274,7 +291,7 @@ def _write_predictions(tree: Tree, arm: str, run: str, rng: np.random.Generator)
 def _write_metrics(tree: Tree, run: str) -> None:
     folder = tree.results / "predictions" / run
     val, test = (read_table(folder / f"{part}.csv") for part in ("val", "test"))
-    content = evaluate_run(val, test, read_table(tree.split), EVALUATION)
+    content = evaluate_run(val, test, read_table(tree.split), tree.evaluation)
     write_json(content, tree.results / "metrics" / f"{run}.json")
 
 
@@ -283,15 +300,15 @@ def write_study_table(tree: Tree) -> None:
     row = {"study": tree.study.name, "arm": "lstm", "metric": "accuracy", "split": "val"}
     row |= {"value": "0.66", "sd": "", "data": "their own", "note": ""}
     _write([row | {"source": "a report <em>, page 3"}], published)
+    settings = {"study": tree.study.name, "data": "phantoms", "arms": {}}
+    settings |= {"evaluation": asdict(tree.evaluation)}
     run_script(
-        "table.py",
-        study=[tree.study.name],
+        "compare.py",
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         splits=[tree.split],
         published=[published],
-        settings=[json.dumps(asdict(EVALUATION))],
-        data=["phantoms"],
+        settings=[json.dumps(settings)],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
         winner=[tree.results / "winner.json"],
@@ -317,13 +334,14 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         **{"classes": tree.study.classes, "cases": 4, "seed": 1, "pseudonyms": tree.pseudonyms},
         **{"confidence": 0.95, "replicates": 100, "bins": 10, "task": tree.study.task},
         "compared": COMPARED,
+        "selection": dict.fromkeys(ARMS, "loss"),
     }
     run_script(
-        "figures.py",
+        "draw_figures.py",
         settings=[json.dumps(settings)],
         histories=tree.runs("training/*/*/history.csv"),
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         slices=tree.runs("predictions/*/*/slices.csv"),
         manifest=[tree.data / "manifest.csv"],
         winner=[tree.results / "winner.json"],
@@ -339,16 +357,16 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
         **{"task": tree.study.task, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
-        "evaluation": asdict(EVALUATION),
+        "evaluation": asdict(tree.evaluation),
         "origins": ORIGINS if tree.study.slices > 1 else {},
     }
     words = PROJECT / "workflow" / "report"
     run_script(
-        "card.py",
+        "write_card.py",
         settings=[json.dumps(settings)],
         winner=[tree.results / "winner.json"],
         metrics=tree.runs("metrics/*/*.json"),
-        predictions=tree.runs("predictions/*/*"),
+        predictions=tree.predictions(),
         records=tree.runs("training/*/*/record.json"),
         splits=[tree.split],
         manifest=[tree.data / "manifest.csv"],
@@ -389,7 +407,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         captions=[words / f"{name}.rst" for name in sorted(names)],
         texts=[words / "studies.yaml"],
         template=[words / "report.html.jinja"],
-        output=[page],
+        report=[page],
     )
     return page
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import locale
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from triage.data import index, inventory, shards
+from triage.data import index, inventory, manifest, shards
+from triage.data.image_store import Images
 from triage.data.index import Index
-from triage.data.readers import IndexSettings
+from triage.data.readers import Case, IndexSettings, Problem
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
+from triage.files import read_rows
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")
 SHAPE = (6, 20, 18)  # slices, height, width
@@ -93,22 +95,59 @@ def settings(**changes: object) -> IndexSettings:
     return IndexSettings(**defaults | changes)  # type: ignore[arg-type]
 
 
-def make_index(raw: Path, withdrawn: Path | None = None, **changes: object) -> Index:
+@dataclass(frozen=True)
+class Prepared:
+    """What a study's first steps made of some raw files: its usable cases, and the rest."""
+
+    raw: Path
+    index: Index
+    cases: list[Case]
+    problems: list[Problem]
+    manifest: Path
+
+    def rows(self) -> list[dict[str, str]]:
+        """Of the manifest."""
+        return read_rows(self.manifest)
+
+
+def make_index(raw: Path, withdrawn: Path | None = None, **changes: object) -> Prepared:
+    """Index, one shard of images, and manifest of the files in ``raw``; all beside it."""
+    how = settings(**changes)
     listing = raw.parent / "inventory.csv"
     inventory.write(raw, listing)
-    return index.make(raw, listing, withdrawn, settings(**changes), processes=2)
+    found = index.make(raw, listing, withdrawn, how)
+    [problems] = write_shards(raw, found, how, 1, processes=2)
+    tables = raw.parent / "manifest.csv", raw.parent / "quarantine.csv"
+    manifest.make(
+        raw.parent / "cases.csv", [raw.parent / "problems.csv", problems], how, raw, *tables
+    )
+    usable = {row["case"] for row in read_rows(tables[0])}
+    cases = [case for case in found.cases if case.case in usable]
+    bad = [Problem(**row) for row in read_rows(tables[1])]
+    return Prepared(raw, found, cases, bad, tables[0])
 
 
-def make_images(raw: Path, made: Index, count: int = 2) -> Images:
-    """The images of ``made`` in ``count`` shards beside ``raw``."""
+def write_shards(
+    raw: Path, found: Index, how: IndexSettings, count: int, processes: int = 1
+) -> list[Path]:
+    """Decode the cases of an index into ``count`` shards beside ``raw``; their problems' tables."""
     folder = raw.parent
-    made.write(folder / "manifest.csv", folder / "quarantine.csv")
-    arrays = [folder / f"shard-{i}.npy" for i in range(count)]
-    tables = [folder / f"shard-{i}.csv" for i in range(count)]
-    how = ImagesSettings("volumes", None, "volume", count)
-    for i, (array, table) in enumerate(zip(arrays, tables, strict=True)):
-        shards.make(raw, folder / "manifest.csv", i, how, array, table, processes=1)
-    return Images.open(arrays, tables)
+    lists = [folder / f"cases-{i}.csv" for i in range(count)]
+    found.write(folder / "cases.csv", folder / "problems.csv", lists)
+    mode = "volume" if how.reader == "volumes" else "rgb"
+    decoding = ImagesSettings(how.reader, None, mode, how.min_slices)
+    problems = [folder / f"problems-{i}.csv" for i in range(count)]
+    for i, bad in enumerate(problems):
+        array, table = folder / f"shard-{i}.npy", folder / f"shard-{i}.csv"
+        shards.make(raw, lists[i], decoding, array, table, bad, processes)
+    return problems
+
+
+def make_images(raw: Path, made: Prepared, count: int = 2) -> Images:
+    """The images of ``made`` in ``count`` shards beside ``raw``."""
+    write_shards(raw, made.index, settings(), count)
+    paths = [raw.parent / f"shard-{i}.npy" for i in range(count)]
+    return Images.open(paths, [path.with_suffix(".csv") for path in paths])
 
 
 def real_data(study: str) -> Path:

@@ -1,4 +1,4 @@
-"""Small trainings for tests: the recipe of params.yaml with a few keys changed."""
+"""Small trainings for tests: the declared recipe with a few keys changed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
 
+from triage_workflow.params.declared import defaults
+
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
+from triage.data.split import PART_COLUMNS, PARTITIONS
+from triage.files import write_rows
 from triage.settings import convert
 from triage.training.loop import Trained, Trainer
 from triage.training.samples import FeatureSamples
@@ -41,9 +44,8 @@ def merged(base: Json, changes: Mapping[str, Any]) -> Json:
 
 
 def recipe_block(**changes: Any) -> Json:
-    content = yaml.safe_load((ROOT / "presets" / "demo.yaml").read_text(encoding="utf-8"))
     small = {"epochs": 3, "batch_size": 4, "optimizer": {"lr": 0.01}}
-    return merged(merged(content["recipe"], small), changes)
+    return merged(merged(defaults(Recipe), small), changes)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -125,13 +127,12 @@ def write_study(
     half = cases // 2
     for k, chosen in enumerate((slice(0, half), slice(half, cases))):
         _write_shard(folder / f"shard-{k}", names[chosen], images[chosen])
-    lines = [
-        f"{name},{name},{'' if part == 'unlabelled' else label},0,{part}"
-        for name, label, part in zip(names, labels, parts, strict=True)
-    ]
-    _write(folder / "split.csv", "case,group,label,fold,partition", lines)
-    lines = [f"{names[i]},{names[i]},{labels[i]},{i % 8}" for i in range(cases)]
-    _write(folder / "manifest.csv", "case,group,label,votes", lines)
+    rows: dict[str, list[Json]] = {}
+    for i, (name, part) in enumerate(zip(names, parts, strict=True)):
+        label = "" if part == "unlabelled" else labels[i]
+        row = {"case": name, "group": name, "label": label, "votes": i % 8, "images": i}
+        rows.setdefault(part, []).append(row)
+    write_parts(folder, rows)
     train = images[: cases // 2].astype(float)
     statistics = {
         "mean": train.mean((0, 1, 3, 4)).tolist(),
@@ -142,6 +143,17 @@ def write_study(
     statistics["reference"] = asdict(Reference.of(store, names[: cases // 2]))
     (folder / "statistics.json").write_text(json.dumps(statistics))
     return folder
+
+
+def write_parts(folder: Path, rows: Mapping[str, list[Json]]) -> None:
+    """The lists of the parts of a split, of rows that have PART_COLUMNS at least."""
+    for part in PARTITIONS:
+        own = [{name: row[name] for name in PART_COLUMNS} for row in rows.get(part, [])]
+        write_rows(own, PART_COLUMNS, part_list(folder, part))
+
+
+def part_list(folder: Path, part: str) -> Path:
+    return folder / "parts" / part / "fold0.csv"
 
 
 def _write_shard(stem: Path, names: list[str], images: np.ndarray) -> None:
@@ -186,8 +198,8 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
     options: dict[str, list[object]] = {
         "--settings": [json.dumps(settings)],
         "--code": ["code"],
-        "--manifest": [study / "manifest.csv"],
-        "--split": [study / "split.csv"],
+        "--train": [part_list(study, "train")],
+        "--val": [part_list(study, "val")],
         "--arrays": [study / f"{shard}.npy" for shard in shards],
         "--tables": [study / f"{shard}.csv" for shard in shards],
         "--scratch": [out / "scratch"],
@@ -201,6 +213,12 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
         options["--statistics"] = [study / "statistics.json"]
     flat = [each for name, values in options.items() for each in (name, *values)]
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, flat), *map(str, more)]
+
+
+def predicted_files(folder: Path) -> list[str]:
+    """The outputs of ``predict_cases.py`` as its options."""
+    tables = [str(folder / f"{name}.csv") for name in ("val", "test", "unlabelled")]
+    return ["--predictions", *tables, "--slices", str(folder / "slices.csv")]
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:

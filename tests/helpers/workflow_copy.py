@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("scripts", "workflow", "presets", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+PARTS = ("scripts", "workflow", "presets", "dvc.yaml", ".dvcignore", ".gitignore")
+DEMO = ROOT / "presets" / "demo.yaml"  # not the user's own params.yaml
 
 
 class Workflow:
@@ -29,6 +30,7 @@ class Workflow:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             elif source.exists():
                 shutil.copy(source, target)
+        shutil.copy(DEMO, folder / "params.yaml")
         self.change(change)
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
@@ -91,7 +93,7 @@ def only(*studies: str) -> Callable[[dict[str, Any]], None]:
 
     def change(content: dict[str, Any]) -> None:
         content["studies"] = {study: content["studies"][study] for study in studies}
-        content["defaults"]["evaluation"]["replicates"] = 100
+        content["defaults"]["evaluation"] = {"replicates": 100}
         if "braintriage" in studies:
             _shrink_braintriage(content)
         for study in set(studies) - {"braintriage"}:

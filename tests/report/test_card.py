@@ -11,6 +11,8 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
+from triage_workflow.params.declared import defaults
+
 import results_tree
 from triage.data import attributes
 from triage.errors import UserError
@@ -23,6 +25,7 @@ from triage.report.estimates import in_words
 from triage.report.networks import Networks, Stage, read_networks
 from triage.report.sections import Section, markdown
 from triage.report.training import description, sentences
+from triage.training.settings import Recipe
 
 CHECKLISTS = results_tree.PROJECT / "workflow" / "report" / "checklists.yaml"
 
@@ -73,6 +76,16 @@ def test_bands_of_age_hold_their_bounds() -> None:
         "40 to 64": {"d"},
         "65 and over": {"e", "f"},
     }
+
+
+def test_other_attributes_make_subgroups_by_their_values() -> None:
+    known = [{"site": "A", "id": "1"}, {"site": "B", "id": "2"}, {"site": "A", "scanner": "X"}, {}]
+    known += [{"id": str(number)} for number in range(3, 20)]
+    found = members(
+        {"case": str(number), "attributes": attributes.text(each)}
+        for number, each in enumerate(known)
+    )
+    assert found == {"site: A": {"0", "2"}, "site: B": {"1"}}
 
 
 def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.Tree) -> None:
@@ -180,9 +193,8 @@ def test_what_records_agree_on_is_said_once(volumes: results_tree.Tree) -> None:
 
 
 def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> None:
-    flip = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
     changes = {
-        "augment": flip["augment"] | {"flip": 0.5},
+        "augment": defaults(Recipe)["augment"] | {"flip": 0.5},
         "balance": {"method": "hard_examples", "augment": "copies"},
         "train_on": ["train", "val"],
         "select": {"by": "last"},

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from triage_workflow.params.declared import defaults
 
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.operating import Threshold
 from triage.files import write_json, write_rows
 from triage.report import data, decisions, page, pictures, results, runs, tables
+from triage.training.settings import Recipe
 
 HEADER = [
     "arm",
@@ -22,6 +27,8 @@ HEADER = [
     "runs",
     "cases",
     "roc_auc_difference",
+    "roc_auc_difference_low",
+    "roc_auc_difference_high",
     "roc_auc_p_holm",
     "data",
     "partition",
@@ -158,7 +165,7 @@ def test_a_fixed_operating_point_is_not_said_to_be_chosen() -> None:
 
 
 def test_what_validation_chose_is_only_what_it_did() -> None:
-    demo = yaml.safe_load((results_tree.PROJECT / "presets" / "demo.yaml").read_text())["recipe"]
+    demo = defaults(Recipe)
     last = demo | {"select": {"by": "last"}}
     everything = last | {"train_on": ["train", "val"], "stopping": {"patience": 3}}
     fallen = measured(fallen=dict.fromkeys("abcd", "no validation case: 0.5 instead"))
@@ -233,7 +240,8 @@ def test_published_values_stand_beside_ours_each_with_its_data(tmp_path: Path) -
 
 
 def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
-    write_rows([{"case": c} for c in "abc"], ["case"], tmp_path / "manifest.csv")
+    manifest = [{"case": c, "group": f"of {c}", "sha256": f"file {c}"} for c in "abc"]
+    write_rows(manifest, list(manifest[0]), tmp_path / "manifest.csv")
     split = [
         {"case": "a", "group": "1", "label": "x|y", "partition": "train"},
         {"case": "b", "group": "1", "label": "x", "partition": "train"},
@@ -256,6 +264,9 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
         ["unlabelled", "0", "1", "1"],
         ["all cases", "2", "1", "3"],
         ["groups", "1", "1", "2"],
+    ]
+    assert [[cell.text for cell in row] for row in found.alike.rows] == [
+        ["a, b", "2", "pictures that are alike", "all in train"]
     ]
     assert len(found.quarantine.rows) == data.SHOWN
     assert found.quarantine.note.startswith("3 more in ")
@@ -298,3 +309,20 @@ def test_every_picture_has_a_caption_for_both_reports() -> None:
     captions = pictures.read_captions(sorted(words.glob("*.rst")))
     assert all(caption.text.endswith(".") for caption in captions.values())
     assert all("`" not in caption.text and "{" not in caption.text for caption in captions.values())
+
+
+def test_what_pseudonyms_leave_as_written_is_said(tmp_path):
+    said = "stand as their authors wrote them"
+    for hidden in (True, False):
+        page = results_tree.write_all(tmp_path / str(hidden), pseudonyms=hidden)
+        assert (said in page.read_text()) == hidden
+
+
+def test_the_page_runs_its_own_script_and_sends_nothing(tmp_path):
+    page = results_tree.write_all(tmp_path).read_text()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["form-action"] == rules["base-uri"] == "'none'"
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert rules["script-src"] == f"'sha256-{digest}'"

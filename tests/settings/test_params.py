@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage_workflow.params import Params, canonical
+from triage_workflow.params.declared import defaults
 
 from triage.errors import UserError
+from triage.training.settings import Recipe
 
-COMMITTED = yaml.safe_load(Path("params.yaml").read_text())
+DEMO = Path("presets/demo.yaml")
+COMMITTED = yaml.safe_load(DEMO.read_text())
 
 
 def changed(path: str, value: object) -> dict:
@@ -30,10 +33,6 @@ def changed(path: str, value: object) -> dict:
 def test_the_presets_are_valid():
     for path in Path("presets").glob("*.yaml"):
         assert Params.read(path).studies
-
-
-def test_the_demo_preset_is_the_committed_file():
-    assert Path("presets/demo.yaml").read_text() == Path("params.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_options_of_an_architecture_that_is_named_elsewhere_are_allowed():
 
 def test_a_key_that_stands_twice_is_refused_as_dvc_does(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text(Path("params.yaml").read_text() + "\npretrained: {}\n")
+    path.write_text(DEMO.read_text() + "\npretrained: {}\n")
     with pytest.raises(UserError, match=r"stands twice in one block(.|\n)*line \d+"):
         Params.read(path)
 
@@ -167,15 +166,71 @@ def leaves(block: object, path: tuple = ()) -> list[tuple]:
     return [path]
 
 
-@pytest.mark.parametrize("path", leaves(COMMITTED["recipe"], ("recipe",)), ids=".".join)
-def test_no_key_of_the_recipe_may_be_missing(path):
+@pytest.mark.parametrize("path", leaves(defaults(Recipe), ("recipe",)), ids=".".join)
+def test_a_key_that_is_left_out_is_as_declared(path):
+    declared = defaults(Recipe)
+    content = COMMITTED | {"recipe": copy.deepcopy(declared)}
+    del at(content, path)[path[-1]]
+    assert Params(content).content["recipe"] == declared
+
+
+@pytest.mark.parametrize("path", ["raw", "classes", "training", "index.reader"])
+def test_what_has_no_default_may_not_be_missing(path):
     content = copy.deepcopy(COMMITTED)
-    block = content
-    for name in path[:-1]:
-        block = block.setdefault(name, {})
-    del block[path[-1]]
-    with pytest.raises(UserError, match=f"missing key {path[-1]}"):
+    keys = ("studies", "mhist", *path.split("."))
+    del at(content, keys)[keys[-1]]
+    with pytest.raises(UserError, match=rf"studies\.mhist.*: missing key {keys[-1]}"):
         Params(content)
+
+
+@pytest.mark.parametrize("key", ["phantoms", "pretrained", "studies"])
+def test_what_dvc_reads_has_to_be_there(key):
+    with pytest.raises(UserError, match=f"params.yaml: missing key {key}"):
+        Params({name: block for name, block in COMMITTED.items() if name != key})
+
+
+def test_the_nearest_setting_counts():
+    content = copy.deepcopy(COMMITTED)
+    training = content["studies"]["mhist"]["training"]
+    places = [content["recipe"], training["recipe"], training["arms"]["resnet18"]]
+    for momentum, place in enumerate(places, start=1):
+        place.setdefault("optimizer", {})["momentum"] = momentum / 10
+        found = Params(content).arms("mhist")["resnet18"].recipe["optimizer"]
+        assert found == {**found, "name": "adam", "lr": 1e-3, "momentum": momentum / 10}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (
+            "pretrained.resnet18_pretext.source",
+            "web",
+            "'web' is not allowed.*\n.*imagenet, pretext",
+        ),
+        ("pretrained.resnet18_pretext.options", {"hidden": [0]}, "hidden.0: 0 is not allowed"),
+        ("pretrained.Upper", {"source": "pretext"}, "'Upper' is not allowed\n.*text matching"),
+        ("studies.mhist.seeds", [1, 1], r"seeds: \[1, 1\] is not allowed\n.*without repetition"),
+        ("studies.mhist.seeds", None, "seeds: None is not allowed\n.*a list"),
+        ("studies.mhist.training.recipe.train_on", ["val"], r"must be \[train\] or \[train, val\]"),
+        ("studies.mhist.training.arms.resnet18.extends", None, "extends: None is not allowed"),
+        (
+            "studies.mhist.training.arms.resnet18.augment.blur",
+            {"probability": 1, "kernel": [3, 3], "sigma": [1]},
+            r"sigma: \[1\] is not allowed\n.*a list of 2",
+        ),
+        (
+            "studies.mhist.training.arms.resnet18.input",
+            {"slices": [1, "x"]},
+            "or a mapping or null",
+        ),
+        ("phantoms.mhist", None, "phantoms.mhist: None is not allowed\n.*a mapping"),
+        ("defaults", None, "defaults: None is not allowed"),
+        ("recipe.optimizer", {"lr": float("inf")}, "lr: inf is not allowed"),
+    ],
+)
+def test_a_mistake_is_explained(path, value, said):
+    with pytest.raises(UserError, match=said):
+        Params(changed(path, value))
 
 
 def at(content, path):
@@ -286,3 +341,22 @@ def test_nonsense_is_explained_not_crashed_on(value):
     for path in ("recipe", "studies", "studies.braintriage", "phantoms.braintriage"):
         with contextlib.suppress(UserError):
             Params(changed(path, value))
+
+
+def test_with_pseudonyms_a_folder_s_name_goes_nowhere():
+    content = yaml.safe_load(Path("presets/demo.yaml").read_text())
+    content["studies"]["mhist"]["raw"] = "/home/doctor/ward7"
+    content["phantoms"].pop("mhist")
+    assert Params(content).dataset("mhist") == "/home/doctor/ward7"
+    content["pseudonyms"] = True
+    assert Params(content).dataset("mhist") == "mhist"
+    content["studies"]["mhist"]["dataset"] = "Polyps of 2026"
+    assert Params(content).dataset("mhist") == "Polyps of 2026"
+
+
+@pytest.mark.parametrize("name", ["mhist\n", "x; touch pwned", "../mhist", "\x1b[2J", "Mhist", ""])
+def test_a_name_that_is_none_is_refused(name):
+    content = yaml.safe_load(Path("presets/demo.yaml").read_text())
+    content["studies"][name] = content["studies"].pop("mhist")
+    with pytest.raises(UserError, match="is not allowed"):
+        Params(content)

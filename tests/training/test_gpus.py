@@ -113,10 +113,10 @@ def test_more_gpus_than_there_are_is_a_clear_mistake(tmp_path, monkeypatch):
 
 OUT_OF_MEMORY = """
 from triage import command
-def main(options):
+def main() -> None:
     import torch
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
-command.run(main, command.parser(None))
+command.run(main)
 """
 
 

@@ -117,7 +117,7 @@ def pretext_command(folder):
     }  # fmt: skip
     return [
         *("python", "scripts/pretrain.py", "--settings", json.dumps(settings), "--code", "abc"),
-        *("--scratch", str(folder / "scratch"), "--output", str(folder / "weights.pt")),
+        *("--scratch", str(folder / "scratch"), "--weights", str(folder / "weights.pt")),
         *("--log", str(folder / "log.txt"), "--save-every", "0"),
         *("--device", "cpu", "--threads", "1"),
     ]

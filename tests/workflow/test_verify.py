@@ -1,11 +1,13 @@
 """The command that reads everything and compares it with what was recorded."""
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from triage import looks
 from workflow_copy import Workflow
 
 DAMAGED = {
@@ -81,11 +83,16 @@ PREDICTIONS = "results/braintriage/predictions/lstm/fold0-seed1"
 
 def test_a_flipped_bit_that_no_look_shows_stops_what_reads_it(done):
     path, predictions = done.folder / CHECKPOINT, done.folder / PREDICTIONS
-    # Its checksum is remembered once it has an age, and read anew only if the file looks changed.
-    then = time.time() - 60
-    os.utime(path, (then, then))
-    done.snakemake(CHECKPOINT)
     content = flip(path)
+    # As if its disk had done it: the kernel's own time of change would show what was written here.
+    memory = done.folder / ".snakemake/engines/contents.json"
+    known = json.loads(memory.read_text())
+    sums = json.loads((done.folder / "snakemake.lock").read_text())["jobs"]
+    digest = next(
+        job["outputs"][CHECKPOINT] for job in sums.values() if CHECKPOINT in job["outputs"]
+    )
+    known[CHECKPOINT] = [looks.look(path.stat()), digest, time.time_ns() + 10**10]
+    memory.write_text(json.dumps(known))
     before = {each: each.read_bytes() for each in predictions.iterdir()}
     (predictions / "val.csv").unlink()
     printed = done.snakemake(f"{PREDICTIONS}/val.csv", fails=True)

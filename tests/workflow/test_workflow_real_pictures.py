@@ -29,7 +29,7 @@ def short(content: dict) -> None:
     content.update(SETTINGS)
     content["pretrained"] = {}
     content["defaults"] |= {"folds": [0], "ensembles": {}}
-    content["defaults"]["evaluation"] |= {"replicates": 100}
+    content["defaults"]["evaluation"] = {"replicates": 100}
     for name, study in content["studies"].items():
         study["raw"] = str(SETS[name][0].resolve())
         study["training"]["recipe"] |= {"epochs": 1}

@@ -1,20 +1,21 @@
 import os
+import shlex
 import sys
 from pathlib import Path
 
 # Jobs run under the same Python as the workflow, wherever its environment lies.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-# Threads that wait give way, so that jobs side by side do not slow each other down.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-from triage_workflow.engines.pace import quicken
+from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
-from triage_workflow.engines.warm_up import warm_up
+from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
 from triage_workflow.steps import Steps
+from triage_workflow.threads import Threads, let_threads_wait
 
 PARAMS = read_params(workflow)
 STEPS = Steps(PARAMS)
+CORES = workflow.resource_settings.cores or 1
+let_threads_wait(CORES)
 
 
 wildcard_constraints:
@@ -39,23 +40,79 @@ def arms_of(stages, folder):
     return "|".join(patterns) or "no_such_arm"
 
 
-def by_attempt(amount):
-    """A resource of which a job that failed gets more, should that have been the reason."""
-    return lambda wildcards, attempt: amount * attempt
+def asks(mem_mb, runtime, **fixed):
+    """Resources of a rule: a job that failed gets more, should that have been the reason."""
+
+    def by_attempt(amount):
+        return lambda wildcards, attempt: amount * attempt
+
+    return {"mem_mb": by_attempt(mem_mb), "runtime": by_attempt(runtime), **fixed}
 
 
 def run_of(wildcards):
     return PARAMS.run(wildcards.study, wildcards.arm, wildcards.fold, wildcards.seed)
 
 
-def results_of(kind, suffix):
-    """An input function: one file of each run of a study."""
-    return lambda wildcards: [run.result(kind, suffix) for run in PARAMS.runs(wildcards.study)]
+def of_study(wildcards):
+    return [wildcards.study]
+
+
+def of_run(wildcards):
+    return [run_of(wildcards)]
+
+
+def step(script, about=of_study):
+    """Params of a rule: the code and the settings of its script, and its command line.
+
+    The command line names every named input and output of the rule. Snakemake does not compare
+    what is made from files; it compares code and settings, which the steps keep narrow.
+    """
+
+    def recorded(key):
+        return lambda wildcards: STEPS.of(script, *about(wildcards)).get(key, "")
+
+    def call(wildcards, input, output):
+        settings = STEPS.of(script, *about(wildcards)).get("settings")
+        words = ["--settings", settings] if settings else []
+        for name, value in [*input.items(), *output.items()]:
+            files = [value] if isinstance(value, str) else value
+            words += [f"--{name.replace('_', '-')}", *files] if files else []
+        return shlex.join(words)
+
+    return {"settings": recorded("settings"), "code": recorded("code"), "call": call}
+
+
+def python(script, more=""):
+    """The shell command of a rule with the params of ``step``."""
+    return f"python scripts/{script}.py {{params.call}} {more} --threads {{threads}} --log {{log}}"
+
+
+def results_of(kind, *suffixes):
+    """An input function: files of each run of a study."""
+    return lambda wildcards: [
+        run.result(kind, suffix) for run in PARAMS.runs(wildcards.study) for suffix in suffixes
+    ]
+
+
+def trained_results_of(kind, *suffixes):
+    """An input function: files of each run of a study that trains a network."""
+    return lambda wildcards: [
+        run.result(kind, suffix)
+        for run in PARAMS.trained_runs(wildcards.study)
+        for suffix in suffixes
+    ]
+
+
+# Predictions that are judged: of a run's validation and test part.
+JUDGED = ["/val.csv", "/test.csv"]
+
+
+def shard_count(study):
+    return PARAMS.study(study)["images"]["shards"]
 
 
 def shards(study, suffix):
-    count = PARAMS.study(study)["images"]["shards"]
-    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(count)]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(shard_count(study))]
 
 
 def arrays(wildcards):
@@ -64,7 +121,17 @@ def arrays(wildcards):
 
 
 def tables(wildcards):
-    return shards(wildcards.study, ".csv")
+    # What reads a part of the split depends on its list, which has checksums of the images.
+    return ancient(shards(wildcards.study, ".csv"))
+
+
+IMAGES = {"arrays": arrays, "tables": tables}
+PARTITIONS = ["train", "val", "test", "unlabelled"]
+
+
+def part(name):
+    """The list of the cases of one part of a split."""
+    return f"data/{{study}}/parts/{name}/fold{{fold}}.csv"
 
 
 def splits(wildcards):

@@ -1,21 +1,17 @@
 rule phantom:
     output:
-        listing="data/{study}/phantom.csv",
+        inventory="data/{study}/phantom.csv",
     log:
         "logs/{study}/phantom.log",
     wildcard_constraints:
         study="|".join(PARAMS.phantoms) or "no_phantom",
     # One thread: with more, a core would stay idle until as many are free.
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
-        settings=lambda wildcards: STEPS.phantom(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.phantom(wildcards.study)["code"],
+        **step("generate_phantom"),
     shell:
-        "python scripts/phantom.py --study {wildcards.study} --settings {params.settings:q}"
-        " --raw data/{wildcards.study}/phantom --inventory {output.listing}"
-        " --threads {threads} --log {log}"
+        python("generate_phantom", "--study {wildcards.study} --raw data/{wildcards.study}/phantom")
 
 
 # Real data is listed by a scan before the graph is built; there this rule makes nothing.
@@ -34,113 +30,142 @@ rule inventory:
 
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# list only grows, so the code that adds to it makes no index stale.
-rule index:
-    input:
-        inventory="data/{study}/inventory.csv",
-        withdrawn="data/{study}/withdrawn.csv",
-    output:
-        manifest="data/{study}/manifest.csv",
-        quarantine="data/{study}/quarantine.csv",
-        consent=update("data/{study}/consent.csv"),
-    log:
-        index="logs/{study}/index.log",
-        consent="logs/{study}/consent.log",
-    # A phantom is small: two cores that are free at once would be waited for longer.
-    threads: lambda wildcards: 1 if PARAMS.is_phantom(wildcards.study) else 2
-    resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(240),
-    params:
-        raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.index(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.index(wildcards.study)["code"],
-    shell:
-        "python scripts/consent.py --withdrawn {input.withdrawn}"
-        " --checkpoints results/{wildcards.study}/training --output {output.consent} --log {log.consent}"
-        " && python scripts/index.py --raw {params.raw:q} --inventory {input.inventory}"
-        " --withdrawn {input.withdrawn} --settings {params.settings:q}"
-        " --manifest {output.manifest} --quarantine {output.quarantine}"
-        " --threads {threads} --log {log.index}"
+# record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
+# it makes no index stale. A rule for each number of shards, since each shard has a list of its cases.
+for count in sorted({shard_count(study) for study in PARAMS.studies}):
+
+    rule:
+        name:
+            f"index_{count}"
+        input:
+            inventory="data/{study}/inventory.csv",
+            withdrawn="data/{study}/withdrawn.csv",
+        output:
+            cases="data/{study}/cases/cases.csv",
+            problems="data/{study}/cases/problems.csv",
+            shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
+        log:
+            "logs/{study}/index.log",
+        wildcard_constraints:
+            study="|".join(study for study in PARAMS.studies if shard_count(study) == count),
+        resources:
+            **asks(mem_mb=2000, runtime=60),
+        params:
+            **step("index"),
+            raw=lambda wildcards: PARAMS.raw(wildcards.study),
+        shell:
+            "python scripts/record_consent.py --withdrawn {input.withdrawn}"
+            " --consent data/{wildcards.study}/consent.csv"
+            " --checkpoints results/{wildcards.study}/training"
+            " --log logs/{wildcards.study}/consent.log && "
+            + python("index", "--raw {params.raw:q}")
 
 
 rule images:
     input:
-        manifest="data/{study}/manifest.csv",
+        cases="data/{study}/cases/shard-{shard}.csv",
     output:
         array="data/{study}/images/shard-{shard}.npy",
         table="data/{study}/images/shard-{shard}.csv",
+        problems="data/{study}/images/problems-{shard}.csv",
     log:
         "logs/{study}/images-{shard}.log",
     resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=4000, runtime=240),
     params:
+        **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.images(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.images(wildcards.study)["code"],
     shell:
-        "python scripts/images.py --raw {params.raw:q} --manifest {input.manifest}"
-        " --shard {wildcards.shard} --settings {params.settings:q}"
-        " --array {output.array} --table {output.table}"
-        " --threads {threads} --log {log}"
+        python("decode_images", "--raw {params.raw:q}")
+
+
+def problems(wildcards):
+    """What the index and the shards could not use."""
+    study, shards = wildcards.study, range(shard_count(wildcards.study))
+    of_shards = [f"data/{study}/images/problems-{shard}.csv" for shard in shards]
+    return [f"data/{study}/cases/problems.csv", *of_shards]
+
+
+rule manifest:
+    input:
+        cases="data/{study}/cases/cases.csv",
+        problems=problems,
+    output:
+        manifest="data/{study}/manifest.csv",
+        quarantine="data/{study}/quarantine.csv",
+    log:
+        "logs/{study}/manifest.log",
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("write_manifest"),
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
+    shell:
+        python("write_manifest", "--raw {params.raw:q}")
+
+
+# The fold of a group is kept from when it is first dealt, so that one more case moves no other.
+rule groups:
+    input:
+        manifest="data/{study}/manifest.csv",
+        tables=lambda wildcards: shards(wildcards.study, ".csv"),
+    output:
+        groups="data/{study}/groups.csv",
+        folds=update("data/{study}/folds.csv"),
+    log:
+        "logs/{study}/groups.log",
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("assign_folds"),
+    shell:
+        python("assign_folds")
 
 
 rule split:
     input:
-        manifest="data/{study}/manifest.csv",
-        tables=tables,
+        groups="data/{study}/groups.csv",
     output:
         split="data/{study}/split/fold{fold}.csv",
+        parts=[part(name) for name in PARTITIONS],
     log:
         "logs/{study}/split-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
-        settings=lambda wildcards: STEPS.split(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.split(wildcards.study)["code"],
+        **step("split"),
     shell:
-        "python scripts/split.py --manifest {input.manifest} --tables {input.tables}"
-        " --fold {wildcards.fold} --settings {params.settings:q}"
-        " --output {output.split} --log {log}"
+        python("split", "--fold {wildcards.fold}")
 
 
 rule statistics:
     input:
-        split="data/{study}/split/fold{fold}.csv",
-        arrays=arrays,
-        tables=tables,
+        **IMAGES,
+        train=part("train"),
     output:
         statistics="data/{study}/statistics/fold{fold}.json",
     log:
         "logs/{study}/statistics-fold{fold}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=2000, runtime=60),
     params:
-        code=STEPS.plain("compute_statistics.py")["code"],
+        **step("compute_statistics"),
     shell:
-        "python scripts/compute_statistics.py --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --output {output.statistics} --threads {threads} --log {log}"
+        python("compute_statistics")
 
 
 rule slices:
     input:
         manifest="data/{study}/manifest.csv",
         arrays=arrays,
-        tables=tables,
+        tables=lambda wildcards: shards(wildcards.study, ".csv"),
     output:
         labels="data/{study}/slices/labels_slices.csv",
     log:
         "logs/{study}/slices.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(240),
+        **asks(mem_mb=2000, runtime=240),
     params:
-        code=STEPS.plain("slices.py")["code"],
+        **step("write_slices"),
     shell:
-        "python scripts/slices.py --manifest {input.manifest}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --output {output.labels} --log {log}"
+        python("write_slices")

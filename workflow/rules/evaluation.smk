@@ -1,95 +1,92 @@
-def submitted_runs(study):
-    """The runs whose predictions a submission may need."""
-    arm = PARAMS.study(study)["submission"]["arm"]
-    return list(PARAMS.runs(study, None if arm == "best" else arm))
+def submitted(wildcards):
+    """The predictions that a submission may need."""
+    arm = PARAMS.study(wildcards.study)["submission"]["arm"]
+    return [
+        run.result("predictions", f"/{partition}.csv")
+        for run in PARAMS.runs(wildcards.study, None if arm == "best" else arm)
+        for partition in ("test", "unlabelled")
+    ]
 
 
-PARTITIONS = ["val", "test", "unlabelled"]
+PREDICTED = ["val", "test", "unlabelled"]
+PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
+
+
+def parts_of(*names):
+    """An input function: the lists of these parts, for every fold of a study."""
+    return lambda wildcards: [
+        part(name).format(study=wildcards.study, fold=fold)
+        for fold in PARAMS.study(wildcards.study)["folds"]
+        for name in names
+    ]
 
 
 rule predict:
     input:
+        **IMAGES,
         checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
-        split="data/{study}/split/fold{fold}.csv",
-        arrays=arrays,
-        tables=tables,
+        val=part("val"),
+        test=part("test"),
+        unlabelled=part("unlabelled"),
     output:
-        expand(
-            "results/{{study}}/predictions/{{arm}}/fold{{fold}}-seed{{seed}}/{partition}.csv",
-            partition=PARTITIONS,
-        ),
-        slices="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/slices.csv",
+        predictions=[f"{PREDICTIONS}/{name}.csv" for name in PREDICTED],
+        slices=f"{PREDICTIONS}/slices.csv",
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(STAGES, "predictions"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(120),
+        **asks(gpu=1, mem_mb=8000, runtime=120),
     params:
-        folder=lambda wildcards: Path(run_of(wildcards).result("predictions", "/test.csv")).parent,
-        code=lambda wildcards: STEPS.predict(run_of(wildcards))["code"],
+        **step("predict_cases", of_run),
     shell:
-        "python scripts/predict_cases.py --checkpoint {input.checkpoint} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --predictions {params.folder} --slices {output.slices}"
-        " --threads {threads} --log {log}"
+        python("predict_cases")
 
 
 rule evaluate:
     input:
-        val="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/val.csv",
-        test="results/{study}/predictions/{arm}/fold{fold}-seed{seed}/test.csv",
-        split="data/{study}/split/fold{fold}.csv",
+        val=f"{PREDICTIONS}/val.csv",
+        test=f"{PREDICTIONS}/test.csv",
+        parts=[part("train"), part("val"), part("test")],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
         summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
-        settings=lambda wildcards: STEPS.evaluate(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.evaluate(wildcards.study)["code"],
+        **step("evaluate"),
     shell:
-        "python scripts/evaluate.py --val {input.val} --test {input.test}"
-        " --split {input.split} --settings {params.settings:q}"
-        " --output {output.metrics} --summary {output.summary} --log {log}"
+        python("evaluate")
 
 
 rule ensemble:
     input:
-        lambda wildcards: [
-            run.result("predictions", f"/{wildcards.partition}.csv")
-            for run in PARAMS.members(run_of(wildcards))
+        members=lambda wildcards: [
+            member.result("predictions", f"/{wildcards.partition}.csv")
+            for member in PARAMS.members(run_of(wildcards))
         ],
     output:
-        "results/{study}/predictions/{arm}/fold{fold}-seed{seed}/{partition}.csv",
+        predictions=PREDICTIONS + "/{partition}.csv",
     log:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
-        partition="|".join(PARTITIONS),
+        partition="|".join(PREDICTED),
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
+        **asks(mem_mb=1000, runtime=10),
     params:
-        code=STEPS.plain("ensemble.py")["code"],
+        **step("average"),
     shell:
-        "python scripts/ensemble.py --members {input} --output {output} --log {log}"
+        python("average")
 
 
 rule table:
     input:
         metrics=results_of("metrics", ".json"),
-        predictions=lambda wildcards: [
-            run.result("predictions", f"/{partition}.csv")
-            for run in PARAMS.runs(wildcards.study)
-            for partition in ("val", "test")
-        ],
+        predictions=results_of("predictions", *JUDGED),
         splits=splits,
         published="workflow/published.csv",
     output:
@@ -99,51 +96,26 @@ rule table:
     log:
         "logs/{study}/table.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
-        folders=lambda wildcards: [
-            str(Path(run.result("predictions", "/test.csv")).parent)
-            for run in PARAMS.runs(wildcards.study)
-        ],
-        data=lambda wildcards: PARAMS.raw(wildcards.study),
-        settings=lambda wildcards: STEPS.table(wildcards.study)["settings"],
-        arms=lambda wildcards: STEPS.table(wildcards.study)["arms"],
-        code=lambda wildcards: STEPS.table(wildcards.study)["code"],
+        **step("compare"),
     shell:
-        "python scripts/table.py --study {wildcards.study} --metrics {input.metrics}"
-        " --predictions {params.folders} --splits {input.splits}"
-        " --published {input.published} --settings {params.settings:q} --data {params.data:q}"
-        " --arms {params.arms:q}"
-        " --table {output.table} --comparison {output.comparison}"
-        " --winner {output.winner} --log {log}"
+        python("compare")
 
 
 rule submission:
     input:
         winner="results/{study}/winner.json",
-        predictions=lambda wildcards: [
-            run.result("predictions", f"/{partition}.csv")
-            for run in submitted_runs(wildcards.study)
-            for partition in ("test", "unlabelled")
-        ],
-        splits=splits,
+        predictions=submitted,
+        parts=parts_of("test", "unlabelled"),
     output:
         submission="results/{study}/submission.csv",
     log:
         "logs/{study}/submission.log",
     localrule: True
     resources:
-        mem_mb=by_attempt(1000),
-        runtime=by_attempt(10),
+        **asks(mem_mb=1000, runtime=10),
     params:
-        folders=lambda wildcards: [
-            str(Path(run.result("predictions", "/test.csv")).parent)
-            for run in submitted_runs(wildcards.study)
-        ],
-        settings=lambda wildcards: STEPS.submission(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.submission(wildcards.study)["code"],
+        **step("write_submission"),
     shell:
-        "python scripts/submission.py --settings {params.settings:q} --winner {input.winner}"
-        " --predictions {params.folders} --splits {input.splits}"
-        " --output {output.submission} --log {log}"
+        python("write_submission")

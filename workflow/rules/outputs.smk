@@ -33,6 +33,10 @@ def has_volumes(study):
     return PARAMS.study(study)["images"]["mode"] == "volume"
 
 
+def of_study_compared(wildcards):
+    return [wildcards.study, True]
+
+
 def studies_of(kind):
     """A pattern of the studies of volumes, or of those of single pictures."""
     chosen = [study for study in PARAMS.studies if has_volumes(study) == (kind == "volumes")]
@@ -83,220 +87,111 @@ def captions():
     return [f"workflow/report/{name}.rst" for name in names]
 
 
-def trained_results_of(kind, suffix):
-    """An input function: one file of each run of a study that trains a network."""
-    return lambda wildcards: [
-        run.result(kind, suffix) for run in PARAMS.trained_runs(wildcards.study)
-    ]
-
-
 rule explore:
     input:
+        **IMAGES,
         manifest="data/{study}/manifest.csv",
         split=lambda wildcards: splits(wildcards)[0],
-        arrays=arrays,
-        tables=tables,
     output:
-        pictures("explore", EXPLORED),
+        figures=pictures("explore", EXPLORED),
     log:
         "logs/{study}/explore.log",
     wildcard_constraints:
         study=studies_of("pictures"),
     resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=4000, runtime=60),
     params:
-        settings=lambda wildcards: STEPS.explore(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.explore(wildcards.study)["code"],
+        **step("explore"),
     shell:
-        "python scripts/explore.py --settings {params.settings:q}"
-        " --manifest {input.manifest} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --figures {output} --log {log}"
+        python("explore")
 
 
 use rule explore as explore_volumes with:
     output:
-        pictures("explore", EXPLORED + EXPLORED_VOLUMES),
+        figures=pictures("explore", EXPLORED + EXPLORED_VOLUMES),
     wildcard_constraints:
         study=studies_of("volumes"),
 
 
-rule figures:
-    input:
-        histories=trained_results_of("training", "/history.csv"),
-        slices=trained_results_of("predictions", "/slices.csv"),
-        metrics=results_of("metrics", ".json"),
-        predictions=lambda wildcards: [
-            run.result("predictions", f"/{partition}.csv")
-            for run in PARAMS.runs(wildcards.study)
-            for partition in ("val", "test")
-        ],
-        winner="results/{study}/winner.json",
-        manifest="data/{study}/manifest.csv",
-        splits=splits,
-        arrays=arrays,
-        tables=tables,
-    output:
-        pictures("figures", DRAWN),
-    log:
-        "logs/{study}/figures.log",
-    wildcard_constraints:
-        study=studies_of("pictures"),
-    resources:
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(60),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
-    shell:
-        "python scripts/figures.py --settings {params.settings:q}"
-        " --histories {input.histories} --slices {input.slices} --metrics {input.metrics}"
-        " --predictions {params.folders} --winner {input.winner} --splits {input.splits}"
-        " --manifest {input.manifest} --arrays {input.arrays} --tables {input.tables}"
-        " --figures {output} --log {log}"
+# What each rule draws, for which studies, and whether it compares their arms.
+FIGURES = {
+    "figures": (DRAWN, studies_of("pictures"), False),
+    "figures_volumes": (DRAWN + DRAWN_VOLUMES, studies_of("volumes"), False),
+    **{f"figures_{name}": ([f"{name}.svg"], studies_with(name), True) for name in MORE},
+}
 
+for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
 
-use rule figures as figures_volumes with:
-    output:
-        pictures("figures", DRAWN + DRAWN_VOLUMES),
-    wildcard_constraints:
-        study=studies_of("volumes"),
-
-
-use rule figures as figures_votes with:
-    output:
-        picture("figures", "votes.svg"),
-    log:
-        "logs/{study}/figures-votes.log",
-    wildcard_constraints:
-        study=studies_with("votes"),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
-
-
-use rule figures as figures_findings with:
-    output:
-        picture("figures", "findings.svg"),
-    log:
-        "logs/{study}/figures-findings.log",
-    wildcard_constraints:
-        study=studies_with("findings"),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
-
-
-use rule figures as figures_balancing with:
-    output:
-        picture("figures", "balancing.svg"),
-    log:
-        "logs/{study}/figures-balancing.log",
-    wildcard_constraints:
-        study=studies_with("balancing"),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
-
-
-use rule figures as figures_search with:
-    output:
-        picture("figures", "search.svg"),
-    log:
-        "logs/{study}/figures-search.log",
-    wildcard_constraints:
-        study=studies_with("search"),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
-
-
-use rule figures as figures_chain with:
-    output:
-        picture("figures", "chain.svg"),
-    log:
-        "logs/{study}/figures-chain.log",
-    wildcard_constraints:
-        study=studies_with("chain"),
-    params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.figures(wildcards.study, compared=True)["settings"],
-        code=lambda wildcards: STEPS.figures(wildcards.study)["code"],
+    rule:
+        name:
+            rule_name
+        input:
+            **IMAGES,
+            histories=trained_results_of("training", "/history.csv"),
+            slices=trained_results_of("predictions", "/slices.csv"),
+            metrics=results_of("metrics", ".json"),
+            predictions=results_of("predictions", *JUDGED),
+            winner="results/{study}/winner.json",
+            manifest="data/{study}/manifest.csv",
+            splits=splits,
+        output:
+            figures=pictures("figures", drawn),
+        log:
+            f"logs/{{study}}/{rule_name}.log",
+        wildcard_constraints:
+            study=drawn_for,
+        resources:
+            **asks(mem_mb=4000, runtime=60),
+        params:
+            **step("draw_figures", of_study_compared if is_comparison else of_study),
+        shell:
+            python("draw_figures")
 
 
 rule explain:
     input:
+        **IMAGES,
         winner="results/{study}/winner.json",
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
-        predictions=lambda wildcards: [
-            run.result("predictions", f"/{partition}.csv")
-            for run in PARAMS.trained_runs(wildcards.study)
-            for partition in ("val", "test")
-        ],
-        arrays=arrays,
-        tables=tables,
+        predictions=trained_results_of("predictions", *JUDGED),
     output:
-        pictures("explain", EXPLAINED),
+        figures=pictures("explain", EXPLAINED),
     log:
         "logs/{study}/explain.log",
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(60),
+        **asks(gpu=1, mem_mb=8000, runtime=60),
     params:
-        folders=trained_results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.explain(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.explain(wildcards.study)["code"],
+        **step("explain"),
     shell:
-        "python scripts/explain.py --settings {params.settings:q} --winner {input.winner}"
-        " --checkpoints {input.checkpoints} --predictions {params.folders}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --figures {output} --threads {threads} --log {log}"
+        python("explain")
 
 
 # A target of its own, `snakemake <study>_export`: it needs packages that nothing else does.
 rule export:
     input:
+        **IMAGES,
         winner="results/{study}/winner.json",
         metrics=results_of("metrics", ".json"),
         checkpoints=trained_results_of("training", "/checkpoint.pt"),
-        split=lambda wildcards: splits(wildcards)[0],
-        arrays=arrays,
-        tables=tables,
+        parts=lambda wildcards: parts_of("test", "val", "unlabelled")(wildcards)[:3],
     output:
         model="results/{study}/model.onnx",
         description="results/{study}/model.json",
     log:
         "logs/{study}/export.log",
     resources:
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(60),
+        **asks(mem_mb=8000, runtime=60),
     params:
-        settings=lambda wildcards: STEPS.export(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.export(wildcards.study)["code"],
+        **step("export"),
     shell:
-        "python scripts/export.py --settings {params.settings:q} --winner {input.winner}"
-        " --metrics {input.metrics} --checkpoints {input.checkpoints} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables} --device cpu"
-        " --model {output.model} --description {output.description}"
-        " --threads {threads} --log {log}"
+        python("export", "--device cpu")
 
 
 rule card:
     input:
         winner="results/{study}/winner.json",
         metrics=results_of("metrics", ".json"),
-        predictions=lambda wildcards: [
-            run.result("predictions", f"/{partition}.csv")
-            for run in PARAMS.runs(wildcards.study)
-            for partition in ("val", "test")
-        ],
+        predictions=results_of("predictions", *JUDGED),
         records=trained_results_of("training", "/record.json"),
         splits=splits,
         manifest="data/{study}/manifest.csv",
@@ -311,19 +206,11 @@ rule card:
     log:
         "logs/{study}/card.log",
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(30),
+        **asks(mem_mb=2000, runtime=30),
     params:
-        folders=results_of("predictions", ""),
-        settings=lambda wildcards: STEPS.card(wildcards.study)["settings"],
-        code=lambda wildcards: STEPS.card(wildcards.study)["code"],
+        **step("write_card"),
     shell:
-        "python scripts/card.py --settings {params.settings:q} --winner {input.winner}"
-        " --metrics {input.metrics} --predictions {params.folders}"
-        " --records {input.records} --splits {input.splits}"
-        " --manifest {input.manifest} --quarantine {input.quarantine}"
-        " --withdrawn {input.withdrawn} --texts {input.texts} --checklists {input.checklists}"
-        " --card {output.card} --checklist {output.checklist} --page {output.page} --log {log}"
+        python("write_card")
 
 
 def reported(study):
@@ -359,7 +246,8 @@ rule checksums:
 
 rule report:
     input:
-        checksums=expand("results/checksums/{study}.txt", study=PARAMS.studies),
+        ["workflow/report/report.css", "workflow/report/report.js"],
+        expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),
@@ -384,24 +272,14 @@ rule report:
         captions=captions(),
         texts="workflow/report/studies.yaml",
         template="workflow/report/report.html.jinja",
-        parts=["workflow/report/report.css", "workflow/report/report.js"],
     output:
         report="results/report.html",
     log:
         "logs/report.log",
     localrule: True
     resources:
-        mem_mb=by_attempt(2000),
-        runtime=by_attempt(15),
+        **asks(mem_mb=2000, runtime=15),
     params:
-        settings=lambda wildcards: STEPS.report()["settings"],
-        code=STEPS.report()["code"],
+        **step("report", lambda wildcards: []),
     shell:
-        "python scripts/report.py --settings {params.settings:q}"
-        " --manifests {input.manifests} --quarantines {input.quarantines}"
-        " --withdrawn {input.withdrawn} --consents {input.consents} --splits {input.splits}"
-        " --tables {input.tables} --cards {input.cards}"
-        " --metrics {input.metrics} --records {input.records}"
-        " --figures {input.figures} --captions {input.captions}"
-        " --texts {input.texts} --template {input.template}"
-        " --output {output.report} --log {log}"
+        python("report")

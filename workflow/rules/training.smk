@@ -1,6 +1,13 @@
-def training_params(script, key):
-    """A params function of a training rule: its settings or its code digest."""
-    return lambda wildcards: STEPS.training(script, run_of(wildcards))[key]
+# What trains records its code, and keeps unfinished runs in a folder of their own.
+RESUMED = "--code {params.code} --scratch scratch"
+TRAINING = f"{RESUMED} --gpus {{resources.gpu}}"
+RUN = "results/{study}/training/{arm}/fold{fold}-seed{seed}"
+TRAINED = {
+    "checkpoint": f"{RUN}/checkpoint.pt",
+    "history": f"{RUN}/history.csv",
+    "record": f"{RUN}/record.json",
+}
+PARTS = {"train": part("train"), "val": part("val")}
 
 
 def parent_checkpoint(wildcards):
@@ -19,9 +26,12 @@ def parent_features(suffix):
     return features
 
 
+# A job on a cluster has cores of its own: as many as on two cores, or what --set-threads says.
+THREADS = Threads(PARAMS, CORES if workflow.local_exec else 2)
+
+
 def network_threads(wildcards):
-    """Volumes are worth a second thread; small pictures are not, but jobs side by side are."""
-    return 2 if PARAMS.study(wildcards.study)["images"]["mode"] == "volume" else 1
+    return THREADS.of(run_of(wildcards))
 
 
 def pretrained_weights(wildcards):
@@ -38,7 +48,7 @@ def gpus_for_pretraining(wildcards):
 
 rule pretrained:
     output:
-        "data/pretrained/{pretrained}.pt",
+        weights="data/pretrained/{pretrained}.pt",
     log:
         "logs/pretrained/{pretrained}.log",
     wildcard_constraints:
@@ -46,172 +56,113 @@ rule pretrained:
     # Many trainings wait for them, and they wait for nothing.
     priority: 1
     resources:
-        gpu=gpus_for_pretraining,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(240),
+        **asks(gpu=gpus_for_pretraining, mem_mb=8000, runtime=240),
     params:
-        settings=lambda wildcards: STEPS.pretrain(wildcards.pretrained)["settings"],
-        code=lambda wildcards: STEPS.pretrain(wildcards.pretrained)["code"],
+        **step("pretrain", lambda wildcards: [wildcards.pretrained]),
     shell:
-        "python scripts/pretrain.py --settings {params.settings:q} --code {params.code}"
-        " --scratch scratch --output {output} --threads {threads} --log {log}"
+        python("pretrain", RESUMED)
 
 
 rule train:
     input:
+        **PARTS,
+        **IMAGES,
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
         statistics="data/{study}/statistics/fold{fold}.json",
-        arrays=arrays,
-        tables=tables,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(720),
+        **asks(gpu=1, mem_mb=8000, runtime=720),
     params:
-        settings=training_params("train.py", "settings"),
-        code=training_params("train.py", "code"),
+        **step("train", of_run),
     shell:
-        "python scripts/train.py --settings {params.settings:q} --code {params.code}"
-        " --manifest {input.manifest} --split {input.split}"
-        " --statistics {input.statistics}"
-        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --pretrained {input.pretrained}"
-        " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
+        python("train", TRAINING)
 
 
 # A check of a target of its own: nothing else is made from it.
 rule memorise:
     input:
+        **PARTS,
+        **IMAGES,
         pretrained=pretrained_weights,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
         statistics="data/{study}/statistics/fold{fold}.json",
-        arrays=arrays,
-        tables=tables,
     output:
-        "results/{study}/memorise/{arm}/fold{fold}-seed{seed}.json",
+        memorised="results/{study}/memorise/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/memorise/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "memorise"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(240),
+        **asks(gpu=1, mem_mb=8000, runtime=240),
     params:
-        settings=lambda wildcards: STEPS.memorise(run_of(wildcards))["settings"],
-        goal=lambda wildcards: STEPS.memorise(run_of(wildcards))["goal"],
-        code=lambda wildcards: STEPS.memorise(run_of(wildcards))["code"],
+        **step("memorise", of_run),
+        goal=lambda wildcards: canonical(PARAMS.study(wildcards.study)["memorise"]),
     shell:
-        "python scripts/memorise.py --settings {params.settings:q} --code {params.code}"
-        " --manifest {input.manifest} --split {input.split}"
-        " --statistics {input.statistics}"
-        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --pretrained {input.pretrained} --goal {params.goal:q} --output {output}"
-        " --threads {threads} --log {log}"
+        python("memorise", f"{RESUMED} --goal {{params.goal:q}}")
 
 
 rule features:
     input:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        split="data/{study}/split/fold{fold}.csv",
-        arrays=arrays,
-        tables=tables,
+        **PARTS,
+        **IMAGES,
+        checkpoint=f"{RUN}/checkpoint.pt",
     output:
-        features="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.npy",
-        cases="results/{study}/training/{arm}/fold{fold}-seed{seed}/features.csv",
+        features=f"{RUN}/features.npy",
+        cases=f"{RUN}/features.csv",
     log:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["training"], "training"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(8000),
-        runtime=by_attempt(120),
+        **asks(gpu=1, mem_mb=8000, runtime=120),
     params:
-        settings=lambda wildcards: STEPS.features(run_of(wildcards))["settings"],
-        code=lambda wildcards: STEPS.features(run_of(wildcards))["code"],
+        **step("extract_features", of_run),
     shell:
-        "python scripts/features.py --settings {params.settings:q}"
-        " --checkpoint {input.checkpoint} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables}"
-        " --features {output.features} --cases {output.cases}"
-        " --threads {threads} --log {log}"
+        python("extract_features")
 
 
 rule train_sequence:
     input:
-        checkpoint=parent_checkpoint,
+        **PARTS,
+        **IMAGES,
+        parent=parent_checkpoint,
         features=parent_features(".npy"),
         cases=parent_features(".csv"),
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
-        arrays=arrays,
-        tables=tables,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["sequence"], "training"),
     resources:
-        gpu=1,
-        mem_mb=by_attempt(4000),
-        runtime=by_attempt(240),
+        **asks(gpu=1, mem_mb=4000, runtime=240),
     params:
-        settings=training_params("train_sequence.py", "settings"),
-        code=training_params("train_sequence.py", "code"),
+        **step("train_sequence", of_run),
     shell:
-        "python scripts/train_sequence.py --settings {params.settings:q} --code {params.code}"
-        " --from-checkpoint {input.checkpoint} --features {input.features}"
-        " --manifest {input.manifest} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
+        python("train_sequence", TRAINING)
 
 
 rule finetune:
     input:
-        checkpoint=parent_checkpoint,
-        manifest="data/{study}/manifest.csv",
-        split="data/{study}/split/fold{fold}.csv",
-        arrays=arrays,
-        tables=tables,
+        **PARTS,
+        **IMAGES,
+        parent=parent_checkpoint,
     output:
-        checkpoint="results/{study}/training/{arm}/fold{fold}-seed{seed}/checkpoint.pt",
-        history="results/{study}/training/{arm}/fold{fold}-seed{seed}/history.csv",
-        record="results/{study}/training/{arm}/fold{fold}-seed{seed}/record.json",
+        **TRAINED,
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         arm=arms_of(["finetuning"], "training"),
     threads: network_threads
     resources:
-        gpu=1,
-        mem_mb=by_attempt(16000),
-        runtime=by_attempt(720),
+        **asks(gpu=1, mem_mb=16000, runtime=720),
     params:
-        settings=training_params("finetune.py", "settings"),
-        code=training_params("finetune.py", "code"),
+        **step("finetune", of_run),
     shell:
-        "python scripts/finetune.py --settings {params.settings:q} --code {params.code}"
-        " --from-checkpoint {input.checkpoint}"
-        " --manifest {input.manifest} --split {input.split}"
-        " --arrays {input.arrays} --tables {input.tables} --scratch scratch"
-        " --checkpoint {output.checkpoint} --history {output.history}"
-        " --record {output.record} --gpus {resources.gpu} --threads {threads} --log {log}"
+        python("finetune", TRAINING)

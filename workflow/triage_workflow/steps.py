@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
+from triage_workflow.params.checks import TABLE_KEYS
+from triage_workflow.params.declared import Index, defaults
 
-from triage.data.readers import READERS
+from triage import pseudonyms
+from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
-from triage.task import Task
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
+
+# Options of some data only.
+USUAL_LOADING = defaults(Loading)
+USUAL_TABLE = {key: defaults(Index)[key] for key in TABLE_KEYS}
 
 NO_AUGMENTATION = {
     "flip": 0.0,
@@ -24,33 +30,60 @@ NO_AUGMENTATION = {
 }
 
 
+class Reads(NamedTuple):
+    """What a step's result depends on beside its files and its script.
+
+    ``modules`` are those that the script imports by name.
+    """
+
+    settings: Any = None
+    modules: Iterable[str] = ()
+
+
 class Steps:
-    """The settings and code of every step, each as narrow as what the step reads."""
+    """What every step reads, as narrow as it can be: a method for each script that reads any."""
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self._known: dict[tuple[str, tuple[Any, ...]], dict[str, str]] = {}
 
-    def phantom(self, study: str) -> dict[str, str]:
-        return _params(
-            self.params.content["phantoms"][study],
-            code_digest("phantom.py", f"triage.data.phantoms.{study}"),
-        )
+    def of(self, script: str, *about: Any) -> dict[str, str]:
+        """The settings of a script as JSON, if it has any, and the digest of its code.
 
-    def index(self, study: str) -> dict[str, str]:
+        ``about`` is what the script's own method below takes.
+        """
+        if (script, about) not in self._known:
+            reads = getattr(self, script)(*about) if hasattr(self, script) else Reads()
+            found = {"code": code_digest(f"{script}.py", *reads.modules)}
+            if reads.settings is not None:
+                found["settings"] = canonical(reads.settings)
+                if '"pseudonyms":true' in found["settings"]:  # another key gives other names
+                    found["code"] += f"-{pseudonyms.fingerprint()}"
+            self._known[script, about] = found
+        return self._known[script, about]
+
+    def generate_phantom(self, study: str) -> Reads:
+        return Reads(self.params.content["phantoms"][study], [f"triage.data.phantoms.{study}"])
+
+    def index(self, study: str) -> Reads:
         block = self.params.study(study)
-        settings = block["index"] | {"classes": block["classes"], "task": block["task"]}
-        return _params(settings, code_digest("index.py", _reader(block)))
+        return Reads(_index(block), [_reader(block)])
 
-    def images(self, study: str) -> dict[str, str]:
+    def decode_images(self, study: str) -> Reads:
         block = self.params.study(study)
-        shards = {"shards": block["images"]["shards"]}
-        return _params(_decoding(block) | shards, code_digest("images.py", _reader(block)))
+        settings = _decoding(block) | {"min_slices": block["index"]["min_slices"]}
+        return Reads(settings, [_reader(block)])
 
-    def split(self, study: str) -> dict[str, str]:
-        return _params(self.params.study(study)["split"], code_digest("split.py"))
+    def write_manifest(self, study: str) -> Reads:
+        return Reads(_index(self.params.study(study)))
 
-    def training(self, script: str, run: Run) -> dict[str, str]:
-        """Settings of ``train.py``, ``train_sequence.py`` or ``finetune.py`` for a run."""
+    def assign_folds(self, study: str) -> Reads:
+        return Reads(self.params.study(study)["split"])
+
+    def split(self, study: str) -> Reads:
+        return Reads(self.params.study(study)["split"])
+
+    def train(self, run: Run) -> Reads:
         block, arm = self.params.study(run.study), self.params.arms(run.study)[run.arm]
         settings = {
             "study": run.study,
@@ -64,9 +97,11 @@ class Steps:
             "recipe": arm.recipe,
             "sequence": arm.sequence,
         }
-        return _params(settings, code_digest(script, self._architecture(run)))
+        return Reads(settings, [self._architecture(run)])
 
-    def memorise(self, run: Run) -> dict[str, str]:
+    train_sequence = finetune = train
+
+    def memorise(self, run: Run) -> Reads:
         """As ``train.py``, without what keeps a network from learning by heart; and the goal."""
         block, recipe = self.params.study(run.study), self.params.arms(run.study)[run.arm].recipe
         by_heart = {
@@ -78,14 +113,10 @@ class Steps:
             "schedule": {"name": "constant"},
             "train_on": ["train"],
         }
-        settings = {
-            **json.loads(self.training("train.py", run)["settings"]),
-            "recipe": merge(recipe, by_heart),
-        }
-        code = code_digest("memorise.py", self._architecture(run))
-        return _params(settings, code) | {"goal": canonical(block["memorise"])}
+        settings, modules = self.train(run)
+        return Reads(settings | {"recipe": merge(recipe, by_heart)}, modules)
 
-    def features(self, run: Run) -> dict[str, str]:
+    def extract_features(self, run: Run) -> Reads:
         """Settings of the cached features of a slice classifier."""
         arm = self.params.arms(run.study)[run.arm]
         copies = self.params.study(run.study)["training"]["sequence"]["augmented_copies"]
@@ -96,21 +127,24 @@ class Steps:
             "augment": augment,
             "seed": run.seed if copies else 0,
         }
-        return _params(settings, code_digest("features.py", self._architecture(run)))
+        return Reads(settings, [self._architecture(run)])
 
-    def predict(self, run: Run) -> dict[str, str]:
-        return {"code": code_digest("predict_cases.py", self._architecture(run))}
+    def predict_cases(self, run: Run) -> Reads:
+        return Reads(modules=[self._architecture(run)])
 
-    def export(self, study: str) -> dict[str, str]:
+    def export(self, study: str) -> Reads:
         """Which networks an ensemble is made of, and the architectures of all."""
         settings = {"ensembles": self._ensembles(study)}
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
-        return _params(settings, code_digest("export.py", *sorted(used)))
+        return Reads(settings, sorted(used))
 
-    def evaluate(self, study: str) -> dict[str, str]:
-        return _params(self.params.study(study)["evaluation"], code_digest("evaluate.py"))
+    def evaluate(self, study: str) -> Reads:
+        return Reads(self._evaluation(study))
 
-    def table(self, study: str) -> dict[str, str]:
+    def average(self, study: str) -> Reads:
+        return Reads({"task": self.params.study(study)["task"]})
+
+    def compare(self, study: str) -> Reads:
         arms = {
             name: {
                 "initialisation": self._initialisation_of(study, name),
@@ -118,16 +152,21 @@ class Steps:
             }
             for name, arm in self.params.arms(study).items()
         }
-        step = _params(self.params.study(study)["evaluation"], code_digest("table.py"))
-        return step | {"arms": canonical(arms)}
+        settings = {
+            "study": study,
+            "data": self.params.dataset(study),
+            "arms": arms,
+            "evaluation": self._evaluation(study),
+        }
+        return Reads(settings)
 
-    def pretrain(self, name: str) -> dict[str, str]:
+    def pretrain(self, name: str) -> Reads:
         """Settings of pretrained weights; their architecture's file counts where it is used."""
         settings = self.params.content["pretrained"][name]
         used = [ARCHITECTURES[settings["architecture"]]] * (settings["source"] == "pretext")
-        return _params(settings, code_digest("pretrain.py", *used))
+        return Reads(settings, used)
 
-    def card(self, study: str) -> dict[str, str]:
+    def write_card(self, study: str) -> Reads:
         block = self.params.study(study)
         settings = {
             "study": study,
@@ -135,11 +174,17 @@ class Steps:
             "task": block["task"],
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
-            "evaluation": block["evaluation"],
+            "evaluation": self._evaluation(study),
             "ensembles": self._ensembles(study),
             "origins": self._origins(study),
         }
-        return _params(settings, code_digest("card.py"))
+        return Reads(settings)
+
+    def _evaluation(self, study: str) -> dict[str, Any]:
+        """How predictions of a study are judged."""
+        block = self.params.study(study)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        return {**block["evaluation"], **classes}
 
     def _ensembles(self, study: str) -> dict[str, Any]:
         """The members of each ensemble of a study."""
@@ -149,14 +194,13 @@ class Steps:
         """The arm that another one of a study starts from."""
         return {arm.name: arm.parent for arm in self.params.arms(study).values() if arm.parent}
 
-    def submission(self, study: str) -> dict[str, str]:
+    def write_submission(self, study: str) -> Reads:
         block = self.params.study(study)
-        classes = [] if block["task"] == Task.BINARY else block["classes"]
-        return _params(block["submission"] | {"classes": classes}, code_digest("submission.py"))
+        settings = {"classes": block["classes"], "task": block["task"]}
+        return Reads(block["submission"] | settings)
 
-    def explore(self, study: str) -> dict[str, str]:
-        settings = {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()
-        return _params(settings, code_digest("explore.py"))
+    def explore(self, study: str) -> Reads:
+        return Reads(self._pictured(study))
 
     def balancing(self, study: str) -> dict[str, Any]:
         """Of the arms that balance their training cases or leave some out: how."""
@@ -178,7 +222,7 @@ class Steps:
                 found.setdefault(arm.search, {})[arm.name] = arm.point
         return found
 
-    def figures(self, study: str, compared: bool = False) -> dict[str, str]:
+    def draw_figures(self, study: str, compared: bool = False) -> Reads:
         """Settings of the pictures of results; ``compared`` for those that need all arms."""
         block = self.params.study(study)
         bootstrap = ("confidence", "replicates", "seed", "bins")
@@ -188,6 +232,11 @@ class Steps:
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
+            "selection": {
+                arm.name: arm.recipe["select"]["by"]
+                for arm in self.params.arms(study).values()
+                if not arm.members
+            },
             **self._pseudonyms(),
         }
         if compared:
@@ -196,14 +245,13 @@ class Steps:
                 "searches": self.searches(study),
                 "balancing": self.balancing(study),
             }
-        return _params(settings, code_digest("figures.py"))
+        return Reads(settings)
 
-    def explain(self, study: str) -> dict[str, str]:
-        settings = {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()
+    def explain(self, study: str) -> Reads:
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
-        return _params(settings, code_digest("explain.py", *sorted(used)))
+        return Reads(self._pictured(study), sorted(used))
 
-    def report(self) -> dict[str, str]:
+    def report(self) -> Reads:
         studies = [
             {
                 "name": study,
@@ -214,15 +262,15 @@ class Steps:
             }
             for study in self.params.studies
         ]
-        return _params({"studies": studies}, code_digest("report.py"))
+        return Reads({"studies": studies})
 
     def _pseudonyms(self) -> dict[str, bool]:
         """For steps that name cases."""
         return {"pseudonyms": self.params.content["pseudonyms"]}
 
-    def plain(self, script: str, settings: Any = None) -> dict[str, str]:
-        """A step that reads no settings but those given."""
-        return _params(settings or {}, code_digest(script))
+    def _pictured(self, study: str) -> dict[str, Any]:
+        """For steps that show single cases."""
+        return {"classes": self.params.study(study)["classes"]} | PICTURES | self._pseudonyms()
 
     def _initialisation_of(self, study: str, arm: str) -> str:
         """What an arm starts from, in words; of an ensemble, what its members start from."""
@@ -240,14 +288,21 @@ class Steps:
         return ARCHITECTURES[architecture]
 
 
-def _params(settings: Any, code: str) -> dict[str, str]:
-    return {"settings": canonical(settings), "code": code}
+def _index(block: dict[str, Any]) -> dict[str, Any]:
+    read = _chosen(block["index"], USUAL_TABLE)
+    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:
     """How files become images."""
-    images = block["images"]
-    return {"reader": block["index"]["reader"], "size": images["size"], "mode": images["mode"]}
+    images = {key: value for key, value in block["images"].items() if key != "shards"}
+    index = {key: block["index"][key] for key in ("reader", "channels")}
+    return _chosen(images | index, USUAL_LOADING)
+
+
+def _chosen(block: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Without the options that are as usual: what nobody uses remakes nothing."""
+    return {key: value for key, value in block.items() if key not in usual or value != usual[key]}
 
 
 def _reader(block: dict[str, Any]) -> str:

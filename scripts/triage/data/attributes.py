@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from triage.command import log
+from triage.files import parse_cell
 
 COLUMN = "attributes"
 AGE, SEX = "age", "sex"
@@ -23,8 +24,8 @@ _SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "W": "F"}
 
 def of(row: Mapping[str, str]) -> dict[str, str]:
     """The attributes of a case, from its row of the manifest; only those that are known."""
-    found: dict[str, str] = json.loads(row[COLUMN]) if row.get(COLUMN) else {}
-    return found
+    found = parse_cell(row, COLUMN) or {}
+    return {str(name): str(value) for name, value in dict(found).items()}
 
 
 def text(attributes: Mapping[str, str]) -> str:

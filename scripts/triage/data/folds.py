@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 
-def assign_folds(members: np.ndarray, k: int, seed: int) -> np.ndarray:
+def assign_folds(
+    members: np.ndarray, k: int, seed: int, known: np.ndarray | None = None
+) -> np.ndarray:
     """The fold, 0 to ``k`` - 1, of each group, [groups].
 
     ``members`` [groups, strata]: how many of a group's cases are in each stratum (a case may be in
-    several). The rows have to come in a fixed order, since ``seed`` permutes them; that is all
-    that is random. Large groups are dealt first, then rare strata, each group to the fold where
+    several). ``known`` [groups]: folds that are kept as they are, -1 where a group has none yet.
+    The rows have to come in a fixed order, since ``seed`` permutes them; that is all that is
+    random. Large groups are dealt first, then rare strata, each group to the fold where
     its strata are rarest and, among equals, to the smallest. Groups of one case each are thereby
     spread so that folds differ by at most one, in every stratum and in size.
 
@@ -21,8 +24,13 @@ def assign_folds(members: np.ndarray, k: int, seed: int) -> np.ndarray:
     weights = 1 / np.maximum(totals, 1).astype(float) ** 2
     counts = np.zeros((k, members.shape[1]))
     sizes = np.zeros(k)
-    folds = np.empty(len(members), dtype=np.int64)
+    folds = np.full(len(members), -1) if known is None else known.astype(np.int64)
+    for fold in range(k):
+        counts[fold] = members[folds == fold].sum(axis=0)
+        sizes[fold] = counts[fold].sum()
     for group in _order(members, totals, seed):
+        if folds[group] >= 0:
+            continue
         cost = counts @ (members[group] * weights)
         candidates = np.flatnonzero(cost <= cost.min() * (1 + 1e-9))
         fold = candidates[sizes[candidates].argmin()]

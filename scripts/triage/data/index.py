@@ -1,6 +1,6 @@
-"""The index of a study: which cases there are, and which raw files are bad.
+"""The index of a study: which cases there are, by names, tables and checksums alone.
 
-Every file is decoded once, so that a bad one is found before the first hour of training.
+Nothing is decoded here: what an image is like is found out where its shard is made.
 """
 
 from __future__ import annotations
@@ -16,74 +16,64 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
-from triage.data import attributes, inventory, readers, workers
-from triage.data.readers import BadFile, Case, IndexSettings, Problem
+from triage.data import attributes, inventory, readers
+from triage.data.dealing import shard_of
+from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
+from triage.data.readers import Case, IndexSettings, Problem
 from triage.data.withdrawn import cases as read_withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
-from triage.task import Task, classes_of
 
-MANIFEST_COLUMNS = [
-    "case",
-    "group",
-    "label",
-    "votes",
-    "partition",
-    "files",
-    "size",
-    "sha256",
-    attributes.COLUMN,
-]
-QUARANTINE_COLUMNS = ["file", "case", "reason"]
 _STRANGE_NAME = "has control characters in its name"
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Index:
-    """The usable cases, sorted, with what is in them; and what is not used, with its reason."""
+    """The cases, sorted, with what is in their files; and what is not used, with its reason."""
 
     cases: list[Case]
     contents: _Contents
     problems: list[Problem]
 
-    def rows(self) -> Iterator[dict[str, object]]:
-        """Of the manifest."""
-        return (_row(case, self.contents) for case in self.cases)
+    def rows(self) -> list[dict[str, object]]:
+        """A row a case."""
+        return [_row(case, self.contents) for case in self.cases]
 
-    def write(self, manifest: Path, quarantine: Path) -> None:
-        """Write both tables."""
-        rows = [
-            {"file": problem.file, "case": problem.case, "reason": problem.reason}
-            for problem in self.problems
-        ]
-        write_rows(rows, QUARANTINE_COLUMNS, quarantine)
-        write_rows(self.rows(), MANIFEST_COLUMNS, manifest)
+    def write(self, cases: Path, problems: Path, shards: Sequence[Path]) -> None:
+        """Write the table of cases, that of problems, and for each shard what it is made of.
+
+        A shard's table holds nothing but its own cases' files, so that no other case and no label
+        makes it anew.
+        """
+        rows = self.rows()
+        write_rows(rows, COLUMNS, cases)
+        write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
+        dealt: list[list[dict[str, object]]] = [[] for _ in shards]
+        for row in rows:
+            dealt[shard_of(str(row["case"]), len(shards))].append(row)
+        for target, own in zip(shards, dealt, strict=True):
+            write_rows(
+                ({name: row[name] for name in SHARD_COLUMNS} for row in own), SHARD_COLUMNS, target
+            )
 
 
-def make(
-    raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings, processes: int
-) -> Index:
-    """The index of the raw files in the inventory ``listing``, decoded in that many processes.
+def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
+    """The index of the raw files in the inventory ``listing``.
 
     ``withdrawn``: a table of the cases to leave out. Raises UserError where labels can't be
-    trusted, more than ``settings.max_quarantined`` of the cases are bad, or a class has no case.
+    trusted or a class has no case.
     """
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
     gone = read_withdrawn(withdrawn) if withdrawn else set()
     cases, problems = _leave_out(gone, cases, problems)
-    found = len(cases) + len({problem.case for problem in problems if problem.case})
     contents = _Contents(entries, _beside(raw, cases, settings))
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
         cases, bad = _without(cases, check(cases, contents))
         problems += bad
-    cases, bad = _without(cases, _decode(raw, cases, settings, processes))
-    problems = sorted([*problems, *bad], key=lambda problem: (problem.file, problem.case))
-    _report(problems, found)
-    _check_share(problems, found, settings, raw)
-    _check_classes(cases, settings, raw)
+    check_classes({case.case: case.label for case in cases}, settings, raw)
+    log.info("%d case(s) found", len(cases) + len({each.case for each in problems if each.case}))
     return Index(sorted(cases, key=lambda case: case.case), contents, problems)
 
 
@@ -99,7 +89,7 @@ def _find(
     doubled = [case for case, count in Counter(case.case for case in cases).items() if count > 1]
     if doubled:
         raise UserError(
-            f"{len(doubled)} case(s) more than once: {_some(sorted(doubled))}",
+            f"{len(doubled)} case(s) more than once: {some(sorted(doubled))}",
             where=raw,
             remedy="give every case a name of its own",
         )
@@ -250,99 +240,6 @@ def _clash(label: str, content: str, kinds: dict[tuple[str, str], str]) -> str:
     return ""
 
 
-# --- decoding
-
-
-class _Task(NamedTuple):
-    raw: Path
-    reader: str
-    case: Case
-    min_slices: int
-
-
-def _decode(
-    raw: Path, cases: Sequence[Case], settings: IndexSettings, processes: int
-) -> Iterator[Problem]:
-    tasks = (_Task(raw, settings.reader, case, settings.min_slices) for case in cases)
-    found = workers.imap(_check, tasks, processes, _crashed)
-    return (problem for problem in found if problem is not None)
-
-
-def _check(task: _Task) -> Problem | None:
-    """What is wrong with a case's files."""
-    case = task.case
-    first = next(iter(case.files.values()))
-    try:
-        image = readers.reader(task.reader).load(task.raw, case.files)
-    except BadFile as error:
-        return Problem(error.file, case.case, error.reason)
-    except Exception as error:  # whatever a damaged file makes a decoder do
-        return Problem(first, case.case, f"can't be decoded ({type(error).__name__})")
-    if len(image) < task.min_slices:
-        reason = f"has {len(image)} slice(s), fewer than min_slices = {task.min_slices}"
-        return Problem(first, case.case, reason)
-    return None
-
-
-def _crashed(task: _Task) -> Problem:
-    file = next(iter(task.case.files.values()))
-    return Problem(file, task.case.case, "can't be decoded: the decoder crashed on it")
-
-
-# --- verdict
-
-
-def _report(problems: Sequence[Problem], found: int) -> None:
-    bad = len({problem.case for problem in problems if problem.case})
-    log.info("%d case(s) found, %d of them in quarantine", found, bad)
-    for problem in problems:
-        log.info("quarantine: %s: %s", problem.file, problem.reason)
-
-
-def _check_share(
-    problems: Sequence[Problem], found: int, settings: IndexSettings, raw: Path
-) -> None:
-    bad = len({problem.case for problem in problems if problem.case})
-    if bad > settings.max_quarantined * found:
-        reasons = [f"{problem.file}: {problem.reason}" for problem in problems if problem.case]
-        more = f"\n  and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-        raise UserError(
-            f"{bad} of {found} cases can't be used, more than max_quarantined ="
-            f" {settings.max_quarantined:g} allows:"
-            + "".join(f"\n  {reason}" for reason in reasons[:_SHOWN])
-            + more,
-            where=raw,
-            remedy="mend or remove these files, or raise index.max_quarantined",
-        )
-
-
-def _check_classes(cases: Sequence[Case], settings: IndexSettings, raw: Path) -> None:
-    for case in cases:
-        if not settings.task.allows(case.label):
-            raise UserError(
-                f"case {case.case} has several classes: {case.label}",
-                where=raw,
-                remedy="set task: multilabel, or give it one",
-            )
-    counts = Counter(name for case in cases for name in classes_of(case.label))
-    if unknown := sorted(counts.keys() - set(settings.classes)):
-        raise UserError(
-            f"unknown label(s) {_some(unknown)}",
-            where=raw,
-            remedy=f"classes are {', '.join(settings.classes)}",
-        )
-    log.info("cases: %s", ", ".join(f"{name} {counts[name]}" for name in settings.classes))
-    if empty := [name for name in settings.classes if not counts[name]]:
-        if settings.task is Task.MULTILABEL:  # rare findings may well be absent
-            log.warning("warning: no case of %s", ", ".join(empty))
-            return
-        raise UserError(
-            f"no usable case of {_some(empty)}",
-            where=raw,
-            remedy="every class needs cases: see the quarantine above, or correct classes",
-        )
-
-
 def _row(case: Case, contents: _Contents) -> dict[str, object]:
     content = contents.of(case.files.values())
     return {
@@ -356,8 +253,3 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "sha256": content.sha256,
         attributes.COLUMN: attributes.text(case.attributes),
     }
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

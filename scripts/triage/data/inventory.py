@@ -1,7 +1,7 @@
 """The inventory of raw data: every file with its size and checksum, in one small table.
 
 A folder of raw files is no file; its inventory is, and stands for it in the workflow. A refresh
-looks at every file's size and time, and reads only those that changed.
+looks at every file, and reads only those that look other than before.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage import files, looks
 from triage.errors import UserError
 from triage.files import sha256, write_text
+from triage.looks import Look
 from triage.shield import shielded, unshielded
 
 WHY_UNREADABLE = (
@@ -28,8 +30,6 @@ WHY_UNREADABLE = (
     " or bytes that are no UTF-8"
 )
 COLUMNS = ["path", "size", "sha256"]
-# A file may change twice within one tick of its clock; so young a time is not trusted.
-_YOUNG = 2_000_000_000
 _MAX_DEPTH = 32
 _THREADS = 8
 _PART = 64  # files that a thread takes at once
@@ -44,9 +44,7 @@ class Entry:
     sha256: str
 
 
-# What a look at a file without opening it shows: size, time of change in ns, inode.
-_Look = list[int]
-_NO_LOOK = [0, 0, 0]
+_NO_LOOK: Look = (0, 0, 0, 0, 0)
 # Control characters and line ends, which tables can't hold safely, and bytes that are no UTF-8.
 _CONTROL = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]
 _SPELT_OUT = {code: f"\\x{code:02x}" for code in _CONTROL}
@@ -67,10 +65,11 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
     started = time.time_ns()
     table_sum, known = _read_cache(cache)
     seen = dict(walk(raw))
-    changed = [path for path, look in seen.items() if known.get(path, [])[:3] != look]
+    _refuse_emptied(raw, seen, known)
+    changed = [path for path, look in seen.items() if known.get(path, [])[:-1] != [*look]]
     if not changed and len(known) == len(seen) and _sum(_old_bytes(inventory)) == table_sum:
         return False
-    sums = {path: str(known[path][3]) for path in seen.keys() & known.keys()}
+    sums = {path: str(known[path][-1]) for path in seen.keys() & known.keys()}
     sums.update(_hash(raw, changed))
     table = _table(seen, sums)
     _write_cache(_sum(table), _settled(seen, sums, started), cache)
@@ -78,6 +77,17 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
         return False
     write_text(table.decode("utf-8"), inventory)
     return True
+
+
+def _refuse_emptied(raw: Path, seen: Collection[str], known: Collection[str]) -> None:
+    """Raise UserError where a folder that held files holds none: its disk may not be mounted."""
+    if known and not seen:
+        raise UserError(
+            f"is empty, and held {len(known)} file(s) the last time",
+            where=raw,
+            remedy="is its disk mounted? If all files are really gone, take the study out of "
+            "params.yaml",
+        )
 
 
 def write(raw: Path, inventory: Path) -> None:
@@ -90,7 +100,7 @@ def read(inventory: Path) -> list[Entry]:
     """The entries of an inventory."""
     try:
         # Names may hold any character, so that lines can't be told apart before they are parsed.
-        with open(inventory, encoding="utf-8", newline="") as stream:
+        with open(files.plain(inventory), encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream)
             return [Entry(unshielded(row["path"]), int(row["size"]), row["sha256"]) for row in rows]
     except FileNotFoundError as error:
@@ -100,7 +110,7 @@ def read(inventory: Path) -> list[Entry]:
         raise UserError("is damaged", where=inventory, remedy=remedy) from error
 
 
-def walk(raw: Path) -> Iterator[tuple[str, _Look]]:
+def walk(raw: Path) -> Iterator[tuple[str, Look]]:
     """All files below ``raw``, through links to folders too.
 
     A folder is visited once, by its own path if it has one below ``raw``, so that links can neither
@@ -152,12 +162,12 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _look(entry: os.DirEntry[str]) -> _Look:
+def _look(entry: os.DirEntry[str]) -> Look:
     try:
         status = entry.stat()
     except OSError:
         return _NO_LOOK
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
+    return looks.look(status)
 
 
 def plain(path: str) -> str:
@@ -189,13 +199,14 @@ def _sha256(path: Path) -> str:
         return ""
 
 
-def _table(seen: dict[str, _Look], sums: dict[str, str]) -> bytes:
+def _table(seen: dict[str, Look], sums: dict[str, str]) -> bytes:
     """The inventory as it is written. A file that can't be read has neither size nor checksum."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(
-        (shielded(path), seen[path][0] if sums[path] else 0, sums[path]) for path in sorted(seen)
+        (shielded(path), looks.size(seen[path]) if sums[path] else 0, sums[path])
+        for path in sorted(seen)
     )
     return text.getvalue().encode("utf-8")
 
@@ -212,20 +223,20 @@ def _sum(content: bytes) -> str:
 
 
 def _settled(
-    seen: dict[str, _Look], sums: dict[str, str], started: int
+    seen: dict[str, Look], sums: dict[str, str], started: int
 ) -> dict[str, list[int | str]]:
     """What need not be read again the next time, as long as it looks the same."""
     return {
         path: [*look, sums[path]]
         for path, look in seen.items()
-        if sums[path] and look[1] < started - _YOUNG
+        if sums[path] and looks.is_settled(look, started)
     }
 
 
 def _read_cache(cache: Path) -> tuple[str, dict[str, list[int | str]]]:
     try:
         content = json.loads(cache.read_text(encoding="utf-8"))
-        files = {path: row for path, row in content["files"].items() if len(row) == 4}
+        files = {path: row for path, row in content["files"].items() if len(row) == 6}
         return content["table"], files
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "", {}  # a lost or damaged cache only costs time

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 
 Stack = npt.NDArray[np.generic]
 Template = tuple[tuple[float, ...], ...]

@@ -1,30 +1,32 @@
 """Making of image shards: the decoded images of some cases in one array, and their table.
 
 The array is [rows, channels, height, width], a slice a row, in the narrowest dtype that loses
-nothing. Smaller images are filled up with zeros at the bottom and the right.
+nothing. Smaller images are filled up with zeros at the bottom and the right. Each file is decoded
+here and nowhere else, so what is wrong with it is written down here too.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Le
 from isal.isal_zlib import crc32
 
 from triage.data import pictures, readers, voxels, workers
 from triage.data.fingerprints import fingerprint
-from triage.data.readers import BadFile
+from triage.data.manifest import PROBLEM_COLUMNS, SHARD_COLUMNS
+from triage.data.readers import BadFile, Loading, Problem
 from triage.data.spool import Place, Spool
 from triage.errors import UserError
-from triage.files import atomic, each_row, write_rows
+from triage.files import atomic, each_row, parse_cell, write_rows
 from triage.paths import inside
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
@@ -33,23 +35,21 @@ _HEADER = 128  # bytes before the values: numpy leaves room for the number of ro
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """How the files of a case become its image.
-
-    size: pictures are scaled to size x size; None keeps their own. mode: ``volume`` as decoded, or
-    pictures in ``grey`` or ``rgb``.
-    """
+class Decoding(Loading):
+    """How the files of a case become its image."""
 
     reader: str
-    size: int | None
-    mode: Literal["volume", "grey", "rgb"]
+    size: Annotated[int, Ge(8), Le(4096)] | None = None
+    """Pixels a side that pictures are scaled to; null keeps their size."""
+    mode: Literal["volume", "grey", "rgb"] = "volume"
+    """Pictures in grey or rgb, or volumes as they are."""
 
 
 @dataclass(frozen=True)
 class ImagesSettings(Decoding):
-    """What the images step reads of ``params.yaml``: ``shards`` is how many files it writes."""
+    """What the images step reads of ``params.yaml``: cases of fewer slices than that are bad."""
 
-    shards: int
+    min_slices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,37 +77,60 @@ class Task(NamedTuple):
 
 def make(
     raw: Path,
-    manifest: Path,
-    shard: int,
+    cases: Path,
     settings: ImagesSettings,
     array: Path,
     table: Path,
+    problems: Path,
     processes: int,
 ) -> None:
-    """Write shard number ``shard``: its ``array`` and its ``table``.
+    """Write the shard of ``cases``: its ``array``, its ``table``, and the ``problems`` of the rest.
 
-    Memory holds a few decoded images at a time. Raises UserError when a file can't be decoded: it
-    changed since it was indexed.
+    Memory holds a few decoded images at a time.
     """
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
-    rows = _block(manifest, shard, settings.shards)
-    tasks = (Task(raw, row["case"], json.loads(row["files"]), settings) for row in rows)
+    tasks = (
+        Task(raw, row["case"], _files(row), settings)
+        for row in each_row(cases, "index", SHARD_COLUMNS)
+    )
+    bad: list[Problem] = []
     with atomic(array) as unfinished, Spool.create(unfinished, _HEADER) as spool:
-        found = workers.imap(partial(_load, spool), enumerate(tasks), processes, _crashed)
-        images = _finish(list(_flushed(_usable(found, raw), spool)), spool)
+        work = partial(_load, spool, settings.min_slices)
+        found = workers.imap(work, enumerate(tasks), processes, _crashed)
+        images = _finish(list(_flushed(_usable(found, bad, raw), spool)), spool)
     _write_table(images, table)
+    write_rows(map(Problem.row, bad), PROBLEM_COLUMNS, problems)
 
 
-def _usable(found: Iterable[_Image | BadFile], raw: Path) -> Iterator[_Image]:
+def _files(row: dict[str, str]) -> dict[str, str]:
+    files = parse_cell(row, "files")
+    if not isinstance(files, dict) or not files:
+        raise UserError("names no files", where=f"case {row['case']}", remedy="index it again")
+    return files
+
+
+def _usable(found: Iterable[_Image | Problem], bad: list[Problem], raw: Path) -> Iterator[_Image]:
+    """The images; what is none is put among the ``bad``."""
     for each in found:
-        if isinstance(each, BadFile):
-            raise UserError(
-                f"{each.reason}, though it could be used when it was indexed",
-                where=raw / each.file,
-                remedy="wait until no one writes to the raw folder, then start again",
-            )
-        yield each
+        if isinstance(each, Problem):
+            _check_there(raw / each.file)
+            bad.append(each)
+        else:
+            yield each
+
+
+def _check_there(file: Path) -> None:
+    """Raise UserError for a file that was there when it was indexed and no longer is.
+
+    A share that was unmounted meanwhile must not make its files bad for good.
+    """
+    if not file.exists():
+        raise UserError(
+            "is not there any more, though it was indexed",
+            where=file,
+            remedy="make it available again (is the disk mounted?), then start again",
+        )
 
 
 def _flushed(images: Iterable[_Image], spool: Spool) -> Iterator[_Image]:
@@ -120,28 +143,25 @@ def _flushed(images: Iterable[_Image], spool: Spool) -> Iterator[_Image]:
         yield image
 
 
-def _block(manifest: Path, shard: int, shards: int) -> Iterator[dict[str, str]]:
-    """The ``shard``-th of ``shards`` runs of the manifest's rows, of equal length but for one."""
-    if not 0 <= shard < shards:
-        raise UserError(f"shard {shard} is not one of {shards}", where="--shard")
-    count = sum(1 for _ in each_row(manifest))
-    return islice(each_row(manifest), count * shard // shards, count * (shard + 1) // shards)
-
-
-def _load(spool: Spool, numbered: tuple[int, Task]) -> _Image | BadFile:
+def _load(spool: Spool, min_slices: int, numbered: tuple[int, Task]) -> _Image | Problem:
     number, task = numbered
     with spool.turn(number):
         image = decode(task)
         if isinstance(image, BadFile):
-            return image
+            return Problem(image.file, task.case, image.reason)
+        if len(image) < min_slices:
+            reason = f"has {len(image)} slice(s), fewer than min_slices = {min_slices}"
+            return Problem(next(iter(task.files.values())), task.case, reason)
         values = voxels.range_of(image)
         image = np.ascontiguousarray(image, voxels.narrowest(values))
         checksums, middle = _checksums(image), fingerprint(image[len(image) // 2])
         return _Image(task.case, spool.put(number, image), values, checksums, middle)
 
 
-def _crashed(numbered: tuple[int, Task]) -> BadFile:
-    return crashed(numbered[1])
+def _crashed(numbered: tuple[int, Task]) -> Problem:
+    task = numbered[1]
+    bad = crashed(task)
+    return Problem(bad.file, task.case, bad.reason)
 
 
 def _checksums(slices: np.ndarray) -> list[int]:
@@ -153,7 +173,7 @@ def decode(task: Task) -> np.ndarray | BadFile:
     if outside := [file for file in task.files.values() if not inside(file)]:
         return BadFile(outside[0], "lies outside of the folder of raw files")
     try:
-        image = readers.reader(task.settings.reader).load(task.raw, task.files)
+        image = readers.reader(task.settings.reader).load(task.raw, task.files, task.settings)
     except BadFile as error:
         return error
     except Exception as error:  # whatever a damaged file makes a decoder do

@@ -1,85 +1,53 @@
-"""The split of a study's cases into training, validation and test, by folds.
-
-A group (a patient, a lesion) is never torn apart, nor are cases that show the same picture. The
-seed's permutation of the groups is the only randomness.
-"""
+"""The split of a run: the training, validation and test cases of one fold, each part a list."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from triage.command import log
-from triage.data.fingerprints import near_pairs
-from triage.data.folds import assign_folds
+from triage.data.groups import SplitSettings
 from triage.errors import UserError
-from triage.files import each_row
+from triage.files import read_table
 
 COLUMNS = ["case", "group", "label", "fold", "partition"]
 PARTITIONS = ("train", "val", "test", "unlabelled")
-_SHOWN = 5
+# What those read that use one part: nothing in it changes with a case of another part.
+PART_COLUMNS = ["case", "group", "label", "votes", "images"]
 
 
-@dataclass(frozen=True)
-class SplitSettings:
-    """What the split reads of ``params.yaml``.
+def make(groups: pd.DataFrame, fold: int, settings: SplitSettings) -> pd.DataFrame:
+    """The split for a run of ``fold``: a row a case, with its ``partition``.
 
-    validation, test: cut from the folds, taken as the source gives it, or none. stratify: spread
-    labels or numbers of votes evenly. near_duplicate_bits: fingerprints that differ in no more of
-    256 bits count as the same picture. leaks: what is done where the source's own parts share a
-    group or a picture: an error, or drop what is on the side of training.
-    """
-
-    k: int
-    seed: int
-    validation: Literal["fold", "source", "none"]
-    test: Literal["fold", "source", "none"]
-    stratify: Literal["label", "votes"]
-    near_duplicate_bits: int
-    leaks: Literal["error", "drop"]
-
-
-def make(
-    manifest: pd.DataFrame, fingerprints: Mapping[str, str], fold: int, settings: SplitSettings
-) -> pd.DataFrame:
-    """The split for a run of ``fold``: case, group, label, fold, partition; sorted by case.
-
-    ``fingerprints``: of each case, empty where it has none. ``group`` is that of the manifest,
-    joined with the groups that show the same pictures. Raises UserError where the cases do not
-    allow such a split.
+    ``groups``: what ``groups.make`` returns. Raises UserError where the cases do not allow it.
     """
     _check_fold(fold, settings)
-    cases = manifest.sort_values("case", ignore_index=True)
-    groups = _merged_groups(cases, [fingerprints[case] for case in cases["case"]], settings)
-    parts = _source_parts(cases, settings)
-    parts = _without_leaks(cases, groups, parts, settings)
-    folds = np.full(len(cases), -1)
-    if "fold" in (settings.validation, settings.test):
-        pool = (parts == "train").to_numpy()
-        folds[pool] = _assign(cases[pool], groups[pool], settings)
-        if settings.validation == "fold":
-            parts[folds == fold] = "val"
-        if settings.test == "fold":
-            parts[folds == (fold + 1) % settings.k] = "test"
-    split = pd.DataFrame(
-        {
-            "case": cases["case"],
-            "group": groups,
-            "label": cases["label"],
-            "fold": folds,
-            "partition": parts,
-        }
-    )
+    split = groups.rename(columns={"part": "partition"})
+    folds, partition = split["fold"].to_numpy(int), split["partition"].to_numpy(object)
+    if settings.validation == "fold":
+        partition = np.where(folds == fold, "val", partition)
+    if settings.test == "fold":
+        partition = np.where(folds == (fold + 1) % settings.k, "test", partition)
+    split["partition"] = partition
     _check_filled(split, settings)
     check(split)
     _report(split)
     return split
+
+
+def part(split: pd.DataFrame, partition: str) -> pd.DataFrame:
+    """The list of one part: its cases, with checksums of their images."""
+    return split.loc[split["partition"] == partition, PART_COLUMNS]
+
+
+def read_lists(paths: Sequence[Path]) -> pd.DataFrame:
+    """Some parts of a split together, from the lists ``<partition>/fold<k>.csv``."""
+    tables = [read_table(path, PART_COLUMNS).assign(partition=path.parent.name) for path in paths]
+    return pd.concat(tables, ignore_index=True)
 
 
 def check(split: pd.DataFrame) -> None:
@@ -98,164 +66,6 @@ def check(split: pd.DataFrame) -> None:
             where="split",
             remedy="remake the split step",
         )
-
-
-def read_fingerprints(tables: Sequence[Path], cases: Sequence[str]) -> dict[str, str]:
-    """The fingerprint of each of ``cases``, from the tables of the image shards."""
-    found: dict[str, str] = {}
-    for table in tables:
-        for row in each_row(table, "images", ["case", "fingerprint"]):
-            found[row["case"]] = row["fingerprint"] or found.get(row["case"], "")
-    missing = sorted(set(cases) - found.keys())
-    if missing:
-        raise UserError(
-            f"{len(missing)} case(s) have no image, such as {missing[0]}",
-            where=tables[0].parent if tables else "--tables",
-            remedy="remake the images step",
-        )
-    return found
-
-
-# --- groups
-
-
-def _merged_groups(
-    cases: pd.DataFrame, fingerprints: Sequence[str], settings: SplitSettings
-) -> pd.Series:
-    """The group of each case; those that share a picture are joined under the first one's name."""
-    from scipy.sparse import coo_array, csgraph  # here: takes longer to load than most splits
-
-    pairs = [
-        *_equal(cases["group"]),
-        *_equal(cases["sha256"]),
-        *near_pairs(fingerprints, settings.near_duplicate_bits),
-    ]
-    ones, others = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    links = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(cases), len(cases)))
-    _, component = csgraph.connected_components(links, directed=False)
-    groups = cases["group"].groupby(component).transform("min")
-    joined = cases["group"].nunique() - groups.nunique()
-    if joined:
-        log.info("%d group(s) show the same pictures as others and are joined to them", joined)
-    return groups
-
-
-def _equal(values: Iterable[str]) -> list[tuple[int, int]]:
-    """Each position that holds the same text as an earlier one, with the first such."""
-    firsts: dict[str, int] = {}
-    return [(firsts[text], i) for i, text in enumerate(values) if firsts.setdefault(text, i) != i]
-
-
-# --- what the source says
-
-
-def _source_parts(cases: pd.DataFrame, settings: SplitSettings) -> pd.Series:
-    """The partition of each case before anything is cut from the training part."""
-    source = cases["partition"]
-    parts = pd.Series("train", index=cases.index, dtype=object)
-    if settings.validation == "source":
-        parts[source == "val"] = "val"
-    if settings.test != "fold":
-        # What the source keeps for testing is not trained on, even where nothing is tested.
-        parts[source == "test"] = "test" if settings.test == "source" else "excluded"
-    parts[cases["label"] == ""] = "unlabelled"
-    return parts
-
-
-_LEVELS = {"excluded": -1, "train": 0, "val": 1, "test": 2, "unlabelled": 2}
-
-
-def _without_leaks(
-    cases: pd.DataFrame, groups: pd.Series, parts: pd.Series, settings: SplitSettings
-) -> pd.Series:
-    """``parts`` where no group is on two sides: refused or, if so set, dropped from training."""
-    level = parts.map(_LEVELS)
-    highest = level.groupby(groups).transform("max")
-    leaking = (level >= 0) & (level < highest)
-    if not leaking.any():
-        return parts
-    if settings.leaks == "error":
-        raise _leak(cases, groups, parts, level, leaking)
-    log.info("left out, since another part has the same group or picture: %d", leaking.sum())
-    return parts.mask(leaking, "excluded")
-
-
-def _leak(
-    cases: pd.DataFrame,
-    groups: pd.Series,
-    parts: pd.Series,
-    level: pd.Series,
-    leaking: pd.Series,
-) -> UserError:
-    lines = []
-    for position in np.flatnonzero(leaking)[:_SHOWN]:
-        others = np.flatnonzero((groups == groups[position]) & (level > level[position]))
-        same_group = others[cases["group"][others] == cases["group"][position]]
-        same_files = others[cases["sha256"][others] == cases["sha256"][position]]
-        other, why = others[0], "the same or nearly the same picture"
-        if len(same_group):
-            other, why = same_group[0], f"both of group {cases['group'][position]}"
-        elif len(same_files):
-            other, why = same_files[0], "the same file"
-        names = [f"{cases['case'][each]} ({parts[each]})" for each in (position, other)]
-        lines.append(f"\n  {names[0]} and {names[1]}: {why}")
-    more = f"\n  and {leaking.sum() - _SHOWN} more" if leaking.sum() > _SHOWN else ""
-    return UserError(
-        f"{leaking.sum()} case(s) for training or validation are also in another part of the data:"
-        + "".join(lines)
-        + more,
-        where="split",
-        remedy="set split.leaks: drop to leave them out of training, or mend the raw data",
-    )
-
-
-# --- folds
-
-
-def _assign(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> np.ndarray:
-    """The fold of each case."""
-    _check_enough(cases, groups, settings)
-    if settings.stratify == "votes":
-        strata = _votes(cases).str.get_dummies()
-    else:
-        strata = cases["label"].str.get_dummies("|")
-    members = strata.groupby(groups).sum()  # sorted by group
-    folds = pd.Series(
-        assign_folds(members.to_numpy(), settings.k, settings.seed), index=members.index
-    )
-    return groups.map(folds).to_numpy()
-
-
-def _votes(cases: pd.DataFrame) -> pd.Series:
-    without = cases["case"][cases["votes"] == ""]
-    if len(without):
-        raise UserError(
-            f"case {without.iloc[0]} has no votes",
-            where="split.stratify",
-            remedy="set split.stratify: label",
-        )
-    return cases["votes"]
-
-
-def _check_enough(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> None:
-    """Refuse more folds than a class has groups, since a fold without it can't be judged."""
-    present = pd.DataFrame({"group": groups, "label": cases["label"].str.split("|")})
-    counts = present.explode("label").drop_duplicates()["label"].value_counts().sort_index()
-    few = {str(label): int(count) for label, count in counts.items() if count < settings.k}
-    if not few:
-        return
-    listed = ", ".join(f"{label} {count}" for label, count in few.items())
-    if cases["label"].str.contains("|", regex=False).any():  # rare findings can't be everywhere
-        log.warning("warning: fewer groups than %d folds: %s", settings.k, listed)
-        return
-    raise UserError(
-        f"{settings.k} folds, but fewer groups: {listed}",
-        where="split.k",
-        remedy=f"set split.k to {max(min(few.values()), 2)} or less, or add cases",
-    )
-
-
-# --- verdict
 
 
 def _check_fold(fold: int, settings: SplitSettings) -> None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from triage.data.store import Images, Integers
+from triage.data.image_store import Images, Integers
 from triage.errors import UserError
 
 _VALUES = 1 << 21  # read at once by each thread

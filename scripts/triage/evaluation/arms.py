@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ from triage.errors import UserError
 from triage.evaluation.choices import Choices
 from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.intervals import Estimate, mean
-from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import Sample, read_sample
-from triage.evaluation.scoring import ZERO_RATE, macro, main_sections, replicate, scopes_of
+from triage.evaluation.scoring import ZERO_RATE, main_sections, measure, prepare
 from triage.files import read_json
 
 RUN = re.compile(r"fold(\d+)-seed(\d+)")
@@ -102,13 +101,14 @@ def measure_arms(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]
     the same cases stay paired, and folds that test different cases are drawn independently: the
     interval of an arm's mean comes from all its cases, though scores of models are never pooled.
     """
-    return _measure(runs, main_sections(settings.operating_point), settings)
+    return _measure(runs, main_sections(settings.point, settings.ordinal), settings)
 
 
 def zero_rate(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]:
     """The zero-rate classifier as an arm, with one run a fold; none where no case is labelled."""
     folds = {run.fold: Run("zero_rate", run.fold, 0, run.metrics, run.sample) for run in runs}
-    return _measure(list(folds.values()), dict.fromkeys(METRICS, ZERO_RATE), settings)
+    sections = main_sections(settings.point, settings.ordinal)
+    return _measure(list(folds.values()), dict.fromkeys(sections, ZERO_RATE), settings)
 
 
 def _measure(
@@ -116,30 +116,27 @@ def _measure(
 ) -> list[Arm]:
     measured = [(run, run.sample) for run in runs if run.sample]
     names = np.unique([name for _, sample in measured for name in sample.groups])
-    arms = []
-    for name in dict.fromkeys(run.arm for run, _ in measured):
-        own = [(run, sample) for run, sample in measured if run.arm == name]
-        found = [_estimates(run, sample, names, sections, settings) for run, sample in own]
-        places = [(run.fold, run.seed) for run, _ in own]
-        by_metric = {
-            metric: {place: each[metric] for place, each in zip(places, found, strict=True)}
-            for metric in sections
-        }
-        arms.append(
-            Arm(
-                name,
-                tuple(sample for _, sample in own),
-                {
-                    metric: {place: each.value for place, each in runs_of.items()}
-                    for metric, runs_of in by_metric.items()
-                },
-                {
-                    metric: mean(metric, {str(place): each for place, each in runs_of.items()}, 1)
-                    for metric, runs_of in by_metric.items()
-                },
-            )
-        )
-    return arms
+    found: dict[str, dict[tuple[int, int], dict[str, Estimate]]] = {}
+    for run, sample in measured:
+        estimates = _estimates(run, sample, names, sections, settings)
+        found.setdefault(run.arm, {})[run.fold, run.seed] = estimates
+    samples: dict[str, list[Sample]] = {}
+    for run, sample in measured:
+        samples.setdefault(run.arm, []).append(sample)
+    return [_arm(name, samples[name], by_run, sections) for name, by_run in found.items()]
+
+
+def _arm(
+    name: str,
+    samples: Sequence[Sample],
+    by_run: dict[tuple[int, int], dict[str, Estimate]],
+    metrics: Iterable[str],
+) -> Arm:
+    values, means = {}, {}
+    for metric in metrics:
+        values[metric] = {place: each[metric].value for place, each in by_run.items()}
+        means[metric] = mean(metric, {str(key): each[metric] for key, each in by_run.items()}, 1)
+    return Arm(name, tuple(samples), values, means)
 
 
 def _estimates(
@@ -149,15 +146,16 @@ def _estimates(
     sections: dict[str, str],
     settings: EvaluationSettings,
 ) -> dict[str, Estimate]:
-    """The metrics of a run, of its class or the mean over classes, on resamples of all groups."""
+    """The metrics of a run, of its class or over its classes, on resamples of all groups."""
     choices = Choices.from_json(run.metrics["choices"])
     groups = np.searchsorted(names, sample.groups)
     wanted = tuple(dict.fromkeys(sections.values()))
-    scopes = scopes_of(sample, choices, settings.bins, wanted, groups)[: len(sample.classes)]
-    resamples = replicate(scopes, len(names), settings.replicates, settings.seed)
-    by_class = {
-        scope.name: scope.estimates(rounds, settings.confidence)
-        for scope, rounds in zip(scopes, resamples, strict=True)
-    }
-    found = macro(by_class)
-    return {metric: found[section, metric] for metric, section in sections.items()}
+    found = measure(
+        prepare(sample, choices, settings.bins, wanted, groups),
+        len(names),
+        settings.replicates,
+        settings.seed,
+        settings.confidence,
+        settings.order,
+    )
+    return {metric: found.overall[section, metric] for metric, section in sections.items()}

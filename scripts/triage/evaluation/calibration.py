@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from triage.evaluation.metrics import in_bins, reason
+from triage.task import Task
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,6 +49,28 @@ def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
     if slope(low) >= 0:
         return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
     return Temperature(1 / brentq(slope, low, high))
+
+
+def fit_shared_temperature(labels: Floats, logits: Floats) -> Temperature:
+    """The one temperature of classes that exclude each other, as ``fit_temperature`` fits it.
+
+    ``labels`` (one 1 a case) and ``logits`` are [cases, classes].
+    """
+    if (labels.sum(axis=0) > 0).sum() < 2:
+        return Temperature(None, "fewer than two classes have a case in the validation part")
+
+    def loss(logarithm: float) -> float:
+        scaled = Task.MULTICLASS.logits(logits / np.exp(logarithm))
+        return -float(np.mean((scaled * labels).sum(axis=1)))
+
+    bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    reached = float(np.exp(found.x))
+    if reached < COLDEST * 1.001:
+        return Temperature(COLDEST, "at the lower limit: the classes are kept apart without fail")
+    if reached > HOTTEST / 1.001:
+        return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
+    return Temperature(reached)
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -10,18 +10,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from triage.evaluation.calibration import Temperature, fit_temperature
-from triage.evaluation.operating import NO_VALIDATION, POINTS, Point, Threshold, choose
-from triage.evaluation.samples import Sample
-from triage.task import classes_of, unsure_of
+from triage.evaluation.calibration import Temperature, fit_shared_temperature, fit_temperature
+from triage.evaluation.operating import (
+    ARGMAX,
+    NO_VALIDATION,
+    POINTS,
+    Point,
+    Threshold,
+    choose,
+    decide,
+    likeliest,
+)
+from triage.evaluation.samples import Bools, Floats, Sample
+from triage.task import Task, classes_of, unsure_of
 
 
 @dataclass(frozen=True)
 class Choices:
     """One threshold a class for each operating point, one temperature and one prior a class.
 
-    A prior is the share of positives among the training cases, which is all that the zero-rate
-    classifier knows; None where no training case is labelled.
+    Classes that exclude each other have no thresholds, and all the same temperature. A prior is the
+    share of positives among the training cases, which is all that the zero-rate classifier knows;
+    None where no training case is labelled.
     """
 
     classes: tuple[str, ...]
@@ -29,12 +39,34 @@ class Choices:
     temperatures: list[Temperature]
     priors: list[float | None]
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether a case has exactly one of the classes."""
+        return not self.thresholds and bool(self.classes)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The operating points."""
+        return (ARGMAX,) if self.exclusive else POINTS
+
+    def decide(self, probabilities: Floats, point: Point) -> Bools:
+        """Which classes are called [cases, classes] at an operating point."""
+        if point == ARGMAX:
+            return likeliest(probabilities)
+        return decide(probabilities, self.thresholds[point])
+
+    def calibrated(self, logits: Floats) -> Floats:
+        """Probabilities [cases, classes] at the temperatures; those of 1 where there is none."""
+        found = np.array([each.temperature for each in self.temperatures], dtype=float)
+        task = Task.MULTICLASS if self.exclusive else Task.MULTILABEL
+        return task.probabilities(task.logits(logits / np.nan_to_num(found, nan=1)))
+
     def as_json(self) -> dict[str, Any]:
         """The choices by class, as plain data."""
         return {
             name: {
                 "operating_points": {
-                    point: self.thresholds[point][column].as_json() for point in POINTS
+                    point: each[column].as_json() for point, each in self.thresholds.items()
                 },
                 "calibration": self.temperatures[column].as_json(),
                 "zero_rate": {"prior": self.priors[column]},
@@ -50,6 +82,7 @@ class Choices:
             {
                 point: [Threshold(**each["operating_points"][point]) for each in content.values()]
                 for point in POINTS
+                if all(point in each["operating_points"] for each in content.values())
             },
             [Temperature(**each["calibration"]) for each in content.values()],
             [each["zero_rate"]["prior"] for each in content.values()],
@@ -57,9 +90,19 @@ class Choices:
 
 
 def choices_of(
-    val: Sample | None, split: pd.DataFrame, classes: tuple[str, ...], sensitivity: float
+    val: Sample | None,
+    split: pd.DataFrame,
+    classes: tuple[str, ...],
+    sensitivity: float,
+    exclusive: bool = False,
 ) -> Choices:
     """The choices of one run: thresholds and temperatures from ``val``, priors from ``split``."""
+    if exclusive:
+        together = Temperature(None, NO_VALIDATION)
+        if val:
+            known = ~np.isnan(val.labels).any(axis=1)
+            together = fit_shared_temperature(val.labels[known], val.logits[known])
+        return Choices(classes, {}, [together] * len(classes), priors(split, classes))
     return Choices(
         classes,
         choose(val, classes, sensitivity),

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from triage.evaluation.arms import Arm
 from triage.evaluation.bootstrap import codes
 from triage.evaluation.intervals import SAME, combined
-from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import Floats, Sample
 
 NAN = float("nan")
@@ -93,7 +92,7 @@ def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list
     (base,) = [arm for arm in arms if arm.name == reference]
     others = [arm for arm in arms if arm.name != reference]
     found = []
-    for metric in METRICS:
+    for metric in base.means:
         made = [_compare(arm, base, metric, confidence) for arm in others]
         corrected = holm([each.p for each in made])
         found += [replace(each, p_holm=p) for each, p in zip(made, corrected, strict=True)]

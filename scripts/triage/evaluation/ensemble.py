@@ -9,12 +9,13 @@ import pandas as pd
 
 from triage.errors import UserError
 from triage.evaluation.samples import COLUMNS
+from triage.task import Task
 
 # A mean of exactly 0 or 1 gets the logit of a probability this far inside.
 SMALLEST = 1e-12
 
 
-def average(members: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def average(members: Mapping[str, pd.DataFrame], task: Task = Task.BINARY) -> pd.DataFrame:
     """Predictions (COLUMNS) whose probability is the mean of the members', by file name.
 
     The logit is that of the mean probability. No predictions where a member has none, as on
@@ -41,5 +42,6 @@ def average(members: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     probabilities = [table["probability"].astype(float) for table in tables.values()]
     mean["probability"] = np.mean(probabilities, axis=0)
     inside = mean["probability"].clip(SMALLEST, 1 - SMALLEST)
-    mean["logit"] = np.log(inside) - np.log1p(-inside)
+    others_are_negative = task is not Task.MULTICLASS
+    mean["logit"] = np.log(inside) - (np.log1p(-inside) if others_are_negative else 0)
     return mean

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Gt, Le, Lt
 
+from triage.constraints import Seed
 from triage.errors import UserError
+from triage.evaluation import metrics, multiclass
 from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices, choices_of
-from triage.evaluation.metrics import (
-    DECISION,
-    METRICS,
-    OUTCOMES,
-    PROBABILITY,
-    Decision,
-    ones,
-)
-from triage.evaluation.operating import POINTS, Point
+from triage.evaluation.metrics import OUTCOMES, Decision, ones
+from triage.evaluation.multiclass import Agreement
+from triage.evaluation.operating import ARGMAX, POINTS, Point
 from triage.evaluation.samples import Sample, sample_of
 from triage.evaluation.scoring import (
     CALIBRATED,
@@ -32,12 +29,13 @@ from triage.evaluation.scoring import (
     SCORES,
     ZERO_RATE,
     Estimates,
+    Measured,
     Scope,
-    macro,
     main_sections,
-    replicate,
-    scopes_of,
+    measure,
+    prepare,
 )
+from triage.task import Task
 
 HEADLINE = (
     "roc_auc",
@@ -46,26 +44,41 @@ HEADLINE = (
     "recall",
     "specificity",
     "f1",
+    "kappa",
     "brier",
 )
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How predictions are judged.
+    """How predictions are judged."""
 
-    ``replicates`` bootstrap rounds from ``seed`` give intervals of ``confidence``; ``sensitivity``
-    is what the operating point of that name reaches on validation; ``bins`` are those of the
-    reliability curve and the calibration error; ``operating_point`` is the one whose decisions
-    stand among the main metrics.
-    """
-
-    replicates: int = 2000
-    confidence: float = 0.95
-    sensitivity: float = 0.9
-    seed: int = 0
-    bins: int = 10
+    replicates: Annotated[int, Ge(100)] = 2000
+    """Bootstrap rounds of the intervals."""
+    confidence: Annotated[float, Gt(0.5), Lt(1)] = 0.95
+    """Of the intervals."""
+    sensitivity: Annotated[float, Gt(0), Le(1)] = 0.9
+    """What the operating point of that name reaches on validation, at least."""
+    seed: Seed = 1
+    """Of the bootstrap."""
+    bins: Annotated[int, Ge(2)] = 10
+    """Of the reliability curve and the calibration error."""
     operating_point: Point = "youden"
+    """Decides between positive and negative in the main metrics."""
+    ordinal: bool = False
+    """Whether classes that exclude each other are in an order; then kappa is also quadratic."""
+    task: Task = Task.BINARY
+    classes: tuple[str, ...] = ()
+
+    @property
+    def point(self) -> Point:
+        """The operating point; classes that exclude each other have but one."""
+        return ARGMAX if self.task is Task.MULTICLASS else self.operating_point
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The classes in their order, if they have one."""
+        return self.classes if self.ordinal else ()
 
 
 def evaluate_run(
@@ -96,9 +109,11 @@ def evaluate_samples(
             remedy="predict both with one model",
         )
     known = val or test
-    choices = choices_of(val, split, known.classes if known else (), settings.sensitivity)
+    classes = known.classes if known else ()
+    exclusive = settings.task is Task.MULTICLASS
+    choices = choices_of(val, split, classes, settings.sensitivity, exclusive)
     return {
-        "operating_point": settings.operating_point,
+        "operating_point": settings.point,
         "choices": choices.as_json(),
         "partitions": {
             "val": summarise(val, choices, settings) if val else None,
@@ -116,60 +131,82 @@ def headline(content: dict[str, Any]) -> dict[str, float]:
     parts = content["partitions"]
     found = {
         f"{prefix}{metric}": part["metrics"][metric]["value"]
-        for prefix, part, metrics in (
+        for prefix, part, names in (
             ("val_", parts["val"], ("roc_auc",)),
             ("", parts["test"], HEADLINE),
         )
         if part
-        for metric in metrics
+        for metric in names
+        if metric in part["metrics"]
     }
     return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:
-    """All metrics of a sample as plain data: of its one class, or macro, micro and by class."""
-    scopes = scopes_of(sample, choices, settings.bins)
+    """All metrics of a sample as plain data: of its one class, or over classes and by class."""
     groups = len(np.unique(sample.groups))
-    resamples = replicate(scopes, groups, settings.replicates, settings.seed)
-    found = [
-        scope.estimates(rounds, settings.confidence)
-        for scope, rounds in zip(scopes, resamples, strict=True)
-    ]
+    found = measure(
+        prepare(sample, choices, settings.bins),
+        groups,
+        settings.replicates,
+        settings.seed,
+        settings.confidence,
+        settings.order,
+    )
     counts = {
         "cases": len(sample.cases),
         "unlabelled": int(np.isnan(sample.labels).all(axis=1).sum()),
         "groups": groups,
     }
-    pages = [_page(*each, settings) for each in zip(scopes, found, strict=True)]
-    if len(pages) == 1:
-        return counts | pages[0]
-    averages = macro(dict(zip(sample.classes, found, strict=False)))
-    by_class = dict(zip(sample.classes, pages, strict=False))
-    return counts | _sections(averages, settings) | {"micro": pages[-1], "classes": by_class}
+    pages = {name: _page(scope, found, settings) for name, scope in found.scopes.items()}
+    if len(sample.classes) == 1:
+        return counts | pages[sample.classes[0]]
+    micro = {"micro": pages.pop("micro")} if "micro" in pages else {}
+    overall = _sections(found.overall, settings)
+    if found.joint:
+        (agreement,) = [
+            each for each in found.joint.measures[ARGMAX] if isinstance(each, Agreement)
+        ]
+        matrix = agreement.confusion(ones(len(found.joint.index)))[0].astype(int)
+        overall["operating_points"][ARGMAX]["confusion"] = matrix.tolist()
+        counts["labelled"] = len(found.joint.index)
+    return counts | overall | micro | {"classes": pages}
 
 
-def _sections(estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
+def _sections(
+    estimates: Estimates, settings: EvaluationSettings, by_class: bool = False
+) -> dict[str, Any]:
     """Estimates by section; the main metrics are those of the scores and of the operating point."""
-    main = main_sections(settings.operating_point)
+    exclusive = settings.point == ARGMAX
 
-    def of(section: str, metrics: Sequence[str]) -> dict[str, Any]:
-        return {metric: estimates[section, metric].as_json() for metric in metrics}
+    def of(section: str, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            metric: estimates[section, metric].as_json()
+            for metric in names
+            if (section, metric) in estimates
+        }
 
+    over_all = exclusive and not by_class
+    source = multiclass if over_all else metrics
+    main = main_sections(settings.point, settings.ordinal, over_all)
     return {
         "metrics": {metric: estimates[key, metric].as_json() for metric, key in main.items()},
-        "operating_points": {point: {"metrics": of(point, DECISION)} for point in POINTS},
-        "calibrated": {"metrics": of(CALIBRATED, PROBABILITY)},
-        "zero_rate": {"metrics": of(ZERO_RATE, METRICS)},
+        "operating_points": {
+            point: {"metrics": of(point, source.DECISION)}
+            for point in ((ARGMAX,) if exclusive else POINTS)
+        },
+        "calibrated": {"metrics": of(CALIBRATED, source.PROBABILITY)},
+        "zero_rate": {"metrics": of(ZERO_RATE, tuple(main))},
     }
 
 
-def _page(scope: Scope, estimates: Estimates, settings: EvaluationSettings) -> dict[str, Any]:
+def _page(scope: Scope, found: Measured, settings: EvaluationSettings) -> dict[str, Any]:
     """The sections of a scope with its counts, confusion matrices and reliability curve."""
-    sections = _sections(estimates, settings)
-    for point in POINTS:
+    estimates = found.by_scope[scope.name]
+    sections = _sections(estimates, settings, by_class=True)
+    for point, page in sections["operating_points"].items():
         counts = Decision(scope.labels, scope.decided[point]).confusion(ones(len(scope.labels)))
-        matrix = dict(zip(OUTCOMES, map(int, counts[0]), strict=True))
-        sections["operating_points"][point]["confusion"] = matrix
+        page["confusion"] = dict(zip(OUTCOMES, map(int, counts[0]), strict=True))
     curve = Reliability(scope.labels, scope.scores[SCORES], settings.bins)
     sections["reliability"] = [
         {

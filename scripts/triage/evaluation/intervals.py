@@ -66,8 +66,11 @@ def estimate(
     support: Support,
     confidence: float,
     reason: str | None = None,
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> Estimate:
     """``value`` of one class with the interval that the spread of ``replicates`` [rounds] gives.
+
+    ``span`` is the least and the greatest value that the metric can have.
 
     F1 has the limits of the share it stands for, tp / (tp + fp + fn). Log loss has no upper bound:
     its limits are those of Student's t on its logarithm, and the upper reach grows with the
@@ -85,7 +88,10 @@ def estimate(
         limits = _limits(value / (2 - value), _variance(shares), support, confidence)
         low, high = (2 * each / (1 + each) for each in limits)
     else:
-        low, high = _limits(value, _variance(defined), support, confidence)
+        least, width = span[0], span[1] - span[0]
+        variance = _variance(defined) / width**2
+        limits = _limits((value - least) / width, variance, support, confidence)
+        low, high = (least + width * each for each in limits)
     return Estimate(value, min(float(low), value), max(float(high), value), reason, replicates)
 
 
@@ -99,15 +105,15 @@ def share_limits(
     """The limits of a share, or of anything between 0 and 1, by the variance of its resamples.
 
     Clopper and Pearson's (Biometrika 26, 1934, p. 404) for as many independent cases as would vary
-    so: at most ``cases``, fewer the fewer ``groups`` tell the variance, and ``groups`` where
-    resamples don't vary (Korn and Graubard, Survey Methodology 24, 1998, p. 193).
+    so: at most ``cases``, fewer the fewer ``groups`` tell the variance, and ``groups`` where that
+    tells nothing, at 0 and 1 (Korn and Graubard, Survey Methodology 24, 1998, p. 193).
     """
     value, varies, most, told = (
         np.asarray(each, dtype=float)
         for each in np.broadcast_arrays(share, variance, cases, groups)
     )
     unbiased = varies * told / np.maximum(told - 1, 1)
-    spread = unbiased > SAME**2
+    spread = (unbiased > SAME**2) & (value * (1 - value) > SAME)
     number = np.divide(value * (1 - value), unbiased, out=told.copy(), where=spread)
     number = np.minimum(number, np.where(spread, most, told))
     tail = (1 - confidence) / 2
@@ -131,7 +137,7 @@ def ranking_cases(auc: float, positives: float, negatives: float) -> float:
 
 
 def combined(
-    parts: Sequence[Estimate], shares: Sequence[float], dependent: float | None
+    parts: Sequence[Estimate], shares: Sequence[float] | Floats, dependent: float | None
 ) -> tuple[float, float, float]:
     """The sum of ``parts``, each times its share, with its limits, from those of the parts.
 
@@ -151,8 +157,12 @@ def combined(
     return total, total - reaches[0], total + reaches[1]
 
 
-def mean(metric: str, parts: Mapping[str, Estimate], dependent: float) -> Estimate:
+def mean(
+    metric: str, parts: Mapping[str, Estimate], dependent: float, sizes: Floats | None = None
+) -> Estimate:
     """The mean of a metric over classes or runs, by name, one and the same for every model.
+
+    Each counts as much as the others, or by its size of ``sizes`` [parts].
 
     Left out are those that no model could be measured on. Where a model has no value because it
     calls no case positive, the mean has none: that of the others would say something else. A
@@ -161,20 +171,23 @@ def mean(metric: str, parts: Mapping[str, Estimate], dependent: float) -> Estima
     if len(parts) == 1:
         return next(iter(parts.values()))
     uncalled = [name for name, part in parts.items() if part.is_uncalled]
-    kept = [part for part in parts.values() if not np.isnan(part.value)]
+    measured = [not np.isnan(part.value) for part in parts.values()]
+    kept = [part for part, known in zip(parts.values(), measured, strict=True) if known]
     left_out = [name for name, part in parts.items() if np.isnan(part.value)]
     reason = f"undefined for {', '.join(left_out)}" if left_out else None
-    rounds = np.stack([part.replicates for part in parts.values()])
     if uncalled or not kept:
         why = f"{NOT_CALLED}{' or '.join(uncalled)}" if uncalled else reason
-        return Estimate(NAN, NAN, NAN, why, np.full(rounds.shape[1], NAN))
+        rounds = max(len(part.replicates) for part in parts.values())
+        return Estimate(NAN, NAN, NAN, why, np.full(rounds, NAN))
+    shares = (np.ones(len(parts)) if sizes is None else sizes)[measured]
+    shares = shares / shares.sum()
     own = np.array([part.value for part in kept])
     deviations = np.stack([part.replicates for part in kept]) - own[:, None]
-    count = (~np.isnan(deviations)).sum(axis=0)
-    total = np.nansum(deviations, axis=0)
-    replicates = own.mean() + np.divide(total, count, np.full_like(total, NAN), where=count > 0)
-    known = None if metric == BIASED else dependent
-    value, low, high = combined(kept, [1 / len(kept)] * len(kept), known)
+    present = ~np.isnan(deviations) * shares[:, None]
+    count, total = present.sum(axis=0), np.nansum(deviations * shares[:, None], axis=0)
+    moved = np.divide(total, count, np.full_like(total, NAN), where=count > 0)
+    value, low, high = combined(kept, shares, None if metric.startswith(BIASED) else dependent)
+    replicates = value + moved
     return Estimate(value, low, high, reason, replicates)
 
 

@@ -68,9 +68,9 @@ class Ranking:
         outranked = negatives * positives - np.einsum("rs,rs->r", hits, above)
         precision = np.divide(found, marked, out=np.zeros_like(found), where=marked > 0)
         return {
-            "roc_auc": _ratio(outranked, negatives * positives),
+            "roc_auc": ratio(outranked, negatives * positives),
             # Without a negative every ranking has precision 1, which would say nothing.
-            "average_precision": _ratio(
+            "average_precision": ratio(
                 np.einsum("rs,rs->r", hits, precision), positives, negatives > 0
             ),
         }
@@ -91,14 +91,14 @@ class Decision:
     def measure(self, counts: Floats) -> dict[str, Floats]:
         """The metrics [rounds] by name."""
         tp, fp, fn, tn = self.confusion(counts).T
-        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
         return {
-            "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+            "accuracy": ratio(tp + tn, tp + fp + fn + tn),
             "balanced_accuracy": (recall + specificity) / 2,
-            "precision": _ratio(tp, tp + fp),
+            "precision": ratio(tp, tp + fp),
             "recall": recall,
             "specificity": specificity,
-            "f1": _ratio(2 * tp, 2 * tp + fp + fn, tp + fn > 0),
+            "f1": ratio(2 * tp, 2 * tp + fp + fn, tp + fn > 0),
         }
 
 
@@ -120,11 +120,11 @@ class Probability:
     def measure(self, counts: Floats) -> dict[str, Floats]:
         """The metrics [rounds] by name."""
         total, brier, loss, *sums = (counts @ self.columns).T
-        gaps = np.stack([_ratio(each, total) for each in sums])
+        gaps = np.stack([ratio(each, total) for each in sums])
         moved = gaps - self.gaps
         return {
-            "brier": _ratio(brier, total),
-            "log_loss": _ratio(loss, total),
+            "brier": ratio(brier, total),
+            "log_loss": ratio(loss, total),
             "ece": np.abs(gaps).sum(axis=0),
             MOVED: np.abs(moved).sum(axis=0),
             ALONG: (moved * np.sign(self.gaps)).sum(axis=0),
@@ -171,5 +171,6 @@ def _sums(values: Floats, starts: npt.NDArray[np.intp]) -> Floats:
     return np.add.reduceat(values, starts, axis=1)
 
 
-def _ratio(above: Floats, below: Floats, defined: Bools | bool = True) -> Floats:
+def ratio(above: Floats, below: Floats, defined: Bools | bool = True) -> Floats:
+    """``above`` / ``below``; NaN where that is undefined."""
     return np.divide(above, below, out=np.full_like(above, np.nan), where=(below > 0) & defined)

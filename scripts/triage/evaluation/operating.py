@@ -16,11 +16,12 @@ from triage.evaluation.samples import Sample
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Point = Literal["half", "youden", "sensitivity"]
+Point = Literal["half", "youden", "sensitivity", "argmax"]
 
 # The study has none, or the run was trained on it: thresholds chosen there would flatter it.
 NO_VALIDATION = "no validation case that was not trained on"
 
+ARGMAX: Point = "argmax"  # of classes that exclude each other the likeliest, without thresholds
 POINTS: tuple[Point, ...] = ("half", "youden", "sensitivity")
 
 
@@ -88,6 +89,12 @@ def rates(labels: Floats, probabilities: Floats) -> tuple[Floats, Floats, Floats
 def decide(probabilities: Floats, thresholds: list[Threshold]) -> Bools:
     """Decisions [cases, classes] at the thresholds, one a class."""
     return probabilities > np.array([each.threshold for each in thresholds])
+
+
+def likeliest(probabilities: Floats) -> Bools:
+    """Decisions [cases, classes] for the likeliest class, the first of equals."""
+    called: Bools = probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
+    return called
 
 
 def _known(val: Sample | None, column: int) -> tuple[Floats, Floats]:

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from triage.errors import UserError
+from triage.evaluation import multiclass
 from triage.evaluation.arms import Run
 from triage.evaluation.metrics import DECISION, METRICS
+from triage.evaluation.operating import ARGMAX
 from triage.files import read_table
 
 COLUMNS = ["study", "arm", "metric", "split", "value", "sd", "data", "source", "note"]
@@ -25,7 +27,8 @@ def read_published(path: Path) -> pd.DataFrame:
         wrong = numbers.isna() & (table[column] != "")
         _refuse(table, wrong, path, f"{column} is not a number")
         table[column] = numbers
-    _refuse(table, ~table["metric"].isin(METRICS), path, f"metric is none of {', '.join(METRICS)}")
+    known = list(dict.fromkeys((*METRICS, *multiclass.METRICS)))
+    _refuse(table, ~table["metric"].isin(known), path, f"metric is none of {', '.join(known)}")
     _refuse(table, ~table["split"].isin(["train", "val", "test"]), path, "split is no partition")
     return table
 
@@ -43,8 +46,15 @@ def beside_ours(published: pd.DataFrame, study: str, runs: Sequence[Run]) -> pd.
 
 
 def _ours(row: pd.Series[Any], runs: Sequence[Run]) -> float:
-    point = "half" if row["metric"] in DECISION else None
-    values = [run.value(row["split"], row["metric"], point) for run in runs]
+    metric = row["metric"]
+    values = [
+        run.value(
+            row["split"],
+            metric,
+            "half" if metric in DECISION and run.metrics["operating_point"] != ARGMAX else None,
+        )
+        for run in runs
+    ]
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")
 

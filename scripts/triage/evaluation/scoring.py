@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from triage.evaluation import multiclass
 from triage.evaluation.bootstrap import codes, group_counts
-from triage.evaluation.calibration import Reliability, sigmoid
+from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices
 from triage.evaluation.intervals import (
     FIXED,
@@ -38,17 +39,16 @@ from triage.evaluation.metrics import (
     ones,
     reason,
 )
-from triage.evaluation.operating import POINTS, Point, decide
+from triage.evaluation.operating import ARGMAX, POINTS, Point, likeliest
 from triage.evaluation.samples import Bools, Floats, Sample
 
 # Sections besides the operating points, each of which has the metrics of its decisions.
 SCORES, CALIBRATED, ZERO_RATE, RELIABILITY = "scores", "calibrated", "zero_rate", "reliability"
-SECTIONS = (SCORES, *POINTS, CALIBRATED, ZERO_RATE, RELIABILITY)
 OF_SECTION: dict[str, tuple[str, ...]] = {
     SCORES: (*RANKING, *PROBABILITY),
     CALIBRATED: PROBABILITY,
     ZERO_RATE: METRICS,
-    **dict.fromkeys(POINTS, DECISION),
+    **dict.fromkeys((*POINTS, ARGMAX), DECISION),
 }
 
 HALVES = ("balanced_accuracy",)  # the mean of sensitivity and specificity
@@ -124,7 +124,8 @@ class Scope:
         if metric == "roc_auc":
             return bool(np.ptp(self.scores[section]) == 0)
         called = self.decided[ZERO_RATE]
-        return section == ZERO_RATE and metric in CALLED and called.all() == called.any()
+        alike = (*CALLED, "f1") if not called.any() else CALLED if called.all() else ()
+        return section == ZERO_RATE and metric in alike
 
     def _support(self, section: str, metric: str, value: float) -> Support:
         """What a metric stands on; only shares of cases can't vary less than independent ones."""
@@ -152,69 +153,131 @@ class Scope:
         return np.ones(len(positive), dtype=bool)
 
 
-def scopes_of(
+@dataclass(frozen=True)
+class Prepared:
+    """A sample with what is decided and scored in each section [cases, classes]."""
+
+    sample: Sample
+    choices: Choices
+    groups: npt.NDArray[np.intp]  # [cases]
+    bins: int
+    sections: tuple[str, ...]
+    scores: dict[str, Floats]
+    decided: dict[str, Bools]
+    micro: bool
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Why sections can't be measured, by those that can't."""
+        temperatures = [each.temperature for each in self.choices.temperatures]
+        found = {}
+        if CALIBRATED in self.sections and None in temperatures:
+            found[CALIBRATED] = "no temperature could be fitted"
+        if ZERO_RATE in self.sections and None in self.choices.priors:
+            found[ZERO_RATE] = "no training case is labelled"
+        return found
+
+
+def prepare(
     sample: Sample,
     choices: Choices,
     bins: int,
-    sections: Sequence[str] = SECTIONS,
+    sections: Sequence[str] = (),
     groups: npt.NDArray[np.intp] | None = None,
-) -> list[Scope]:
-    """A scope for each class and, where there are several, one more for all pairs ("micro").
+) -> Prepared:
+    """The decisions and scores of a sample in ``sections``, or in all.
 
-    ``groups`` [cases] are numbers of the sample's groups, if not those of this sample alone.
+    ``groups`` [cases] are numbers of the sample's groups, if it is one of several that are
+    compared; nothing of those is pooled over classes.
     """
-    number = codes(sample.groups) if groups is None else groups
+    prior = np.broadcast_to(np.array(choices.priors, dtype=float), sample.labels.shape)
+    decided: dict[str, Bools] = {
+        point: choices.decide(sample.probabilities, point) for point in choices.points
+    }
+    decided[ZERO_RATE] = likeliest(np.nan_to_num(prior)) if choices.exclusive else prior > 0.5
+    return Prepared(
+        sample,
+        choices,
+        codes(sample.groups) if groups is None else groups,
+        bins,
+        tuple(sections) or (SCORES, *choices.points, CALIBRATED, ZERO_RATE, RELIABILITY),
+        {
+            SCORES: sample.probabilities,
+            CALIBRATED: choices.calibrated(sample.logits),
+            ZERO_RATE: prior,
+        },
+        decided,
+        micro=groups is None and not choices.exclusive,
+    )
+
+
+def scopes_of(prepared: Prepared) -> list[Scope]:
+    """A scope for each class and, where ``micro``, one for all pairs."""
+    sample = prepared.sample
     known = ~np.isnan(sample.labels)
     places = np.arange(len(sample.classes))
-    masks = [(name, known & (places == place)) for place, name in enumerate(sample.classes)]
-    if len(masks) > 1:
-        masks.append(("micro", known))
-    return [_scope(name, sample, choices, mask, bins, sections, number) for name, mask in masks]
+    masks = {name: known & (places == place) for place, name in enumerate(sample.classes)}
+    if len(masks) > 1 and prepared.micro:
+        masks["micro"] = known
+    return [_scope(name, prepared, mask) for name, mask in masks.items()]
 
 
-def _scope(
-    name: str,
-    sample: Sample,
-    choices: Choices,
-    mask: Bools,
-    bins: int,
-    sections: Sequence[str],
-    number: npt.NDArray[np.intp],
-) -> Scope:
+def _scope(name: str, prepared: Prepared, mask: Bools) -> Scope:
     index, place = np.nonzero(mask)
-    labels, raw = sample.labels[mask], sample.probabilities[mask]
-    temperature = np.array([each.temperature for each in choices.temperatures], dtype=float)[place]
-    prior = np.array(choices.priors, dtype=float)[place]
-    cooled = sigmoid(sample.logits[mask] / np.nan_to_num(temperature, nan=1))
-    scores = {SCORES: raw, CALIBRATED: cooled, ZERO_RATE: prior}
-    decided: dict[str, Bools] = {ZERO_RATE: prior > 0.5}
-    for point in POINTS:
-        decided[point] = decide(sample.probabilities, choices.thresholds[point])[mask]
+    labels, choices = prepared.sample.labels[mask], prepared.choices
+    scores = {section: each[mask] for section, each in prepared.scores.items()}
+    decided = {section: each[mask] for section, each in prepared.decided.items()}
     lacking = {}
-    if np.isnan(temperature).any() and CALIBRATED in sections:
-        lacking[CALIBRATED] = "no temperature could be fitted"
-    if np.isnan(prior).any() and ZERO_RATE in sections:
-        lacking[ZERO_RATE] = "no training case is labelled"
+    for section, why in prepared.lacking.items():
+        own = choices.temperatures if section == CALIBRATED else choices.priors
+        values = [getattr(each, "temperature", each) for each in own]
+        if any(values[number] is None for number in np.unique(place)):
+            lacking[section] = why
     measures: dict[str, list[Measure]] = {}
-    for section in sections:
+    for section in prepared.sections:
         if section in lacking:
             continue
         if section == RELIABILITY:
-            measures[section] = [Reliability(labels, raw, bins)]
+            measures[section] = [Reliability(labels, scores[SCORES], prepared.bins)]
             continue
         has = OF_SECTION[section]
-        own: list[Measure] = []
+        own_measures: list[Measure] = []
         if "roc_auc" in has:
-            own.append(Ranking(labels, scores[section]))
+            own_measures.append(Ranking(labels, scores[section]))
         if "recall" in has:
-            own.append(Decision(labels, decided[section]))
+            own_measures.append(Decision(labels, decided[section]))
         if "brier" in has:
-            own.append(Probability(labels, scores[section], bins))
-        measures[section] = own
-    return Scope(name, index, number[index], labels, scores, decided, measures, lacking, bins)
+            own_measures.append(Probability(labels, scores[section], prepared.bins))
+        measures[section] = own_measures
+    groups = prepared.groups[index]
+    return Scope(name, index, groups, labels, scores, decided, measures, lacking, prepared.bins)
 
 
-def replicate(scopes: Sequence[Scope], groups: int, rounds: int, seed: int) -> list[Values]:
+def joint_of(prepared: Prepared, order: tuple[str, ...] = ()) -> multiclass.Joint:
+    """All classes at once, where they exclude each other; ``order``: of classes that have one."""
+    sample = prepared.sample
+    index = np.flatnonzero(~np.isnan(sample.labels).any(axis=1))
+    true = sample.labels[index].argmax(axis=1)
+    places = np.array([order.index(name) for name in sample.classes]) if order else None
+    measures: dict[str, list[multiclass.Agreement | multiclass.Distribution]] = {}
+    for section in prepared.sections:
+        own: list[multiclass.Agreement | multiclass.Distribution] = []
+        if section in prepared.decided:
+            called = prepared.decided[section][index].argmax(axis=1)
+            own.append(multiclass.Agreement(true, called, len(sample.classes), places))
+        if section in prepared.scores:
+            scores = prepared.scores[section][index]
+            own.append(multiclass.Distribution(true, scores, prepared.bins))
+        if own and section not in prepared.lacking:
+            measures[section] = own
+    fixed = frozenset({ZERO_RATE})
+    groups = prepared.groups[index]
+    return multiclass.Joint("all", index, groups, true, measures, prepared.lacking, fixed)
+
+
+def replicate(
+    scopes: Sequence[Scope | multiclass.Joint], groups: int, rounds: int, seed: int
+) -> list[Values]:
     """Every metric [rounds] of each scope over resamples of so many groups."""
     width = max(len(scope.index) for scope in scopes)
     # The products are narrow: sharing them out over threads costs more than it gains.
@@ -229,7 +292,44 @@ def replicate(scopes: Sequence[Scope], groups: int, rounds: int, seed: int) -> l
     ]
 
 
-def macro(by_class: Mapping[str, Estimates]) -> Estimates:
+@dataclass(frozen=True)
+class Measured:
+    """The estimates of a sample: ``overall`` (of its class, or over its classes), and of each
+    scope by name."""
+
+    prepared: Prepared
+    scopes: dict[str, Scope]
+    joint: multiclass.Joint | None
+    by_scope: dict[str, Estimates]
+    overall: Estimates
+
+
+def measure(
+    prepared: Prepared,
+    groups: int,
+    rounds: int,
+    seed: int,
+    confidence: float,
+    order: tuple[str, ...] = (),
+) -> Measured:
+    """Every metric of a sample with its interval, from resamples of so many groups.
+
+    ``order``: the classes in their order, if they have one.
+    """
+    scopes = {scope.name: scope for scope in scopes_of(prepared)}
+    joint = joint_of(prepared, order) if prepared.choices.exclusive else None
+    every: list[Scope | multiclass.Joint] = [*scopes.values(), *([joint] if joint else [])]
+    resamples = replicate(every, groups, rounds, seed)
+    found = {
+        name: scope.estimates(drawn, confidence)
+        for (name, scope), drawn in zip(scopes.items(), resamples, strict=False)
+    }
+    by_class = {name: found[name] for name in prepared.sample.classes}
+    overall = joint.estimates(resamples[-1], by_class, confidence) if joint else _macro(by_class)
+    return Measured(prepared, scopes, joint, found, overall)
+
+
+def _macro(by_class: Mapping[str, Estimates]) -> Estimates:
     """The mean over classes of each metric, from those by class."""
     first = next(iter(by_class.values()))
     return {
@@ -239,6 +339,15 @@ def macro(by_class: Mapping[str, Estimates]) -> Estimates:
     }
 
 
-def main_sections(point: Point) -> dict[str, str]:
-    """The section of each main metric: those of decisions are taken at the operating ``point``."""
-    return {metric: point if metric in DECISION else SCORES for metric in METRICS}
+def main_sections(point: Point, ordinal: bool = False, over_classes: bool = True) -> dict[str, str]:
+    """The section of each main metric: those of decisions are taken at the operating ``point``.
+
+    Classes that exclude each other have other metrics ``over_classes`` than each by itself.
+    """
+    if point != ARGMAX or not over_classes:
+        return {metric: point if metric in DECISION else SCORES for metric in METRICS}
+    return {
+        metric: point if metric in multiclass.DECISION else SCORES
+        for metric in multiclass.METRICS
+        if ordinal or metric != "kappa_quadratic"
+    }

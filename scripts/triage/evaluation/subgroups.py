@@ -1,4 +1,4 @@
-"""Metrics of one run by sex and age, where the manifest knows them."""
+"""Metrics of one run by sex, age and whatever else the manifest knows of cases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from triage.evaluation.samples import Sample
 SEXES = {"F": "women and girls", "M": "men and boys"}
 AGES = ((0, 18), (18, 40), (40, 65), (65, 121))  # years, the upper one not included
 
+MOST_VALUES = 12  # of an attribute that makes subgroups
+
 
 @dataclass(frozen=True)
 class Subgroup:
@@ -27,15 +29,24 @@ class Subgroup:
 
 
 def members(manifest: Iterable[Mapping[str, str]]) -> dict[str, set[str]]:
-    """The cases of each subgroup; only subgroups that have some."""
+    """The cases of each subgroup; only subgroups that have some.
+
+    Of an attribute other than sex and age each value is one, if there are few and more than one.
+    """
     found: dict[str, set[str]] = {name: set() for name in (*SEXES.values(), *map(_band, AGES))}
+    others: dict[str, dict[str, set[str]]] = {}
     for row in manifest:
         known = attributes.of(row)
+        for name in known.keys() - {attributes.SEX, attributes.AGE}:
+            others.setdefault(name, {}).setdefault(known[name], set()).add(row["case"])
         if known.get("sex") in SEXES:
             found[SEXES[known["sex"]]].add(row["case"])
         if "age" in known:
             band = next(each for each in AGES if float(known["age"]) < each[1])
             found[_band(band)].add(row["case"])
+    for name, values in sorted(others.items()):
+        if 1 < len(values) <= MOST_VALUES:
+            found |= {f"{name}: {value}": values[value] for value in sorted(values)}
     return {name: cases for name, cases in found.items() if cases}
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from triage.constraints import Name, Share
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
 from triage.shield import is_formula
+from triage.task import Task
 
 PROBABILITY = re.compile(r"[01]\.\d{5}")
 # What a formula needs to do more than to fail; names of cases can't be written in another way.
@@ -18,21 +20,43 @@ _ACTS = re.compile(r"[=(|!\t\r\n]")
 
 
 @dataclass(frozen=True)
+class SubmissionSettings:
+    """What is submitted. ``classes`` and ``task``: see ``Form``."""
+
+    arm: Name = "best"
+    """The best on validation, or an arm's name."""
+    threshold: Share = 0.5
+    """A probability above it is the positive class."""
+    classes: tuple[str, ...] = ()
+    task: Task = Task.BINARY
+
+
+@dataclass(frozen=True)
 class Form:
-    """What a row holds: a probability and the class, which is 1 above ``threshold``; or, where
-    ``classes`` names those of a multi-label study, a probability for each of them."""
+    """What a row holds, by task.
+
+    binary: a probability and the class, which is 1 above ``threshold``. multilabel: a probability
+    for each of ``classes``. multiclass: the same, and the name of the likeliest class.
+    """
 
     threshold: float = 0.5
     classes: tuple[str, ...] = ()
+    task: Task = Task.BINARY
 
     @property
     def columns(self) -> list[str]:
-        return ["case", *self.probabilities] + ["class"] * (not self.classes)
+        return ["case", *self.probabilities] + ["class"] * (self.task is not Task.MULTILABEL)
 
     @property
     def probabilities(self) -> tuple[str, ...]:
         """The columns that hold probabilities."""
-        return self.classes or ("probability",)
+        return ("probability",) if self.task is Task.BINARY else self.classes
+
+    def decision(self, printed: Mapping[str, str]) -> str:
+        """The class that goes with printed probabilities, of equals the first."""
+        if self.task is Task.BINARY:
+            return str(int(float(printed["probability"]) > self.threshold))
+        return max(self.classes, key=lambda name: float(printed[name]))
 
 
 def rows_of(probabilities: Mapping[str, Sequence[float]], form: Form) -> list[dict[str, str]]:
@@ -44,15 +68,10 @@ def rows_of(probabilities: Mapping[str, Sequence[float]], form: Form) -> list[di
     for case in sorted(probabilities, key=ascending):
         printed = [f"{value:.5f}" for value in probabilities[case]]
         row = {"case": case} | dict(zip(form.probabilities, printed, strict=True))
-        if not form.classes:
-            row["class"] = classify(printed[0], form.threshold)
+        if "class" in form.columns:
+            row["class"] = form.decision(row)
         rows.append(row)
     return rows
-
-
-def classify(printed: str, threshold: float) -> str:
-    """``1`` where a printed probability is above the threshold, else ``0``."""
-    return str(int(float(printed) > threshold))
 
 
 def ascending(case: str) -> tuple[int, int, str]:
@@ -127,11 +146,16 @@ def _check_row(row: Mapping[str, str | None], form: Form, place: str) -> None:
             raise UserError(
                 f"{column} {printed!r}", where=place, remedy="0 to 1, with five decimals: 0.50000"
             )
-    if not form.classes and row["class"] != classify(str(row["probability"]), form.threshold):
+    if "class" not in form.columns:
+        return
+    numbers = {column: str(row[column]) for column in form.probabilities}
+    if row["class"] != form.decision(numbers):
+        binary = form.task is Task.BINARY
+        rule = f"1 where the probability is above {form.threshold:g}, else 0"
         raise UserError(
-            f"class {row['class']!r} disagrees with probability {row['probability']}",
+            f"class {row['class']!r} disagrees with probability {', '.join(numbers.values())}",
             where=place,
-            remedy=f"1 where the probability is above {form.threshold:g}, else 0",
+            remedy=rule if binary else "the name of the column with the highest probability",
         )
     case = str(row["case"])
     if is_formula(case) and _ACTS.search(case):

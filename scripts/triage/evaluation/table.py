@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,20 +13,26 @@ from triage.errors import UserError
 from triage.evaluation.arms import Arm, Run, measure_arms, zero_rate
 from triage.evaluation.comparison import Comparison, compare_arms
 from triage.evaluation.evaluate import EvaluationSettings
-from triage.evaluation.intervals import mean_of, spread
-from triage.evaluation.metrics import METRICS
+from triage.evaluation.intervals import NAN, combined, mean_of, spread
 from triage.evaluation.published import beside_ours
+from triage.evaluation.scoring import main_sections
 
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
 COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
-COLUMNS = [
-    *("arm", "initialisation", "search", *COUNTS, "partition", "val_roc_auc"),
-    *(metric + part for metric in METRICS for part in PARTS),
-    *("roc_auc_difference", "roc_auc_p", "roc_auc_p_holm", "data"),
-    *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
-    *("published_data", "published_source", "published_note"),
-]
+
+
+def columns_of(metrics: Iterable[str]) -> list[str]:
+    """The columns of the table of a study with these metrics."""
+    return [
+        *("arm", "initialisation", "search", *COUNTS, "partition", "val_roc_auc"),
+        *(metric + part for metric in metrics for part in PARTS),
+        *("roc_auc_difference", "roc_auc_difference_low", "roc_auc_difference_high"),
+        *("roc_auc_p", "roc_auc_p_holm"),
+        *("accuracy_gain", "accuracy_gain_low", "accuracy_gain_high", "data"),
+        *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
+        *("published_data", "published_source", "published_note"),
+    ]
 
 
 def build_table(
@@ -39,12 +45,13 @@ def build_table(
     data: str = "",
     arms: Mapping[str, Row] | None = None,
 ) -> tuple[pd.DataFrame, list[Comparison]]:
-    """The table of a study (COLUMNS), and the comparisons of every arm with the winner.
+    """The table of a study (``columns_of``), and the comparisons of every arm with the winner.
 
     For each metric on ``partition`` a row has the mean over the arm's runs, its interval (what
     other cases would change) and the deviations over seeds and folds (what another training would
-    change). Then the arm's first published value with the data it belongs to, and ours of the same
-    metric and part, at a threshold of 0.5, on ``data``. Arms that were only published come last.
+    change); how far its ROC AUC is from the winner's, and how much more often it is right than the
+    zero rate. Then the arm's first published value with the data it belongs to, and ours of the
+    same metric and part, at a threshold of 0.5, on ``data``. Arms only published come last.
     ``arms`` has of every arm the columns ``initialisation`` (what it started from) and ``search``.
     """
     if len({tuple(run.metrics["choices"]) for run in runs if run.metrics["choices"]}) > 1:
@@ -57,9 +64,11 @@ def build_table(
     beside = beside_ours(published, study, runs).drop_duplicates("arm")
     told = {row["arm"]: row for _, row in beside.iterrows()}
     ours = {"partition": partition, "data": data}
-    rows = [_zero_rate(arm) | ours for arm in zero_rate(runs, settings)]
+    zero = zero_rate(runs, settings)
+    rows = [_zero_rate(arm) | ours for arm in zero]
     for name in _names(runs):
         row = _row(name, runs, measured.get(name)) | _difference(name, comparisons)
+        row |= _gain(measured.get(name), zero)
         rows.append(
             row
             | (arms or {}).get(name, {})
@@ -68,7 +77,8 @@ def build_table(
             | _published(told.pop(name, None))
         )
     rows += [{"arm": name, "winner": 0, "runs": 0} | _published(row) for name, row in told.items()]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
+    columns = columns_of(main_sections(settings.point, settings.ordinal))
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
 
 
 def winner(runs: Sequence[Run]) -> str | None:
@@ -137,10 +147,24 @@ def _difference(name: str, comparisons: Sequence[Comparison]) -> Row:
         if each.arm == name and each.metric == "roc_auc":
             return {
                 "roc_auc_difference": each.difference,
+                "roc_auc_difference_low": each.low,
+                "roc_auc_difference_high": each.high,
                 "roc_auc_p": each.p,
                 "roc_auc_p_holm": each.p_holm,
             }
     return {}
+
+
+def _gain(arm: Arm | None, zero: Sequence[Arm]) -> Row:
+    """How much more often an arm is right than always saying the commoner class."""
+    if arm is None or not zero:
+        return {}
+    both = (arm.means["accuracy"], zero[0].means["accuracy"])
+    low, high = NAN, NAN
+    if not any(np.isnan(each.value) for each in both):
+        _, low, high = combined(both, (1, -1), 0)
+    gain = both[0].value - both[1].value
+    return {"accuracy_gain": gain, "accuracy_gain_low": low, "accuracy_gain_high": high}
 
 
 def _published(row: Mapping[str, Any] | pd.Series[Any] | None) -> Row:

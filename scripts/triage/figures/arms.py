@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from triage.evaluation import arms as evaluated
 from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.intervals import combined
 from triage.figures import style
 from triage.figures.curves import History, read_history
 from triage.figures.decisions import LEAST_SPAN
@@ -76,9 +78,8 @@ def _point(values: Point) -> str:
     return ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in values.items())
 
 
-def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> Figure:
+def chain(names: Sequence[str], known: Mapping[str, evaluated.Arm], partition: str) -> Figure:
     """Steps from arm to arm, each with what it adds to the one before and its interval."""
-    known = {arm.name: arm for arm in _measured(results, settings)}
     arms = [known[name] for name in names if name in known]
     if not arms:
         return style.notice("no arm of the chain has a labelled case")
@@ -103,22 +104,25 @@ def chain(names: Sequence[str], results: Results, settings: FigureSettings) -> F
         for place, arm in zip(places, arms, strict=True):
             runs = list(arm.values[metric].values())
             ax.plot(np.full(len(runs), place), runs, "o", color=style.colour(0), ms=4)
-        for step, gain in enumerate(np.diff(values), 1):
-            ax.annotate(
+        for step, (before, after) in enumerate(pairwise(means), 1):
+            gain, least, most = combined((after, before), (1, -1), 0)
+            told = least > 0 or most < 0
+            ax.text(
+                step,
+                0.02,
                 f"{gain:+.3f}",
-                (step, high[step] if np.isfinite(high[step]) else values[step]),
-                xytext=(0, 4),
-                textcoords="offset points",
+                transform=ax.get_xaxis_transform(),
                 ha="center",
                 fontsize=8,
-                color=style.colour(2) if gain >= 0 else style.colour(1),
+                weight="bold" if told else "normal",
+                color=style.colour(2 if gain >= 0 else 1) if told else style.QUIET,
             )
         bottom, top = ax.get_ylim()
         margin = max(0.02, (LEAST_SPAN - (top - bottom)) / 2)
-        ax.set_ylim(bottom - margin, top + margin)
+        ax.set_ylim(max(bottom - margin - 0.1 * (top - bottom), -0.02), min(top + margin, 1.02))
         names = [arm.name for arm in arms]
         ax.set_xticks(places, names, rotation=SLANT, ha="right", rotation_mode="anchor")
-        ax.set_title(f"{title} on {PARTS[results.partition]}")
+        ax.set_title(f"{title} on {PARTS[partition]}")
     return figure
 
 
@@ -132,13 +136,14 @@ def _slanted(names: Sequence[str]) -> tuple[float, float]:
     return max(style.LEFT, *reaches), float(down) + 0.3
 
 
-def _measured(results: Results, settings: FigureSettings) -> list[evaluated.Arm]:
-    """The arms as the study's table has them: all on the same resamples of groups."""
+def measured(results: Results, settings: FigureSettings) -> dict[str, evaluated.Arm]:
+    """The arms by name as the study's table has them: all on the same resamples of groups."""
     evaluation = EvaluationSettings(
         replicates=settings.replicates,
         confidence=settings.confidence,
         seed=settings.seed,
         bins=settings.bins,
         operating_point=results.runs[0].metrics["operating_point"],
+        task=settings.task,
     )
-    return evaluated.measure_arms(results.runs, evaluation)
+    return {arm.name: arm for arm in evaluated.measure_arms(results.runs, evaluation)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +37,15 @@ def read_history(path: Path) -> History:
     return History(path.parent.parent.name, path.parent.name, columns["epoch"], columns)
 
 
-def curves(paths: Iterable[Path], kept: Container[str] | None = None) -> Figure:
+def curves(
+    paths: Iterable[Path],
+    kept: Container[str] | None = None,
+    selection: Mapping[str, str] | None = None,
+) -> Figure:
     """Loss and accuracy of every arm on training and validation, a pair of panels an arm.
 
-    ``kept`` names the arms that are shown, if not all.
+    ``kept`` names the arms that are shown, if not all; ``selection`` says by what the epoch of an
+    arm is kept.
     """
     arms: dict[str, list[History]] = {}
     for path in paths:
@@ -50,13 +55,31 @@ def curves(paths: Iterable[Path], kept: Container[str] | None = None) -> Figure:
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
     for i, (arm, histories) in enumerate(arms.items()):
         pair = axes[2 * i : 2 * i + 2]
-        pair[0].set_title(arm)  # long names run on over the second one
+        by = (selection or {}).get(arm, "")
+        told = {"": "", "last": ": last epoch kept"}.get(by, f": best {by} kept")
+        pair[0].set_title(f"{arm}{told}")  # long names run on over the second one
         for measure, ax in zip(MEASURES, pair, strict=True):
             _panel(ax, histories, measure)
+            epochs = {_kept(history, by) for history in histories}
+            for epoch in filter(None, epochs):
+                ax.axvline(epoch, color=style.QUIET, linewidth=0.8, linestyle=":")
             ax.set(xlabel="epoch", ylabel=measure)
     handles = [Line2D([], [], color=style.colour(i)) for i in range(len(PARTS))]
-    style.key(figure, handles, list(PARTS))
+    dotted = Line2D([], [], color=style.QUIET, linewidth=0.8, linestyle=":")
+    more = bool(selection)
+    style.key(figure, handles + [dotted] * more, list(PARTS) + ["kept epoch"] * more)
     return figure
+
+
+def _kept(history: History, by: str) -> float | None:
+    """The epoch whose weights a run has kept, the first of equals."""
+    values = history.columns.get(f"val_{by}")
+    if by == "last":
+        return float(history.epochs[-1])
+    if values is None or np.isnan(values).all():
+        return None
+    best = np.nanargmin(values) if by == "loss" else np.nanargmax(values)
+    return float(history.epochs[best])
 
 
 def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
@@ -66,7 +89,7 @@ def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
             values = history.columns.get(column.format(measure))
             if values is None or np.isnan(values).all():
                 continue
-            marker = "." if len(values) == 1 else ""
+            marker = "o" if len(values) == 1 else ""
             ax.plot(history.epochs, values, color=style.colour(i), marker=marker, **look)
     if measure == "accuracy":
         ax.set_ylim(top=1.02)

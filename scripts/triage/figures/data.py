@@ -18,7 +18,7 @@ from matplotlib.ticker import NullLocator
 
 from triage import pseudonyms
 from triage.data import attributes
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.figures import style, tiles
 from triage.figures.settings import ExploreSettings

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from triage import pseudonyms
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.figures import style, tiles
 from triage.figures.heatmaps import heatmaps
 from triage.figures.settings import ExplainSettings

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.figures import style, tiles
 from triage.figures.panels import Panel
 
 WIDE = 14  # slices of a volume that are shown
+PAIRS = 6  # of classes that exclude each other
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ def mistakes(
     count: int,
     slices: pd.DataFrame,
     shown: Callable[[str], str],
+    exclusive: bool = False,
 ) -> Figure:
     """The surest mistakes of the panels, which are of one arm: first those that miss the label.
 
     Of volumes a row of slices is shown, with their own probabilities from ``slices`` [cases, slice
-    numbers] where it has them. ``shown``: what a case is called.
+    numbers] where it has them. ``shown``: what a case is called. Of ``exclusive`` classes the
+    commonest pairs of true and called class are shown.
     """
-    kinds = {}
-    for truth in (1, 0):
+    kinds = _by_pair(panels, count) if exclusive else {}
+    for truth in () if exclusive else (1, 0):
         names = panels[0].names
         if found := surest(panels, truth, count):
             kinds[f"{names[truth]}\ncalled {names[1 - truth]}"] = found
@@ -67,6 +70,29 @@ def mistakes(
     if images.most_slices > 1:
         return _volumes(kinds, images, slices, shown)
     return _pictures(kinds, images, shown)
+
+
+def _by_pair(panels: Sequence[Panel], count: int) -> Kinds:
+    """The surest mistakes by true and called class, of the pairs that are commonest."""
+    arm, titles = panels[0].arm, [panel.title for panel in panels]
+    sample = arm.mean
+    margins = np.stack([arm.margins(panel.index) for panel in panels], axis=1)
+    columns = [panel.index for panel in panels]
+    true, called = sample.labels[:, columns].argmax(axis=1), margins.argmax(axis=1)
+    pairs: dict[tuple[int, int], list[Mistake]] = {}
+    for case in np.flatnonzero(true != called):
+        own = panels[called[case]]
+        probability = float(sample.probabilities[case, own.index])
+        margin = float(margins[case, called[case]])
+        found = pairs.setdefault((int(true[case]), int(called[case])), [])
+        found.append(Mistake(str(sample.cases[case]), probability, margin, own))
+    common = sorted(pairs, key=lambda pair: (-len(pairs[pair]), pair))[:PAIRS]
+    return {
+        f"{titles[truth]}\ncalled {titles[decided]}": sorted(
+            pairs[truth, decided], key=lambda each: (-each.margin, each.case)
+        )[:count]
+        for truth, decided in common
+    }
 
 
 def _pictures(kinds: Kinds, images: Images, shown: Callable[[str], str]) -> Figure:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from triage.evaluation.arms import Arm as Measured
+from triage.evaluation.intervals import Estimate
 from triage.figures import style
 from triage.figures.runs import Arm, Member, Results
 from triage.figures.settings import FigureSettings
@@ -14,42 +17,58 @@ from triage.task import Task
 
 @dataclass(frozen=True)
 class Panel:
-    """An arm and one of its classes, by number; ``names`` are those of label 0 and label 1."""
+    """An arm and one of its classes, by number; ``names`` are those of label 0 and label 1.
+
+    ``means`` over the runs have the intervals of the study's table, where they are known.
+    """
 
     arm: Arm
     index: int
     title: str
     names: tuple[str, str]
     partition: str
-
-    def value(self, metric: str) -> float:
-        """The mean of a metric over the runs; NaN where it is undefined in all."""
-        values = np.array([self._value(member, metric) for member in self.arm.members])
-        known = values[~np.isnan(values)]
-        return float(known.mean()) if len(known) else float("nan")
+    means: Mapping[str, Estimate] = field(default_factory=dict)
 
     def titled(self, metric: str, name: str) -> str:
-        """The title with a metric's value, which a line break does not part."""
-        value = self.value(metric)
-        if np.isnan(value):
+        """The title with a metric's value and interval, which a line break does not part."""
+        if metric in self.means:
+            found = self.means[metric]
+            numbers = np.array([found.value, found.low, found.high])
+        else:
+            numbers = np.mean(
+                [self._numbers(member, metric) for member in self.arm.members], axis=0
+            )
+        if np.isnan(numbers).any():
             return self.title
-        return f"{self.title}: {name}\N{NO-BREAK SPACE}{value:.3f}"
+        value, low, high = numbers
+        gap = "\N{NO-BREAK SPACE}"
+        return f"{self.title}: {name}{gap}{value:.3f}{gap}({low:.2f}\N{EN DASH}{high:.2f})"
 
-    def _value(self, member: Member, metric: str) -> float:
+    def _numbers(self, member: Member, metric: str) -> np.ndarray:
+        """The value of a run, and its limits, which of several runs are at least as far apart."""
         page = member.run.metrics["partitions"][self.partition]
         page = page.get("classes", {}).get(member.sample.classes[self.index], page)
-        value = page["metrics"][metric]["value"]
-        return float("nan") if value is None else float(value)
+        estimate = page["metrics"][metric]
+        return np.array([estimate[key] for key in ("value", "low", "high")], dtype=float)
 
 
-def panels(results: Results, settings: FigureSettings) -> list[Panel]:
-    """A panel an arm; where cases have several labels, a panel a class of the chosen arm."""
-    if settings.task is Task.MULTILABEL:
-        names = ("absent", "present")
-        arm = results.winner
+def panels(
+    results: Results, settings: FigureSettings, measured: Mapping[str, Measured] | None = None
+) -> list[Panel]:
+    """A panel an arm; of several classes, a panel a class of the chosen arm.
+
+    ``measured``: the arms as the study's table has them.
+    """
+    if settings.task is not Task.BINARY:
+        arm, many = results.winner, settings.task is Task.MULTILABEL
+        names = ("absent", "present") if many else ("another class", "this class")
         return [
             Panel(arm, index, style.title(label), names, results.partition)
             for index, label in enumerate(arm.mean.classes)
         ]
     names = (settings.classes[0], settings.classes[-1])
-    return [Panel(arm, 0, arm.name, names, results.partition) for arm in results.arms]
+    known = {name: arm.means for name, arm in (measured or {}).items()}
+    return [
+        Panel(arm, 0, arm.name, names, results.partition, known.get(arm.name, {}))
+        for arm in results.arms
+    ]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from triage import pseudonyms
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
+from triage.evaluation.arms import Arm
 from triage.figures import arms as related
 from triage.figures import curves, decisions, mistakes, scores, slices, style, subsets
 from triage.figures.panels import panels
 from triage.figures.runs import Results
 from triage.figures.settings import FigureSettings
+from triage.task import Task
 
 NAMES = (
     "curves",
@@ -34,6 +36,7 @@ NAMES = (
     "chain",
 )
 
+WITH_INTERVALS = ("roc", "precision_recall", "chain")  # of arms
 OF_TRAINING = ("curves", "balancing", "search")  # no pictures of the part that arms are compared on
 
 
@@ -52,10 +55,15 @@ class Sources:
 
 def draw(sources: Sources, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]:
     """Each of the pictures that the names of ``targets`` ask for."""
+    targets = list(targets)
     for target in targets:
         if target.stem not in NAMES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(NAMES)}")
-        figure = _picture(target.stem, sources)
+    known: dict[str, Arm] = {}
+    if sources.results and any(target.stem in WITH_INTERVALS for target in targets):
+        known = related.measured(sources.results, sources.settings)
+    for target in targets:
+        figure = _picture(target.stem, sources, known)
         if sources.results and (words := _remarks(target.stem, sources.results)):
             style.remark(figure, "\n".join(words))
         yield target, figure
@@ -71,11 +79,11 @@ def _remarks(name: str, results: Results) -> list[str]:
     return words
 
 
-def _picture(name: str, sources: Sources) -> Figure:
+def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
     results, settings = sources.results, sources.settings
     if name == "curves":
         kept = {arm.name for arm in results.arms} if results and results.left_out else None
-        return curves.curves(sources.histories, kept)
+        return curves.curves(sources.histories, kept, settings.selection)
     compared = settings.compared
     if name == "balancing" and compared:
         arms = compared.balancing
@@ -85,8 +93,8 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "search" and compared:
         return related.search(compared.searches, results, sources.histories)
     if name == "chain" and compared:
-        return related.chain(compared.chain, results, settings)
-    shown, chosen = panels(results, settings), results.winner
+        return related.chain(compared.chain, known, results.partition)
+    shown, chosen = panels(results, settings, known), results.winner
     if name == "roc":
         return scores.roc(shown, chosen, settings)
     if name == "precision_recall":
@@ -96,11 +104,15 @@ def _picture(name: str, sources: Sources) -> Figure:
     if name == "scores":
         return scores.distributions(shown)
     if name == "confusion":
+        if settings.task is Task.MULTICLASS:
+            return decisions.confusion_of_classes(results, settings.classes)
         return decisions.confusion(shown)
     if name == "seeds":
         return decisions.seeds(results)
     seen = slices.read_slices(sources.slices, chosen.name)
     if name == "slices":
+        if settings.task is not Task.BINARY:
+            return style.notice("slices are shown of studies with two classes")
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
     if name == "votes":
@@ -113,4 +125,5 @@ def _picture(name: str, sources: Sources) -> Figure:
         settings.cases,
         seen.table,
         lambda case: pseudonyms.shown(case, settings.pseudonyms),
+        exclusive=settings.task is Task.MULTICLASS,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from triage.evaluation.arms import Run, read_runs
+from triage.evaluation.operating import ARGMAX
 from triage.evaluation.samples import Bools, Floats, Sample
 from triage.files import read_json, read_table
 
@@ -25,11 +26,22 @@ class Member:
     run: Run
     sample: Sample
 
-    def threshold(self, index: int) -> float:
-        """The threshold of class number ``index`` at the run's operating point."""
+    def margins(self, index: int) -> Floats:
+        """How far the cases [cases] lie on the side on which class number ``index`` is called.
+
+        Above its threshold at the run's operating point or, where classes exclude each other, above
+        the likeliest other class.
+        """
+        own, point = self.sample.probabilities[:, index], self.run.metrics["operating_point"]
+        if point == ARGMAX:
+            return own - np.delete(self.sample.probabilities, index, axis=1).max(axis=1)
+        return np.asarray(own - float(self.threshold(index) or 0))
+
+    def threshold(self, index: int) -> float | None:
+        """The threshold of class number ``index``; None where classes exclude each other."""
         choices = self.run.metrics["choices"][self.sample.classes[index]]
-        point = self.run.metrics["operating_point"]
-        return float(choices["operating_points"][point]["threshold"])
+        point = choices["operating_points"].get(self.run.metrics["operating_point"])
+        return float(point["threshold"]) if point else None
 
     def known(self, index: int) -> Sample:
         """The cases whose label of class number ``index`` is known."""
@@ -59,15 +71,8 @@ class Arm:
         )
 
     def margins(self, index: int) -> Floats:
-        """How far the cases of ``mean`` lie above the threshold of class number ``index`` [cases].
-
-        The mean over the runs that predicted a case, each at its own threshold.
-        """
-        margins = [
-            member.sample.probabilities[:, index] - member.threshold(index)
-            for member in self.members
-        ]
-        return self._averaged(margins)
+        """The mean of ``Member.margins`` over the runs that predicted a case [cases]."""
+        return self._averaged([member.margins(index) for member in self.members])
 
     def wrong(self, index: int) -> Bools:
         """Which cases of ``mean`` have a known label, and a margin on the other side [cases]."""

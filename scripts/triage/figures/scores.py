@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from triage.evaluation.metrics import in_bins
 from triage.evaluation.samples import Floats
@@ -31,7 +32,9 @@ def roc(panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> Figur
         _curves(ax, panel, chosen, bands.roc, bands.roc_points, settings)
         ax.set_title(panel.titled("roc_auc", "AUC"))
         ax.set(xlabel="1 - specificity", ylabel="sensitivity")
-    _key(figure, panels, chosen, settings)
+        if not _explain_lack(ax, panel):
+            _operating_points(ax, panel)
+    _key(figure, panels, chosen, settings, marked=True)
     return figure
 
 
@@ -43,8 +46,9 @@ def precision_recall(panels: Sequence[Panel], chosen: Arm, settings: FigureSetti
         ax.axhline(share, color=style.QUIET, linewidth=0.8, linestyle=":")
         points = bands.precision_recall_points
         _curves(ax, panel, chosen, bands.precision_recall, points, settings)
-        ax.set_title(panel.titled("average_precision", "AUC"))
+        ax.set_title(panel.titled("average_precision", "AP"))
         ax.set(xlabel="recall (sensitivity)", ylabel="precision")
+        _explain_lack(ax, panel)
     _key(figure, panels, chosen, settings)
     return figure
 
@@ -124,11 +128,36 @@ def distributions(panels: Sequence[Panel]) -> Figure:
                 across = ax.get_xaxis_transform()
                 ax.plot(chosen, height, "|", ms=5, transform=across, clip_on=False, **shared)
         ax.set_title(panel.title)
+        thresholds = [member.threshold(index) for member in arm.members]
+        for threshold in filter(None, thresholds):
+            ax.axvline(threshold, color=style.INK, linewidth=0.8, linestyle="--")
         ax.set(xlim=(-0.01, 1.01), ylabel="cases")
+        ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.tick_params(axis="x", pad=12)
         ax.set_xlabel("predicted probability", labelpad=1)
-    style.key(figure, [style.swatch(0), style.swatch(1)], panels[0].names)
+    dashed = Line2D([], [], color=style.INK, linewidth=0.8, linestyle="--")
+    handles, words = [style.swatch(0), style.swatch(1), dashed], [*panels[0].names, "threshold"]
+    shown = 3 if panels[0].arm.members[0].threshold(0) is not None else 2
+    style.key(figure, handles[:shown], words[:shown])
     return figure
+
+
+def _explain_lack(ax: Axes, panel: Panel) -> bool:
+    """Say so where a curve needs both kinds of cases, and only one is there."""
+    labels = panel.arm.mean.labels[:, panel.index]
+    missing = [name for value, name in enumerate(panel.names) if value not in labels]
+    if missing:
+        ax.text(0.5, 0.5, f"no case is {missing[0]}", ha="center", va="center", color=style.QUIET)
+    return bool(missing)
+
+
+def _operating_points(ax: Axes, panel: Panel) -> None:
+    """What each run of an arm decides at its own operating point."""
+    for member in panel.arm.members:
+        labels = member.sample.labels[:, panel.index]
+        called = member.margins(panel.index) > 0
+        hits, alarms = called[labels == 1].mean(), called[labels == 0].mean()
+        ax.plot(alarms, hits, "o", color=style.INK, markersize=5, markerfacecolor="none")
 
 
 def _curves(
@@ -165,7 +194,13 @@ def _lines(ax: Axes, arm: Arm, index: int, points: Points, look: style.Look) -> 
         ax.plot(across[0][kept], up[0][kept], **look)
 
 
-def _key(figure: Figure, panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> None:
+def _key(
+    figure: Figure,
+    panels: Sequence[Panel],
+    chosen: Arm,
+    settings: FigureSettings,
+    marked: bool = False,
+) -> None:
     blue = style.colour(0)
     handles = [
         Line2D([], [], color=blue),
@@ -174,4 +209,6 @@ def _key(figure: Figure, panels: Sequence[Panel], chosen: Arm, settings: FigureS
     ]
     words = ["this arm", f"{settings.confidence:.0%} interval", "the chosen arm"]
     shown = 3 if any(panel.arm is not chosen for panel in panels) else 2
-    style.key(figure, handles[:shown], words[:shown])
+    marks = [Line2D([], [], color=style.INK, marker="o", markerfacecolor="none", linestyle="")]
+    points = (marks, ["operating point of a run"]) if marked else ([], [])
+    style.key(figure, handles[:shown] + points[0], words[:shown] + points[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from triage.task import Task
@@ -51,7 +51,8 @@ class FigureSettings:
     """``cases``: how many mistakes of a kind are shown.
 
     ``confidence``, ``replicates`` and ``seed`` are those of the evaluation's bootstrap, ``bins``
-    those of its reliability curve. ``compared`` is for the pictures that need it.
+    those of its reliability curve. ``selection`` says of an arm by what an epoch is kept;
+    ``compared`` is for the pictures that need it.
     """
 
     classes: tuple[str, ...]
@@ -63,6 +64,7 @@ class FigureSettings:
     bins: int
     pseudonyms: bool
     compared: Compared | None
+    selection: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

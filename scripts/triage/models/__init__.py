@@ -5,12 +5,16 @@ This module itself imports no torch, so that the workflow can look up which file
 
 from __future__ import annotations
 
+import ast
 import importlib
-import inspect
 import typing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, make_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+from triage import constraints
+from triage.constraints import Name, OneOf
 from triage.errors import UserError
 from triage.settings import convert
 
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 # To add an architecture: write a module with `build(name, channels, outputs, *, ...)`, whose
-# keyword arguments are the options that params.yaml may set, and name it here.
+# keyword arguments are the options that params.yaml may set, and name it here. Types of options are
+# those of typing and of triage.constraints, and their defaults plain values: see ``options_of``.
 ARCHITECTURES = {
     "resnet18": "triage.models.resnet",
     "resnet34": "triage.models.resnet",
@@ -40,9 +45,43 @@ LAYERS_OF = {"resnet18_pixels": "resnet18"}
 class ModelSettings:
     """Which network, and where its first weights come from."""
 
-    architecture: str
-    pretrained: str = "none"  # or the name of weights
+    architecture: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"
+    """The network."""
+    pretrained: Name = "none"
+    """none, or the name of a block of `pretrained` whose weights it starts from."""
     options: dict[str, Any] = field(default_factory=dict)
+    """Those of the architecture, below; another architecture starts anew from its own defaults."""
+
+
+@cache
+def options_of(architecture: str) -> type:
+    """What ``params.yaml`` may set of an architecture, as a dataclass with its builder's docstring.
+
+    Read from the source of ``build``, since importing it would import torch.
+    """
+    file = Path(__file__).with_name(f"{ARCHITECTURES[architecture].rpartition('.')[2]}.py")
+    statements = ast.parse(file.read_bytes()).body
+    aliases = {
+        ast.unparse(each.targets[0]): ast.unparse(each.value)
+        for each in statements
+        if isinstance(each, ast.Assign)
+    }
+    functions = [each for each in statements if isinstance(each, ast.FunctionDef)]
+    build = next(each for each in functions if each.name == "build")
+    options = build.args.kwonlyargs
+    named = {each.arg: ast.unparse(each.annotation) for each in options if each.annotation}
+    types = typing.get_type_hints(
+        type("Options", (), {"__annotations__": named}),
+        vars(constraints) | vars(typing) | aliases,
+        include_extras=True,
+    )
+    defaults = [ast.literal_eval(each) for each in build.args.kw_defaults if each]
+    declared = [
+        (name, kind, field(default=default))
+        for (name, kind), default in zip(types.items(), defaults, strict=True)
+    ]
+    documented = {"__doc__": ast.get_docstring(build)}
+    return make_dataclass(architecture, declared, frozen=True, namespace=documented)
 
 
 def build(model: ModelSettings, channels: int, outputs: int) -> nn.Module:
@@ -58,7 +97,7 @@ def build(model: ModelSettings, channels: int, outputs: int) -> nn.Module:
             remedy=f"must be one of {', '.join(sorted(ARCHITECTURES))}",
         )
     builder = importlib.import_module(ARCHITECTURES[model.architecture]).build
-    options = _checked_options(builder, model)
+    options = _checked_options(model)
     return typing.cast("nn.Module", builder(model.architecture, channels, outputs, **options))
 
 
@@ -81,21 +120,16 @@ def build_pretrained(
     return network
 
 
-def _checked_options(builder: Any, model: ModelSettings) -> dict[str, Any]:
+def _checked_options(model: ModelSettings) -> dict[str, Any]:
     where = f"model.options of {model.architecture}"
-    hints = typing.get_type_hints(builder)
-    allowed = [
-        name
-        for name, parameter in inspect.signature(builder).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    if unknown := sorted(model.options.keys() - set(allowed)):
+    kinds = {each.name: each.type for each in fields(options_of(model.architecture))}
+    if unknown := sorted(model.options.keys() - kinds.keys()):
         raise UserError(
             f"unknown option(s) {', '.join(unknown)}",
             where=where,
-            remedy=f"allowed are {', '.join(allowed) or 'none'}",
+            remedy=f"allowed are {', '.join(kinds) or 'none'}",
         )
     return {
-        name: convert(hints[name], value, f"{where}.{name}")
+        name: convert(kinds[name], value, f"{where}.{name}")
         for name, value in model.options.items()
     }

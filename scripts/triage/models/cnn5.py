@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from triage.constraints import Count, Dropout, Pixels
 from triage.models.sized import SizedNetwork
 
 WIDTHS = (32, 64, 64, 128, 256)
@@ -14,9 +15,9 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 128,
-    dropout: tuple[float, float, float, float, float] = (0.1, 0.1, 0.1, 0.2, 0.2),
-    hidden: int = 512,
+    size: Pixels = 128,
+    dropout: tuple[Dropout, Dropout, Dropout, Dropout, Dropout] = (0.1, 0.1, 0.1, 0.2, 0.2),
+    hidden: Count = 512,
 ) -> SizedNetwork:
     """``cnn5``: ``dropout`` after each of the five blocks, ``hidden`` units before the end.
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from triage.constraints import Dropout, Pixels
 from triage.models.sized import SizedNetwork
 
 Norm = Literal["none", "batch", "group"]
@@ -40,9 +41,9 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 128,
+    size: Pixels = 128,
     norm: Norm = "none",
-    dropout: tuple[float, float] = (0.0, 0.0),
+    dropout: tuple[Dropout, Dropout] = (0.0, 0.0),
     residual: bool = False,
 ) -> SizedNetwork:
     """``lesion_cnn``, two convolutions and two dense layers.

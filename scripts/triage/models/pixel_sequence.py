@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from triage.constraints import Count, Dropout, Pixels
 from triage.models import recurrent, resnet
 from triage.models.sized import SizedNetwork
 
@@ -53,10 +54,10 @@ def build(
     outputs: int,
     *,
     head: HeadName = "lstm",
-    size: int = 256,
-    width: int = 80,
-    hidden: int = 64,
-    dropout: float = 0.3,
+    size: Pixels = 256,
+    width: Count = 80,
+    hidden: Count = 64,
+    dropout: Dropout = 0.3,
 ) -> SizedNetwork:
     """``cnn4`` or ``resnet18_pixels``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from triage.constraints import Count, Dropout
 from triage.models.heads import Head
 from triage.models.vision import models
 
@@ -53,8 +54,8 @@ def build(
     channels: int,
     outputs: int,
     *,
-    hidden: tuple[int, ...] = (),
-    dropout: float = 0.0,
+    hidden: tuple[Count, ...] = (),
+    dropout: Dropout = 0.0,
     freeze: bool = False,
 ) -> ResNet:
     """``resnet18``, ``resnet34`` or ``resnet50``.

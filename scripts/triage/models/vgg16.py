@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from triage.constraints import Count, Dropout, Pixels
 from triage.models.heads import Head
 from triage.models.sized import SizedNetwork
 from triage.models.vision import models
@@ -14,9 +15,9 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 256,
-    hidden: tuple[int, ...] = (512, 128),
-    dropout: float = 0.0,
+    size: Pixels = 256,
+    hidden: tuple[Count, ...] = (512, 128),
+    dropout: Dropout = 0.0,
     freeze: bool = True,
 ) -> SizedNetwork:
     """``vgg16``: ``hidden`` are the widths of the dense layers before the last one.

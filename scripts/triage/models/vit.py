@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from triage.constraints import Count, Dropout, Natural, Pixels
 from triage.errors import UserError
 from triage.models.sized import SizedNetwork
 from triage.models.vision import models
@@ -14,16 +15,16 @@ def build(
     channels: int,
     outputs: int,
     *,
-    size: int = 224,
-    patch: int = 16,
-    layers: int = 12,
-    heads: int = 12,
-    hidden: int = 768,
-    mlp: int = 3072,
-    head_dropout: float = 0.0,
-    block_dropout: float = 0.0,
-    blocks: tuple[int, int] | None = None,
-    position_dropout: float = 0.0,
+    size: Pixels = 224,
+    patch: Count = 16,
+    layers: Count = 12,
+    heads: Count = 12,
+    hidden: Count = 768,
+    mlp: Count = 3072,
+    head_dropout: Dropout = 0.0,
+    block_dropout: Dropout = 0.0,
+    blocks: tuple[Natural, Natural] | None = None,
+    position_dropout: Dropout = 0.0,
 ) -> SizedNetwork:
     """``vit``, by default ViT-B/16.
 

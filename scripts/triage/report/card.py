@@ -15,7 +15,8 @@ from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.samples import Sample
 from triage.evaluation.subgroups import Subgroup, by_subgroup
 from triage.report import decisions
-from triage.report.cases import Row, counts, people
+from triage.report.cases import Row, people
+from triage.report.data import counts
 from triage.report.estimates import in_words
 from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
@@ -24,7 +25,7 @@ from triage.report.training import description, sentences
 from triage.report.words import listed
 from triage.task import Task
 
-SHOWN = ("roc_auc", "recall", "specificity")  # of subgroups
+SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
 SPLITS = {
     "fold": "a fold of the groups, drawn by a seed",
     "source": "as the source gives it",
@@ -229,20 +230,24 @@ class Card:
 
     def _fairness(self) -> str:
         if not self.subgroups:
-            return "Neither sex nor age of the cases is known, so no subgroup could be compared."
+            return "Nothing is known of the cases by which subgroups could be compared."
         return (
-            f"By sex and age, with the same thresholds, for {len(self.subgroups)} subgroups. Small "
-            "subgroups have wide intervals: a difference inside them is not shown."
+            "By what is known of the cases, with the same thresholds, for "
+            f"{len(self.subgroups)} subgroups. Small subgroups have wide intervals: a difference "
+            "inside them is not shown."
         )
 
     # --- tables
 
     def _counts(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-        return counts(self.sources.rows, self.sources.settings.classes)
+        table = counts(self.sources.rows, self.sources.settings.classes)
+        return table.columns, tuple(tuple(cell.text for cell in row) for row in table.rows)
 
     def _metrics(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         found = self.page.get("metrics", {})
-        body = tuple((words, self._value(found[name])) for name, words in METRICS.items() if found)
+        body = tuple(
+            (words, self._value(found[name])) for name, words in METRICS.items() if name in found
+        )
         return ("metric", "value and interval"), body
 
     def _subgroups(self) -> list[Subgroup]:
@@ -253,15 +258,16 @@ class Card:
         return by_subgroup(sources.sample, choices, sources.rows, sources.settings.evaluation)
 
     def _by_subgroup(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        shown = [name for name in SHOWN if name in self.page.get("metrics", {})]
         body = tuple(
             (
                 each.name,
                 str(each.cases),
-                *(self._value(each.page["metrics"][name]) for name in SHOWN),
+                *(self._value(each.page["metrics"][name]) for name in shown),
             )
             for each in self.subgroups
         )
-        return ("subgroup", "cases", *(METRICS[name] for name in SHOWN)), body
+        return ("subgroup", "cases", *(METRICS[name] for name in shown)), body
 
     def _value(self, estimate: Json) -> str:
         return in_words(estimate, len(self.sources.settings.outputs))

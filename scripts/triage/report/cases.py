@@ -1,4 +1,4 @@
-"""The cases of a study as its card tells of them: how many by class and part, and of whom."""
+"""The cases of a study as its card tells of them: those that are split, and of whom they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from triage.data import attributes
 from triage.files import read_rows
-from triage.report.data import PARTITIONS
 
 Row = Mapping[str, str]
 
@@ -19,26 +18,6 @@ def read_cases(manifest: Path, split: Path) -> list[Row]:
     partition = {row["case"]: row["partition"] for row in read_rows(split)}
     rows = [row for row in read_rows(manifest) if row["case"] in partition]
     return [{**row, "partition": partition[row["case"]]} for row in rows]
-
-
-def counts(
-    rows: Sequence[Row], classes: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """A table of cases by class and partition: its columns and its rows."""
-    parts = [part for part in PARTITIONS if any(row["partition"] == part for row in rows)]
-    found = Counter(
-        (label or "unlabelled", row["partition"])
-        for row in rows
-        for label in row["label"].split("|")
-    )
-    body = [
-        (name, *(str(found[name, part]) for part in parts))
-        for name in (*classes, "unlabelled")
-        if any(found[name, part] for part in parts)
-    ]
-    sizes = Counter(row["partition"] for row in rows)
-    body.append(("all cases", *(str(sizes[part]) for part in parts)))
-    return ("class", *parts), tuple(body)
 
 
 def people(rows: Sequence[Row]) -> str:

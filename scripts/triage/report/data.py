@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +11,29 @@ from triage.data.withdrawn import read as read_withdrawn
 from triage.files import read_rows
 from triage.pseudonyms import shown
 from triage.report.tables import Cell, Table, count, of_rows
+from triage.report.words import listed
 
 PARTITIONS = ("train", "val", "test", "unlabelled", "excluded")
 SHOWN = 200  # rows of a long list
+FEW = 4  # names in a cell
 
 
 @dataclass(frozen=True)
 class Data:
-    """The cases of a study in numbers; ``quarantine`` and ``withdrawal`` list those left out,
-    ``consent`` the checkpoints that had seen withdrawn ones."""
+    """The cases of a study in numbers, ``parts`` by partition but for those ``excluded``.
+
+    ``alike`` lists the cases that are kept together or left out since pictures are alike,
+    ``quarantine`` and ``withdrawal`` those left out, ``consent`` the checkpoints that had seen
+    withdrawn ones.
+    """
 
     cases: int
     groups: int
     tested: int
+    parts: dict[str, int]
+    excluded: int
     counts: Table
+    alike: Table
     quarantined: int
     quarantine: Table
     withdrawn: int
@@ -42,14 +51,18 @@ def read_data(
     pseudonyms: bool,
 ) -> Data:
     """The data of a study, from its files; ``pseudonyms``: without any name of a case."""
-    cases = {row["case"] for row in read_rows(manifest)}
-    rows = [row for row in read_rows(split) if row["case"] in cases]
+    known = {row["case"]: row for row in read_rows(manifest)}
+    rows = [row for row in read_rows(split) if row["case"] in known]
+    parts = Counter(row["partition"] for row in rows)
     bad, gone = read_rows(quarantine), read_withdrawn(withdrawn)
     return Data(
         cases=len(rows),
         groups=len({row["group"] for row in rows}),
-        tested=sum(row["partition"] == "test" for row in rows),
-        counts=_counts(rows, classes),
+        tested=parts["test"],
+        parts={part: parts[part] for part in PARTITIONS if parts[part] and part != "excluded"},
+        excluded=parts["excluded"],
+        counts=counts(rows, classes),
+        alike=_alike(rows, known, pseudonyms),
         quarantined=len(bad),
         quarantine=_list(
             "Quarantined files", ("file", "case", "reason"), bad, quarantine, pseudonyms
@@ -68,7 +81,33 @@ def read_data(
     )
 
 
-def _counts(rows: Sequence[dict[str, str]], classes: Sequence[str]) -> Table:
+def _alike(
+    rows: Sequence[dict[str, str]], known: Mapping[str, dict[str, str]], pseudonyms: bool
+) -> Table:
+    """Groups of the split that join several of the source, and cases that are excluded."""
+    joined: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        joined.setdefault(row["group"], []).append(row)
+    body = []
+    for members in joined.values():
+        sources = {known[row["case"]]["group"] for row in members}
+        parts = sorted({row["partition"] for row in members})
+        if len(sources) < 2 and "excluded" not in parts:
+            continue
+        files = Counter(known[row["case"]]["sha256"] for row in members)
+        same = "the same files" if max(files.values()) > 1 else "pictures that are alike"
+        why = same if len(sources) > 1 else "one group, in several of the source's parts"
+        done = "training cases left out" if "excluded" in parts else f"all in {listed(parts)}"
+        names = [shown(row["case"], pseudonyms) for row in members]
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        body.append((Cell(", ".join(names[:FEW]) + more), count(len(names)), Cell(why), Cell(done)))
+    note = f"{len(body) - SHOWN} more in the split's files" if len(body) > SHOWN else ""
+    columns = ("cases", "number", "why they belong together", "what was done")
+    return Table("Cases that belong together", columns, tuple(body[:SHOWN]), note=note)
+
+
+def counts(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> Table:
+    """How many cases, and groups, there are by class and partition."""
     parts = [part for part in PARTITIONS if any(row["partition"] == part for row in rows)]
     sizes = Counter(
         (label or "unlabelled", row["partition"])

@@ -9,12 +9,17 @@ from triage.report.words import few, listed
 
 INSTEAD = ": 0.5 instead"  # ends the reason for a threshold that could not be chosen
 
+ARGMAX = "argmax"
+LIKELIEST = "A case is decided to be of the likeliest class, without a threshold."
+
 Json = Mapping[str, Any]
 
 
 def of_run(metrics: Json) -> str:
     """At which thresholds a run decides, and whether validation chose them."""
     thresholds = _thresholds(metrics)
+    if metrics["operating_point"] == ARGMAX:
+        return LIKELIEST
     if not thresholds:
         return "No case was decided."
     values = ", ".join(f"{name} above {each['threshold']:.3f}" for name, each in thresholds.items())
@@ -37,6 +42,8 @@ def of_study(runs: Iterable[Json]) -> str:
     decided = [run for run in runs if run["choices"]]
     if not decided:
         return ""
+    if decided[0]["operating_point"] == ARGMAX:
+        return LIKELIEST
     found = [_thresholds(run) for run in decided]
     if all(map(_fixed, found)):
         return "Decisions are at a fixed threshold of 0.5, which was not chosen on validation."
@@ -81,8 +88,10 @@ def _watches(recipe: Json) -> bool:
 
 
 def _thresholds(metrics: Json) -> dict[str, Json]:
-    """The threshold of each class at the operating point."""
+    """The threshold of each class at the operating point; none where classes exclude each other."""
     point = metrics["operating_point"]
+    if point == ARGMAX:
+        return {}
     return {name: choice["operating_points"][point] for name, choice in metrics["choices"].items()}
 
 

@@ -13,12 +13,14 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from triage.arguments import Arguments, Paths
 from triage.errors import UserError
-from triage.files import read_json
+from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.data import Data, read_data
+from triage.report.glance import Glance, glance
 from triage.report.pictures import Caption, Picture, embed, read_captions
-from triage.report.results import Results, read_metrics, read_results
+from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
 from triage.report.tables import NONE, Cell, Table, count
@@ -62,20 +64,20 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(Arguments):
     """Everything that the page is made of; each path names its study."""
 
-    manifests: tuple[Path, ...]
-    quarantines: tuple[Path, ...]
-    withdrawn: tuple[Path, ...]
-    consents: tuple[Path, ...]
-    splits: tuple[Path, ...]
-    tables: tuple[Path, ...]
-    cards: tuple[Path, ...]
-    metrics: tuple[Path, ...]
-    records: tuple[Path, ...]
-    figures: tuple[Path, ...]
-    captions: tuple[Path, ...]
+    manifests: Paths
+    quarantines: Paths
+    withdrawn: Paths
+    consents: Paths
+    splits: Paths
+    tables: Paths
+    cards: Paths
+    metrics: Paths
+    records: Paths
+    figures: Paths
+    captions: Paths
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,10 @@ class Study:
     title: str
     question: str
     phantom: bool
+    pseudonyms: bool
     confidence: str
     data: Data
+    glance: Glance
     results: Results
     chosen: str
     limits: tuple[str, ...]
@@ -139,13 +143,21 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
+    first = glance(
+        read_rows(_one(name, files.tables)),
+        Measured(measured, results.partition),
+        data,
+        {path.parent.parent.name: read_json(path) for path in records},
+    )
     return Study(
         name=name,
         title=text.get("title") or name.replace("_", " ").capitalize(),
         question=text.get("question") or _question(settings.classes),
         phantom=settings.phantom,
+        pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
+        glance=first,
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *text.get("limits", []), *words["limits"]),

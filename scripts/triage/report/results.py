@@ -14,15 +14,21 @@ from triage.report.tables import NONE, Cell, Table, count, number
 
 METRICS = {
     "roc_auc": "ROC AUC",
-    "average_precision": "PR AUC",
+    "average_precision": "average precision",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "recall": "sensitivity",
     "specificity": "specificity",
     "precision": "precision",
     "f1": "F1",
+    "kappa": "Cohen's kappa",
+    "kappa_quadratic": "quadratic kappa",
     "brier": "Brier score",
     "ece": "calibration error",
+    "ece_classwise": "classwise calibration error",
+    "roc_auc_weighted": "ROC AUC by share",
+    "average_precision_weighted": "average precision by share",
+    "f1_weighted": "F1 by share",
 }
 ZERO_RATE = "zero_rate"
 PARTS = {"val": "validation", "test": "test"}
@@ -91,11 +97,11 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
     ``data`` names its data, if not as the table does.
     """
     rows = read_rows(path)
-    chosen = next((row for row in rows if _is_chosen(row)), None)
-    measured = [row for row in rows if _float(row["cases"])]
+    chosen = next((row for row in rows if is_chosen(row)), None)
+    measured = [row for row in rows if to_number(row["cases"])]
     found = Measured(metrics, measured[0]["partition"] if measured else None)
     return Results(
-        _arms([row for row in rows if row in measured or _float(row["runs"])], found),
+        _arms([row for row in rows if row in measured or to_number(row["runs"])], found),
         _published(rows, data),
         chosen["arm"] if chosen else "",
         _reached(chosen, found),
@@ -106,41 +112,49 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
 
 def _arms(rows: Sequence[Row], measured: Measured) -> Table:
     p_value = ("p (Holm)",) if measured.compared else ()
-    first, *others = METRICS.values()
+    metrics = [metric for metric in METRICS if rows and metric in rows[0]] or ["roc_auc"]
+    first, *others = (METRICS[metric] for metric in metrics)
     part = measured.partition
     corrected = ", with its p-value corrected for the number of comparisons" if p_value else ""
     return Table(
         f"Arms, on the {PARTS[part]} part" if part else f"Arms: {UNMEASURED}",
         ("arm", "runs", "cases", first, "difference", *p_value, *others),
-        tuple(_arm(row, measured) for row in rows),
-        frozenset(i for i, row in enumerate(rows) if _is_chosen(row)),
+        tuple(_arm(row, metrics, measured) for row in rows),
+        frozenset(i for i, row in enumerate(rows) if is_chosen(row)),
         f"difference: of the ROC AUC to that of the chosen arm, on the same cases{corrected}. "
         f"{DASH}",
     )
 
 
-def _is_chosen(row: Row) -> bool:
-    return _float(row["winner"]) == 1
+def is_chosen(row: Row) -> bool:
+    """Whether validation chose the arm of a row."""
+    return to_number(row["winner"]) == 1
 
 
-def _arm(row: Row, measured: Measured) -> tuple[Cell, ...]:
-    notes = ["chosen on validation"] * _is_chosen(row)
+def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ...]:
+    notes = ["chosen on validation"] * is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
     notes += [f"starts from {row['initialisation']} weights"] * (
         row["initialisation"] not in ("", "random")
     )
     notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
-    auc, *others = (_metric(row, metric, measured) for metric in METRICS)
-    p_value = [number(_float(row["roc_auc_p_holm"]))] * measured.compared
+    auc, *others = cells(row, metrics, measured)
+    p_value = [number(to_number(row["roc_auc_p_holm"]))] * measured.compared
     return (
         Cell(row["arm"], notes=tuple(notes)),
         _count(row["runs"]),
         _count(row["cases"]),
         auc,
-        number(_float(row["roc_auc_difference"])),
+        _difference(row),
         *p_value,
         *others,
     )
+
+
+def _difference(row: Row) -> Cell:
+    low, high = (to_number(row[f"roc_auc_difference_{end}"]) for end in ("low", "high"))
+    notes = () if low is None or high is None else (f"{low:.3f} to {high:.3f}",)
+    return number(to_number(row["roc_auc_difference"]), notes=notes)
 
 
 def _reached(chosen: Row | None, measured: Measured) -> Cell:
@@ -151,17 +165,22 @@ def _reached(chosen: Row | None, measured: Measured) -> Cell:
     return Cell(found.text, found.value, notes + found.notes)
 
 
+def cells(row: Row, metrics: Sequence[str], measured: Measured) -> list[Cell]:
+    """Metrics of an arm, each with its interval and deviations."""
+    return [_metric(row, metric, measured) for metric in metrics]
+
+
 def _metric(row: Row, metric: str, measured: Measured) -> Cell:
     notes = []
-    low, high = _float(row[f"{metric}_low"]), _float(row[f"{metric}_high"])
+    low, high = to_number(row[f"{metric}_low"]), to_number(row[f"{metric}_high"])
     if low is not None and high is not None:
         notes.append("the same for any cases" if low == high else f"{low:.3f} to {high:.3f}")
     for kind in ("seeds", "folds"):
-        deviation = _float(row[f"{metric}_sd_{kind}"])
+        deviation = to_number(row[f"{metric}_sd_{kind}"])
         if deviation is not None:
             notes.append(f"± {deviation:.3f} over {kind}")
     notes += filter(None, [classes_counted(measured.pages(row["arm"]), metric)])
-    return number(_float(row[metric]), notes=notes)
+    return number(to_number(row[metric]), notes=notes)
 
 
 def _published(rows: Sequence[Row], data: str) -> Table | None:
@@ -171,16 +190,16 @@ def _published(rows: Sequence[Row], data: str) -> Table | None:
     columns = ("arm", "metric", "part", "published", "on", "ours", "on our data", "source")
     body = []
     for row in told:
-        deviation = _float(row["published_sd"])
+        deviation = to_number(row["published_sd"])
         notes = () if deviation is None else (f"± {deviation:.3f}",)
         body.append(
             (
                 Cell(row["arm"], notes=tuple(filter(None, [row["published_note"]]))),
                 Cell(METRICS.get(row["published_metric"], row["published_metric"])),
                 Cell(PARTS.get(row["published_split"], row["published_split"])),
-                number(_float(row["published_value"]), 4, notes),
+                number(to_number(row["published_value"]), 4, notes),
                 Cell(row["published_data"]),
-                number(_float(row["ours_value"]), 4),
+                number(to_number(row["ours_value"]), 4),
                 Cell((data or row["data"]) if row["data"] else "not run"),
                 Cell(row["published_source"]),
             )
@@ -188,10 +207,11 @@ def _published(rows: Sequence[Row], data: str) -> Table | None:
     return Table("Published values, measured on other data, and ours", columns, tuple(body))
 
 
-def _float(text: str) -> float | None:
+def to_number(text: str) -> float | None:
+    """The number in a cell of a CSV, if there is one."""
     return float(text) if text else None
 
 
 def _count(text: str) -> Cell:
-    value = _float(text)
+    value = to_number(text)
     return Cell(NONE) if value is None else count(int(value))

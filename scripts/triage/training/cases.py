@@ -53,39 +53,37 @@ class Parts:
         return sorted({*self.train.names, *self.val.names})
 
 
-def read_cases(split: Path, partitions: Iterable[str], without: Iterable[str] = ()) -> Cases:
-    """The cases of some partitions of a split, but for those that ``without`` names."""
-    wanted, unwanted = set(partitions), set(without)
+def read_cases(
+    lists: Iterable[Path], without: Iterable[str] = (), exclude_votes: Iterable[int] = ()
+) -> Cases:
+    """The cases of some parts of a split, but for those named ``without`` or with such votes."""
+    unwanted, votes = set(without), {str(each) for each in exclude_votes}
     rows = sorted(
         (row["case"], row["label"])
-        for row in each_row(split)
-        if row["partition"] in wanted and row["case"] not in unwanted
+        for path in lists
+        for row in each_row(path, "split", ("case", "label", "votes"))
+        if row["case"] not in unwanted and row["votes"] not in votes
     )
     return Cases(tuple(name for name, _ in rows), tuple(label for _, label in rows))
 
 
-def read_parts(split: Path, manifest: Path, settings: TrainingSettings) -> Parts:
+def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
     """The cases of a run. Raises UserError for an unknown label or an empty training part."""
     recipe = settings.recipe
-    ambiguous = _cases_with_votes(manifest, recipe.exclude_votes)
-    train = read_cases(split, recipe.train_on, without=ambiguous)
-    val = read_cases(split, {"val"} - set(recipe.train_on))
-    for cases in (train, val):
-        _check_labels(cases, settings, split)
-    if not len(train):
+    lists = {"train": train, "val": val}
+    learnt = read_cases(
+        [lists[part] for part in recipe.train_on], exclude_votes=recipe.exclude_votes
+    )
+    seen = read_cases([val] if "val" not in recipe.train_on else [])
+    for cases, where in ((learnt, train), (seen, val)):
+        _check_labels(cases, settings, where)
+    if not len(learnt):
         raise UserError(
             f"has no case of the partition(s) {', '.join(recipe.train_on)} to train on",
-            where=split,
+            where=train,
             remedy="change the study's split, or recipe.exclude_votes",
         )
-    return Parts(train, val)
-
-
-def _cases_with_votes(manifest: Path, votes: Sequence[int]) -> set[str]:
-    if not votes:
-        return set()
-    wanted = {str(each) for each in votes}
-    return {row["case"] for row in each_row(manifest) if row["votes"] in wanted}
+    return Parts(learnt, seen)
 
 
 def _check_labels(cases: Cases, settings: TrainingSettings, where: Path) -> None:

@@ -123,6 +123,8 @@ class Checkpoint:
             content[name] = convert(kind, content[name], f"{path}: {name}")
         cases = convert(dict[str, tuple[str, ...]], content["cases"], f"{path}: cases")
         content["cases"] = {partition: list(names) for partition, names in cases.items()}
+        if not isinstance(content["weights"], dict):
+            raise UserError("weights are no table of tensors", where=path, remedy=_REMEDY)
         found = cls(**content)
         found._refuse_misfits(path)
         return found
@@ -133,7 +135,7 @@ class Checkpoint:
             wanted = {name: each.shape for name, each in self._build().state_dict().items()}
         given = {
             name: each.shape if isinstance(each, Tensor) else None
-            for name, each in dict(self.weights).items()
+            for name, each in self.weights.items()
         }
         if wrong := [n for n in {**wanted, **given} if wanted.get(n) != given.get(n)]:
             raise UserError(

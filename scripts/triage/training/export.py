@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import atomic
 from triage.task import Task

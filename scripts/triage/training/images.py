@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.training.augment import Augmentation
 from triage.training.cases import Cases

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from triage.training import balance, distributed
+from triage.training.precision import Autocast
 from triage.training.samples import Samples, batches
-from triage.training.step import Autocast
 
 AT_ONCE = 64  # images, at least
 

@@ -1,8 +1,7 @@
-"""What the training scripts share: their options, their set-up, and their results."""
+"""What the training scripts share: their arguments, their set-up, and their results."""
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 import json
 import math
@@ -11,19 +10,21 @@ import platform
 import resource
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 
-from triage import command, process
+from triage import process
+from triage.arguments import CORES, Arguments, Paths
 from triage.command import log
+from triage.data.image_store import Images
 from triage.data.reference import Reference
-from triage.data.store import Images
+from triage.errors import UserError
 from triage.files import ensure_writable, sha256, write_json, write_rows
 from triage.models import ModelSettings
 from triage.settings import parse
@@ -35,70 +36,80 @@ from triage.training.limit import TimeLimit
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
 from triage.training.placement import place, takes_channels_last
+from triage.training.precision import resolved
 from triage.training.samples import Samples
 from triage.training.settings import Recipe, Sequence, TrainingSettings
 from triage.training.state import EVERY, Keeper, run_digest
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """The options of every step that runs a network on images."""
-    options = command.parser(description)
-    options.add_argument("--split", type=Path, required=True, help="split of the run's fold")
-    options.add_argument("--arrays", type=Path, nargs="+", required=True, help="image shards")
-    options.add_argument("--tables", type=Path, nargs="+", required=True, help="their tables")
-    add_device(options)
-    return options
+@dataclass(frozen=True, kw_only=True)
+class DeviceArguments(Arguments):
+    """Where a network runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = CORES
 
 
-def add_device(options: argparse.ArgumentParser) -> None:
-    """The option of where a network runs."""
-    options.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+@dataclass(frozen=True, kw_only=True)
+class NetworkArguments(DeviceArguments):
+    """Of every step that runs a network on images: their shards."""
+
+    arrays: Paths
+    tables: Paths
+
+    def images(self) -> Images:
+        """The images of all shards."""
+        return Images.open(self.arrays, self.tables)
 
 
-def training_options(description: str | None) -> argparse.ArgumentParser:
-    """The options of every script that trains."""
-    options = parser(description)
-    add_resume(options)
-    options.add_argument("--settings", required=True, help="settings of the run, as JSON")
-    options.add_argument("--manifest", type=Path, required=True)
-    options.add_argument("--gpus", type=int, default=1, help="how many; a process works on each")
-    return options
+@dataclass(frozen=True, kw_only=True)
+class ResumeArguments(Arguments):
+    """Of a run that is saved now and then, and goes on where it stopped."""
+
+    settings: Annotated[str, "settings of the run, as JSON"]
+    code: Annotated[str, "digest of the code, which is recorded"]
+    scratch: Annotated[Path, "folder of unfinished runs"]
+    save_every: Annotated[float, "seconds between saves within an epoch"] = EVERY
+    time_limit: Annotated[
+        float | None,
+        "minutes, near the end of which the state is saved; without it, what SLURM allows",
+    ] = None
 
 
-def add_resume(options: argparse.ArgumentParser) -> None:
-    """The options of a run that is saved now and then, and goes on where it stopped."""
-    options.add_argument("--code", required=True, help="digest of the code, which is recorded")
-    options.add_argument("--scratch", type=Path, required=True, help="folder of unfinished runs")
-    options.add_argument(
-        "--save-every", type=float, default=EVERY, help="seconds between saves within an epoch"
-    )
-    options.add_argument(
-        "--time-limit",
-        type=float,
-        help="minutes, near the end of which the state is saved; without it, what SLURM allows",
-    )
+@dataclass(frozen=True, kw_only=True)
+class PretrainArguments(DeviceArguments, ResumeArguments):
+    """Of weights that are learned."""
 
 
-def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The options of every training script: those, and its outputs."""
-    options = training_options(description)
-    options.add_argument("--checkpoint", type=Path, required=True, help="output: the network")
-    options.add_argument("--history", type=Path, required=True, help="output: a row an epoch")
-    options.add_argument("--record", type=Path, required=True, help="output: how the run went")
-    return options
+@dataclass(frozen=True, kw_only=True)
+class RunArguments(NetworkArguments, ResumeArguments):
+    """Of every script that trains an arm."""
+
+    train: Path
+    val: Path
+    gpus: Annotated[int, "how many; a process works on each"] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingArguments(RunArguments):
+    """Of those that write what they have trained."""
+
+    checkpoint: Path
+    history: Path
+    record: Path
 
 
 def prepare(
-    options: argparse.Namespace, deterministic: bool = True, gpus: int = 1, trains: bool = False
+    arguments: DeviceArguments, deterministic: bool = True, gpus: int = 1, trains: bool = False
 ) -> torch.device:
     """Set torch up for this process, and give its device.
 
     Where several GPUs are asked for, the program starts anew in a process for each. What does not
     train computes in full float32.
     """
-    distributed.claim(options.device, gpus)
+    distributed.claim(arguments.device, gpus)
     distributed.launch(gpus)
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(arguments.threads)
     process.keep_freed_memory()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -109,7 +120,7 @@ def prepare(
     # As torch does by itself: TF32 in convolutions rounds more, but alike from run to run.
     torch.backends.cudnn.allow_tf32 = trains
     torch.backends.cuda.matmul.allow_tf32 = trains and not deterministic
-    return distributed.local_device(options.device)
+    return distributed.local_device(arguments.device)
 
 
 @dataclass(frozen=True)
@@ -128,24 +139,24 @@ class Blueprint:
 
 
 class Job:
-    """One run of a training script, from its options to its outputs.
+    """One run of a training script, from its arguments to its outputs.
 
-    ``inputs`` are the files that the result depends on beside the image arrays, whose contents the
-    tables' checksums stand for.
+    ``inputs`` are the files that the result depends on beside the images, for which the lists of
+    cases have checksums.
     """
 
-    def __init__(self, options: argparse.Namespace, **inputs: Path | None) -> None:
-        self.options = options
-        self.settings = parse(TrainingSettings, options.settings)
+    def __init__(self, arguments: RunArguments, **inputs: Path | None) -> None:
+        self.arguments = arguments
+        self.settings = parse(TrainingSettings, arguments.settings)
         self.recipe: Recipe = self.settings.recipe
-        self.inputs = {"manifest": options.manifest, "split": options.split} | inputs
-        for name in ("checkpoint", "history", "record", "output"):
-            if name in options:
-                ensure_writable(getattr(options, name))
-        self.device = prepare(options, self.recipe.deterministic, options.gpus, trains=True)
+        self.inputs = dict(train=arguments.train, val=arguments.val, **inputs)
+        if isinstance(arguments, TrainingArguments):
+            for path in (arguments.checkpoint, arguments.history, arguments.record):
+                ensure_writable(path)
+        self.device = prepare(arguments, self.recipe.deterministic, arguments.gpus, trains=True)
         self.outputs = self.settings.task.outputs(self.settings.classes)
-        self.parts = read_parts(options.split, options.manifest, self.settings)
-        self.images = Images.open(options.arrays, options.tables)
+        self.parts = read_parts(arguments.train, arguments.val, self.settings)
+        self.images = arguments.images()
 
     def blueprint(self, start: Checkpoint, sequence: Sequence | None) -> Blueprint:
         """Of a network that goes on from ``start``."""
@@ -193,36 +204,39 @@ class Job:
 
         ``whole_state`` makes the state of the whole network from that of a part which was trained.
         """
+        to = self.arguments
+        assert isinstance(to, TrainingArguments)
         started = time.monotonic()
         keeper = self.keeper()
-        limit = TimeLimit.of_job(self.options.time_limit)
+        limit = TimeLimit.of_job(self.arguments.time_limit)
         with tracking.opened(self.settings) as watch:
             seed, task = self.settings.seed, self.settings.task
             trainer = Trainer(
                 network, *samples, self.recipe, seed, self.outputs, keeper, watch, limit, task
             )
-            trained = trainer.run()
+            with _batches_large_enough():
+                trained = trainer.run()
         if not distributed.is_main_process():
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
         record = self._record(trained, network, time.monotonic() - started)
         with trainer.handing_over():
-            checkpoint.save(self.options.checkpoint)
-            write_rows(_history(trained), list(HISTORY), self.options.history)
-            write_json(record, self.options.record)
+            checkpoint.save(to.checkpoint)
+            write_rows(_history(trained), list(HISTORY), to.history)
+            write_json(record, to.record)
         log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
 
     def keeper(self, purpose: str = "") -> Keeper:
         """Of the state of this run; one for another ``purpose`` has its own file."""
         files = [path for path in self.inputs.values() if path is not None]
         digest = run_digest(
-            self.options.settings + purpose,
-            self.options.code,
-            [*files, *self.options.tables],
+            self.arguments.settings + purpose,
+            self.arguments.code,
+            files,
         )
         run = self.settings
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
-        return Keeper(self.options.scratch / name, self.options.save_every)
+        return Keeper(self.arguments.scratch / name, self.arguments.save_every)
 
     def _checkpoint(self, epoch: int, weights: State, blueprint: Blueprint) -> Checkpoint:
         run = self.settings
@@ -253,15 +267,12 @@ class Job:
 
     def _origin(self) -> dict[str, Any]:
         """What the result depends on: equal runs give equal records."""
-        data: dict[str, Any] = {
-            name: sha256(path) for name, path in self.inputs.items() if path is not None
-        }
-        data["tables"] = [sha256(path) for path in self.options.tables]
+        data = {name: sha256(path) for name, path in self.inputs.items() if path is not None}
         packages = ("torch", "torchvision", "numpy")
         versions = {name: importlib.metadata.version(name) for name in packages}
         return {
-            "settings": json.loads(self.options.settings),
-            "code": self.options.code,
+            "settings": json.loads(self.arguments.settings),
+            "code": self.arguments.code,
             "versions": {"python": platform.python_version()} | versions,
             "data": data,
         }
@@ -273,8 +284,9 @@ class Job:
         return self._origin() | {
             "git_commit": _git_commit(),
             "device": _device_name(self.device),
+            "precision": resolved(self.recipe.precision, self.device),
             "processes": distributed.WORLD,
-            "threads": self.options.threads,
+            "threads": self.arguments.threads,
             "seconds": round(seconds, 3),
             "processor_seconds": round(used.ru_utime + used.ru_stime, 3),
             "peak_memory_mb": used.ru_maxrss // 1024,
@@ -283,6 +295,21 @@ class Job:
             "trained_parameters": sum(each.numel() for each in weights if each.requires_grad),
             "cases": {"train": len(self.parts.train), "val": len(self.parts.val)},
         }
+
+
+@contextmanager
+def _batches_large_enough() -> Iterator[None]:
+    """Raise UserError where batch norm gets a single value of a channel, which has no spread."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            "is too small: batch norm needs two values of a channel in each batch",
+            where="recipe.batch_size",
+            remedy="set it to 2 or more",
+        ) from error
 
 
 def _history(trained: Trained) -> list[dict[str, str]]:

@@ -24,6 +24,7 @@ from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.limit import TimeLimit
 from triage.training.losses import objective_for
+from triage.training.precision import Autocast
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
 from triage.training.schedules import LearningRate
@@ -31,7 +32,7 @@ from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
 from triage.training.settings import Recipe
 from triage.training.state import Keeper
-from triage.training.step import Autocast, Part, Stepper, Totals
+from triage.training.step import Part, Stepper, Totals
 
 State = dict[str, Tensor]
 

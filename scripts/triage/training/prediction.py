@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triage.data.store import Images
+from triage.data.image_store import Images
 from triage.task import Task
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
 from triage.training.inference import AT_ONCE, predict
-from triage.training.step import Autocast
+from triage.training.precision import Autocast
 
 Floats = NDArray[np.float64]
 

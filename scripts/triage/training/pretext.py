@@ -6,15 +6,13 @@ of representation learning (Gidaris et al., ICLR 2018; Baradad et al., NeurIPS 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import numpy as np
 import torch
 
+from triage.data.image_store import Images, Shard
 from triage.data.phantoms import textures
-from triage.data.store import Images, Shard
 from triage.models import ModelSettings, build
+from triage.models.pretrained import Pretext
 from triage.training import rng
 from triage.training.cases import Cases
 from triage.training.images import ImageData
@@ -41,24 +39,7 @@ PLACE = int.from_bytes(b"pretext", "little")
 MEAN, STD = (127.5,) * 3, (64.0,) * 3
 
 
-@dataclass(frozen=True)
-class PretextSettings:
-    """``images`` of ``size`` pixels are generated; the network sees each once an epoch."""
-
-    source: Literal["pretext"]
-    architecture: str
-    options: dict[str, Any]
-    seed: int
-    images: int
-    size: int
-    epochs: int
-    batch_size: int
-    lr: float
-
-
-def trainer(
-    settings: PretextSettings, device: torch.device, keeper: Keeper, limit: TimeLimit
-) -> Trainer:
+def trainer(settings: Pretext, device: torch.device, keeper: Keeper, limit: TimeLimit) -> Trainer:
     """What trains a network to name the families, an output each."""
     recipe = _recipe(settings)
     # Drawn apart, so that a network of the same seed does not begin where this one did.
@@ -75,7 +56,7 @@ def backbone(weights: State) -> State:
 
 
 def _samples(
-    settings: PretextSettings, recipe: Recipe, device: torch.device, channels_last: bool
+    settings: Pretext, recipe: Recipe, device: torch.device, channels_last: bool
 ) -> Samples:
     pictures, families = textures.generate(settings.seed, settings.images, settings.size)
     names = tuple(f"{number:09d}" for number in range(settings.images))
@@ -85,7 +66,7 @@ def _samples(
     return data.samples(Cases(names, labels), tuple(textures.FAMILIES), whole=False)
 
 
-def _recipe(settings: PretextSettings) -> Recipe:
+def _recipe(settings: Pretext) -> Recipe:
     """As plain as a recipe can be: the task is easy, and there is no end of pictures."""
     return Recipe(
         epochs=settings.epochs,

@@ -1,170 +1,287 @@
-"""The settings of training. The comments in params.yaml say when to change what."""
+"""The settings of training: each is declared here, with its bounds, its default and what it does.
+
+``params.yaml`` says what differs. docs/settings.md is made of these declarations.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from triage.constraints import (
+    Count,
+    Cut,
+    Degrees,
+    Dropout,
+    Natural,
+    NotNegative,
+    Positive,
+    Share,
+    Unique,
+)
 from triage.data.shards import Decoding
 from triage.models import ModelSettings
 from triage.task import Task
 
+Range = tuple[Positive, Positive]
+
 
 @dataclass(frozen=True)
 class Optimizer:
-    name: Literal["adam", "adamw", "sgd"]
-    lr: float
-    weight_decay: float
-    momentum: float
+    """What changes the weights."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """The method."""
+    lr: Annotated[float, Gt(0), Le(10)] = 1e-4
+    """The learning rate, before the schedule changes it."""
+    weight_decay: NotNegative = 0.0
+    """How strongly weights are pulled towards 0."""
+    momentum: Dropout = 0.0
+    """Share of the last step that the next one goes on with; sgd only."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    name: Literal["constant", "plateau", "exponential", "cosine"]
-    factor: float
-    patience: int
-    min_lr: float
-    warmup_epochs: int
+    """How the learning rate changes from epoch to epoch."""
+
+    name: Literal["constant", "plateau", "exponential", "cosine"] = "constant"
+    """plateau: by the validation loss; cosine: down to min_lr over all epochs."""
+    factor: Annotated[float, Gt(0), Le(1)] = 0.3
+    """plateau: lr x factor after too many epochs without a better loss; exponential: each epoch."""
+    patience: Natural = 2
+    """plateau: epochs without a better loss that are waited for."""
+    min_lr: NotNegative = 1e-6
+    """No schedule goes below this learning rate, except while warming up."""
+    warmup_epochs: Natural = 0
+    """Epochs of linear rise at the start."""
 
 
 @dataclass(frozen=True)
 class Stopping:
-    by: Literal["loss", "accuracy", "auc", "f1"]
-    patience: int | None
-    min_delta: float
-    min_epochs: int
+    """Early stopping. The best weights are kept anyway."""
+
+    by: Literal["loss", "accuracy", "auc", "f1"] = "loss"
+    """What has to improve on validation."""
+    patience: Natural | None = None
+    """Epochs without improvement; null: never stop early."""
+    min_delta: NotNegative = 0.0
+    """A smaller improvement counts as none."""
+    min_epochs: Natural = 0
+    """Epochs that are trained in any case."""
 
 
 @dataclass(frozen=True)
 class Select:
-    by: Literal["accuracy", "loss", "auc", "f1", "last"]
+    """Which epoch's weights are kept."""
+
+    by: Literal["accuracy", "loss", "auc", "f1", "last"] = "accuracy"
+    """The best of this on validation; last: those of the last epoch."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    class_weights: Literal["none", "inverse"]
-    pos_weight: Literal["none", "balanced"]
-    label_smoothing: float
+    """Cross-entropy, and how it weighs."""
+
+    class_weights: Literal["none", "inverse"] = "none"
+    """inverse: each class weighs the other's share."""
+    pos_weight: Literal["none", "balanced"] = "none"
+    """balanced: positives of an output weigh negatives / positives."""
+    label_smoothing: Dropout = 0.0
+    """How far labels are moved towards the middle."""
 
 
 @dataclass(frozen=True)
 class Balance:
-    method: Literal["none", "oversample", "hard_examples"]
-    augment: Literal["all", "copies"]
+    """More samples of the smaller class in an epoch."""
+
+    method: Literal["none", "oversample", "hard_examples"] = "none"
+    """hard_examples: the more often, the higher their loss."""
+    augment: Literal["all", "copies"] = "all"
+    """copies: only the samples that balancing adds are augmented."""
 
 
 @dataclass(frozen=True)
 class Only:
-    only: tuple[int, ...]
+    """Some slices of a volume, by number."""
+
+    only: Annotated[tuple[Natural, ...], MinLen(1), Unique()]
+    """Their numbers, from 0."""
 
 
 @dataclass(frozen=True)
 class Input:
-    slices: tuple[int, int] | Only | None
-    crop: int | None
-    resize: int | None
-    normalise: Literal["training", "fixed", "volume"]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    """What a network sees of an image."""
+
+    slices: tuple[Natural, Natural] | Only | None = None
+    """[first, end) of a volume's slices, or {only: [3, 5]}; null: all there are."""
+    crop: Cut | None = None
+    """Pixels of a centre crop; null: the whole picture."""
+    resize: Cut | None = None
+    """Pixels a side that the crop is scaled to; null: as it is."""
+    normalise: Literal["training", "fixed", "volume"] = "training"
+    """By statistics of the training part, by the values below, or each volume by its own."""
+    mean: tuple[float, ...] = ()
+    """fixed: of each channel."""
+    std: tuple[Positive, ...] = ()
+    """fixed: the standard deviation of each channel."""
 
 
 @dataclass(frozen=True)
 class Rotate:
-    probability: float
-    degrees: float
-    expand: bool
+    """Turns about the middle."""
+
+    probability: Share = 0.0
+    """That an image is turned."""
+    degrees: Degrees = 0.0
+    """At most, to both sides."""
+    expand: bool = False
+    """Shrink what is turned, so that no corner is lost."""
 
 
 @dataclass(frozen=True)
 class Perspective:
-    probability: float
-    distortion: float
+    """Corners that are moved, each by itself."""
+
+    probability: Share
+    """That an image is changed."""
+    distortion: Share
+    """At most, as a share of half the side."""
 
 
 @dataclass(frozen=True)
 class Affine:
-    probability: float
-    degrees: float
-    translate: float
-    scale: tuple[float, float]
-    shear: float
+    """Turning, moving, scaling and shearing, in one."""
+
+    probability: Share
+    """That an image is changed."""
+    degrees: Degrees
+    """At most, to both sides."""
+    translate: Share
+    """At most, as a share of the side."""
+    scale: Range
+    """From and to."""
+    shear: Annotated[float, Ge(0), Le(45)]
+    """Degrees, at most, to both sides."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    probability: float
-    scale: tuple[float, float]
+    """A part of the image, blown up to the whole."""
+
+    probability: Share
+    """That an image is changed."""
+    scale: Range
+    """From and to, as shares of the area."""
 
 
 @dataclass(frozen=True)
 class Blur:
-    probability: float
-    kernel: tuple[int, int]
-    sigma: tuple[float, float]
+    """Gaussian blur."""
+
+    probability: Share
+    """That an image is changed."""
+    kernel: tuple[Count, Count]
+    """Pixels across and down, both odd."""
+    sigma: Range
+    """Standard deviation in pixels, from and to."""
 
 
 @dataclass(frozen=True)
 class Jitter:
-    probability: float
-    brightness: float
-    contrast: float
-    saturation: float
-    hue: float
+    """Changes of colour, each at most by a share to both sides."""
+
+    probability: Share
+    """That an image is changed."""
+    brightness: Share
+    """Change of brightness."""
+    contrast: Share
+    """Change of contrast."""
+    saturation: Share
+    """Change of saturation."""
+    hue: Annotated[float, Ge(0), Le(0.5)]
+    """Change of hue, as a share of the colour circle."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    per: Literal["case", "slice"]
-    flip: float
-    flip_vertical: float
-    choose: Literal["all", "one"]
-    rotate: Rotate
-    perspective: Perspective | None
-    affine: Affine | None
-    crop: Crop | None
-    blur: Blur | None
-    jitter: Jitter | None
+    """Random changes of the training images, drawn anew in each epoch."""
+
+    per: Literal["case", "slice"] = "case"
+    """One draw for all slices of a case; slice tears a volume apart."""
+    flip: Share = 0.0
+    """Probability of a left-right flip."""
+    flip_vertical: Share = 0.0
+    """Probability of an upside-down flip."""
+    choose: Literal["all", "one"] = "all"
+    """one: one of rotate, perspective and affine an image, at random."""
+    rotate: Rotate = Rotate()
+    """Turning."""
+    perspective: Perspective | None = None
+    """For example {probability: 0.5, distortion: 0.5}."""
+    affine: Affine | None = None
+    """{probability, degrees, translate, scale: [0.9, 1.1], shear}"""
+    crop: Crop | None = None
+    """For example {probability: 1.0, scale: [0.8, 1.0]}."""
+    blur: Blur | None = None
+    """For example {probability: 0.5, kernel: [5, 5], sigma: [0.1, 2.0]}."""
+    jitter: Jitter | None = None
+    """{probability, brightness, contrast, saturation, hue}"""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained."""
+    """How a network is trained. A study's stage and an arm override single keys."""
 
-    epochs: int
-    batch_size: int
-    grad_accum: int
-    optimizer: Optimizer
-    schedule: Schedule
-    stopping: Stopping
-    select: Select
-    train_on: tuple[Literal["train", "val"], ...]
-    grad_clip_norm: float | None
-    ema_decay: float | None
-    precision: Literal["float32", "bfloat16", "float16"]
-    channels_last: bool
-    compile: bool
-    deterministic: bool
-    loss: Loss
-    balance: Balance
-    exclude_votes: tuple[int, ...]
-    max_skipped: float
-    input: Input
-    augment: Augment
-    model: ModelSettings
+    epochs: Count = 30
+    """Passes over the training part."""
+    batch_size: Count = 16
+    """Samples a batch."""
+    grad_accum: Count = 1
+    """Batches that an optimizer step sums over; raise it when memory is short."""
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    stopping: Stopping = Stopping()
+    select: Select = Select()
+    train_on: tuple[Literal["train"]] | tuple[Literal["train"], Literal["val"]] = ("train",)
+    """[train, val]: on all of it; needs select.by: last, and thresholds are 0.5."""
+    grad_clip_norm: Positive | None = None
+    """Largest norm of the gradient; null: any."""
+    ema_decay: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Decay of a moving average of the weights, for example 0.999; it is less at first."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    """Half precision pays on a GPU; auto: bfloat16 where the GPU or processor is fast at it."""
+    channels_last: bool = True
+    """Keep images with their channels last in memory, which convolutions are faster on."""
+    compile: bool = False
+    """Compile the network, which pays in long trainings on a GPU."""
+    deterministic: bool = True
+    """false: the fastest kernels of a GPU, and TF32 in all; two runs may differ."""
+    loss: Loss = Loss()
+    balance: Balance = Balance()
+    exclude_votes: tuple[Natural, ...] = ()
+    """Cases with this many votes leave the training part only."""
+    max_skipped: Share = 0.01
+    """Share of steps that may be skipped for non-finite values; float16: or one."""
+    input: Input = Input()
+    augment: Augment = Augment()
+    model: ModelSettings = field(default_factory=ModelSettings)
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """The model over the features of a volume's slices.
+    """The model over the features of a volume's slices."""
 
-    ``frozen``: the slice network stays as it is, so that its features are computed once. If not,
-    its weights stay, but its batch norm drifts, as published.
-    """
-
-    hidden: int
-    layers: int
+    hidden: Count
+    """Size of the hidden state, each direction."""
+    layers: Count
+    """Layers of the LSTM."""
     pooling: Literal["final", "last", "attention"]
+    """Both directions' final states, the last step (as published), or attention."""
     frozen: bool
+    """The slice network stays as it is, so that its features are computed once. If not, its
+    weights stay, but its batch norm drifts (as published)."""
 
 
 @dataclass(frozen=True)
@@ -190,3 +307,15 @@ class FeatureSettings:
     augmented_copies: int
     augment: Augment | None
     seed: int
+
+
+@dataclass(frozen=True)
+class MemoriseSettings:
+    """`snakemake <study>_memorise`: a network that can't learn some cases by heart is broken."""
+
+    cases: Count = 500
+    """Training cases to learn by heart."""
+    epochs: Count = 200
+    """Within so many epochs."""
+    accuracy: Annotated[float, Gt(0.5), Le(1)] = 0.99
+    """At least so much of them."""

@@ -6,9 +6,12 @@ is not finite is skipped by the optimizer's own kernel.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +20,23 @@ from torch.nn.parallel import DistributedDataParallel
 from triage.training import distributed, optimizers
 from triage.training.batch_norm import share_batch_norm
 from triage.training.losses import Objective
+from triage.training.precision import Autocast
 from triage.training.settings import Recipe
 from triage.training.state import Resumable
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+COMPILED = Path("scratch/compiled")
+
+
+def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """``network``, compiled when it is used.
+
+    torch keeps what it compiled as pickles in a folder of /tmp that another user may have made
+    before; here, in one that is this user's.
+    """
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(COMPILED.absolute())
+    return cast(Callable[[Tensor], Tensor], torch.compile(network))
 
 
 class Totals(Resumable):
@@ -58,12 +74,12 @@ class Stepper:
         self.autocast = Autocast(self.device, recipe.precision)
         # From a modest scale, since steps that are skipped to find the right one count as skipped.
         self.scaler = torch.amp.GradScaler(
-            self.device.type, init_scale=2.0**10, enabled=recipe.precision == "float16"
+            self.device.type, init_scale=2.0**10, enabled=self.autocast.name == "float16"
         )
         self.optimizer = optimizers.make(self.parameters, recipe.optimizer)
         self.parallel = _parallel(network, self.device)
         self.forward: Callable[[Tensor], Tensor] = (
-            torch.compile(self.parallel) if recipe.compile else self.parallel
+            _compiled(self.parallel) if recipe.compile else self.parallel
         )
         self.guard = BufferGuard(network)
 
@@ -123,18 +139,6 @@ class Stepper:
         is_bad = ~torch.isfinite(norm + elements.sum())
         found = distributed.all_reduce(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
-
-
-class Autocast:
-    """The precision of the forward pass, as a context."""
-
-    def __init__(self, device: torch.device, precision: str) -> None:
-        self.device = device
-        self.precision = PRECISIONS[precision]
-
-    def __call__(self) -> torch.autocast:
-        enabled = self.precision is not torch.float32
-        return torch.autocast(self.device.type, self.precision, enabled=enabled)
 
 
 class BufferGuard:

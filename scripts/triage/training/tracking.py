@@ -3,7 +3,7 @@
 A machine setting, since it changes no result: the environment variable TRIAGE_TRACKING names one
 or both, as in ``TRIAGE_TRACKING=tensorboard,wandb``. Files go below TRIAGE_TRACKING_FOLDER,
 ``logs/tracking`` if that is not set. Weights & Biases works offline unless WANDB_MODE says
-otherwise.
+otherwise. What others may be shown names neither this machine nor its folders and users.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from unittest import mock
 
 from triage.command import log
 from triage.errors import UserError
@@ -22,6 +23,7 @@ from triage.training import distributed
 from triage.training.settings import TrainingSettings
 
 VARIABLE, FOLDER = "TRIAGE_TRACKING", "TRIAGE_TRACKING_FOLDER"
+NEUTRAL = "machine"
 
 Row = dict[str, float]
 
@@ -89,7 +91,9 @@ class _TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         name = f"fold{run.fold}-seed{run.seed}"
-        self.writer: Any = SummaryWriter(str(folder / run.study / run.arm / name))
+        # The name of the machine would be part of the file's.
+        with mock.patch("socket.gethostname", return_value=NEUTRAL):
+            self.writer: Any = SummaryWriter(str(folder / run.study / run.arm / name))
 
     def log(self, values: Row, epoch: int) -> None:
         for name, value in values.items():
@@ -111,7 +115,17 @@ class _WandB:
             name=f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}",
             config=dataclasses.asdict(run),
             dir=str(folder),
-            settings=wandb.Settings(silent=True),
+            settings=wandb.Settings(
+                silent=True,
+                host=NEUTRAL,
+                username=NEUTRAL,
+                program=f"{run.stage}.py",
+                console="off",
+                disable_code=True,
+                disable_git=True,
+                x_disable_meta=True,
+                x_disable_machine_info=True,
+            ),
         )
 
     def log(self, values: Row, epoch: int) -> None:

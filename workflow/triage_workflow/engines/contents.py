@@ -11,47 +11,48 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from triage.files import sha256, write_text
+from triage.looks import Look, is_settled, look, size
 
-# A file may change twice within one tick of its clock; so young a time is not remembered.
-_YOUNG = 2_000_000_000
 _THREADS = min(8, os.cpu_count() or 1)
-
-# What a look at a file without opening it shows: size, time of change in ns, inode.
-_Look = tuple[int, int, int]
 
 
 class Contents:
-    """The SHA-256 of files, read only where size, time or inode differ from the last time.
+    """The SHA-256 of files, read only where a file looks other than the last time.
 
     ``cache`` keeps them between runs; it may be deleted, which only costs time.
     """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        self._known: dict[str, tuple[_Look, str, int]] = _read(cache)
+        # The look at each file, its checksum, and when it was read.
+        self._known: dict[str, tuple[Look, str, int]] = _read(cache)
         self._changed = False
 
     def sha256(self, path: str) -> str | None:
         """The checksum of a file, or None where there is no file."""
-        look = _look(path)
-        if look is None:
+        seen = _look(path)
+        if seen is None:
             return None
         known = self._known.get(path)
-        if known is None or known[0] != look:
+        if known is None or known[0] != seen:
             now = time.time_ns()
-            known = look, sha256(Path(path)), now
+            known = seen, sha256(Path(path)), now
             self._known[path] = known
             self._changed = True
         return known[1]
 
+    def of(self, paths: Iterable[str]) -> dict[str, str]:
+        """The checksum of each of ``paths``, empty where there is no file."""
+        return {path: self.sha256(path) or "" for path in paths}
+
     def unread(self, paths: Iterable[str]) -> dict[str, int]:
         """The size of each of ``paths`` that would have to be read."""
-        found = {}
-        for path in dict.fromkeys(paths):
-            look = _look(path)
-            if look and (path not in self._known or self._known[path][0] != look):
-                found[path] = look[0]
-        return found
+        looks = {path: _look(path) for path in dict.fromkeys(paths)}
+        return {
+            path: size(seen)
+            for path, seen in looks.items()
+            if seen and (path not in self._known or self._known[path][0] != seen)
+        }
 
     def read(self, paths: Iterable[str]) -> None:
         """Take the checksums of many files at once, side by side."""
@@ -67,30 +68,25 @@ class Contents:
         if not self._changed:
             return
         settled = {
-            path: [*look, digest, read]
-            for path, (look, digest, read) in self._known.items()
-            if look[1] < read - _YOUNG and Path(path).exists()
+            path: [seen, digest, read]
+            for path, (seen, digest, read) in self._known.items()
+            if is_settled(seen, read) and Path(path).exists()
         }
         write_text(json.dumps(settled, separators=(",", ":")), self._cache)
         self._changed = False
 
 
-def _look(path: str) -> _Look | None:
+def _look(path: str) -> Look | None:
     try:
         status = Path(path).stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    return look(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def _read(cache: Path) -> dict[str, tuple[_Look, str, int]]:
+def _read(cache: Path) -> dict[str, tuple[Look, str, int]]:
     try:
         content = json.loads(cache.read_text(encoding="utf-8"))
-        return {
-            path: ((size, mtime, inode), digest, read)
-            for path, (size, mtime, inode, digest, read) in content.items()
-        }
+        return {path: (tuple(seen), digest, read) for path, (seen, digest, read) in content.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -15,18 +15,16 @@ import contextlib
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from triage.errors import UserError
 from triage.files import write_text
+from triage.looks import is_settled, look
 
 SCRIPTS = Path("scripts")
 CACHE = Path(".snakemake/engines/code.json")
-# A file may change twice within one tick of its clock; so young a time is not remembered.
-_YOUNG = 2_000_000_000
 
 # Of one file: its digest, and the names of the modules that it imports.
 _Facts = tuple[str, list[str]]
@@ -81,16 +79,14 @@ def _files(name: str) -> tuple[Path, ...]:
 
 @cache
 def _facts(path: Path) -> _Facts:
-    status = path.stat()
-    look = [status.st_size, status.st_mtime_ns, status.st_ino]
+    seen = look(path.stat())
     known = _memory().get(str(path))
-    if known is None or known[:3] != look:
-        source = path.read_bytes()
-        known = [*look, *_parsed(source, path)]
-        if status.st_mtime_ns < time.time_ns() - _YOUNG:
+    if known is None or known[0] != list(seen):
+        known = [list(seen), *_parsed(path.read_bytes(), path)]
+        if is_settled(seen):
             _memory()[str(path)] = known
             _keep_at_exit()
-    return known[3], known[4]
+    return known[1], known[2]
 
 
 def _parsed(source: bytes, path: Path) -> _Facts:
@@ -127,12 +123,15 @@ class _WithoutTypeChecking(ast.NodeTransformer):
 
 
 def _meaning(node: ast.AST) -> Iterator[str]:
-    """The tree as text, without positions, docstrings and what a Python version adds empty."""
+    """The tree as text, without positions, docstrings and what a Python version adds empty.
+
+    A text that stands alone, as below the declaration of a setting, does as little as a docstring.
+    """
     yield type(node).__name__
     yield "("
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
-            value = _without_docstring(node, value)
+            value = [each for each in value if not _is_text(each)]
             if isinstance(node, ast.Module):
                 value = [each for each in value if not _names_modules(each)]
         if name in ("kind", "ctx", "type_comment") or value is None or value == []:
@@ -146,11 +145,9 @@ def _meaning(node: ast.AST) -> Iterator[str]:
     yield ")"
 
 
-def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-        return body[1:]
-    return body
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _names_modules(statement: ast.stmt) -> bool:

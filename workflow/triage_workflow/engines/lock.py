@@ -20,12 +20,13 @@ from triage_workflow.params import canonical
 from triage.errors import UserError
 from triage.files import parse_json, plain, write_text
 from triage.paths import inside
+from triage.shield import printable
 
 LOCK = Path("snakemake.lock")
 VERSION = 1
 ABOUT = "What every result was made from. Written by Snakemake runs; commit it, do not edit it."
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
-MEND = "run `python workflow/mend.py`, which keeps what agrees with the files"
+REPAIR = "run `python workflow/repair_locks.py`, which keeps what agrees with the files"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ class Origin:
                 content["inputs"],
                 content["outputs"],
             )
-            outputs = origin.outputs
-            if content.pop("check") == _check(content) and outputs and all(map(inside, outputs)):
+            shown = "".join([*origin.inputs, *origin.params, origin.rule])  # in terminals
+            whole = content.pop("check") == _check(content) and bool(origin.outputs)
+            if whole and all(map(inside, origin.outputs)) and printable(shown) == shown:
                 return origin
         except (KeyError, TypeError, AttributeError, RecursionError):
             pass
@@ -134,7 +136,7 @@ class Lock:
         except FileNotFoundError:
             return cls()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"can't be read ({error})", where=path, remedy=MEND) from error
+            raise UserError(f"can't be read ({error})", where=path, remedy=REPAIR) from error
         return cls.parse(text, path)
 
     @classmethod
@@ -144,16 +146,16 @@ class Lock:
         A job whose entry is not whole is left out: then nothing is known of its files.
         """
         if conflict := _first_conflict(text):
-            raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=MEND)
+            raise UserError("holds a merge conflict", where=f"{where}:{conflict}", remedy=REPAIR)
         try:
             content = parse_json(text)
         except json.JSONDecodeError as error:
             place = f"{where}:{error.lineno}"
-            raise UserError(f"is damaged ({error.msg})", where=place, remedy=MEND) from error
+            raise UserError(f"is damaged ({error.msg})", where=place, remedy=REPAIR) from error
         except ValueError as error:
-            raise UserError(f"is damaged ({error})", where=where, remedy=MEND) from error
+            raise UserError(f"is damaged ({error})", where=where, remedy=REPAIR) from error
         if not isinstance(content, dict) or not isinstance(content.get("jobs"), dict):
-            raise UserError("is damaged (no jobs)", where=where, remedy=MEND)
+            raise UserError("is damaged (no jobs)", where=where, remedy=REPAIR)
         if content.get("version") != VERSION:
             raise UserError(
                 f"is of version {content.get('version')}, and {VERSION} is what can be read",
@@ -167,7 +169,7 @@ class Lock:
         return cls(origins)
 
 
-def mend(text: str, agrees: Callable[[Origin], bool]) -> tuple[Lock, set[str]]:
+def repair(text: str, agrees: Callable[[Origin], bool]) -> tuple[Lock, set[str]]:
     """The lock that is left of a damaged text, or of one with merge conflicts.
 
     Every job that can be read is kept. Where the two sides of a merge differ about a job, the one

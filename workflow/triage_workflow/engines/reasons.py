@@ -4,72 +4,48 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from snakemake.jobs import Job
-
-from triage_workflow.engines.look import View
-
-from triage.errors import UserError
-
-# What `dvc status` says of a stage: kinds of change, and what is changed in what way.
-Status = dict[str, list[dict[str, Any] | str]]
+from triage_workflow.engines.dvc_adapter import Status
+from triage_workflow.engines.jobs import Job
+from triage_workflow.engines.provenance import Provenance
 
 
-def of_snakemake(job: Job, view: View) -> list[str]:
+def of_snakemake(job: Job, known: Provenance) -> list[str]:
     """Why Snakemake would run a job, for reasons of its own; empty where it only follows."""
-    records, reason = view.records, view.dag.reason(job)
-    troubles = records.trouble(job).items()
+    troubles = known.troubles(job.outputs).items()
     texts = list(dict.fromkeys(_short(path, what) for path, what in troubles))
-    origin = records.origin(job)
+    origin = known.origin(job.outputs)
     if origin is None:
-        return texts or (["it is not there"] if reason.missing_output else [])
-    if origin.shell != (records.command(job) or ""):
+        is_missing = not all(Path(path).exists() for path in job.outputs)
+        return texts or (["it is not there"] if is_missing else [])
+    if origin.shell != job.command:
         texts.append("the command of its rule changed")
-    texts += _changed_parameters(origin.params, records.parameters(job), job)
-    inputs = set(map(str, job.input))
-    texts += [f"{path} is a new input" for path in sorted(inputs - set(origin.inputs))]
-    texts += [f"{path} is no input any more" for path in sorted(set(origin.inputs) - inputs)]
-    outputs = set(map(str, job.output))
-    if outputs != set(origin.outputs):
+    texts += _changed_parameters(origin.params, job.params, job.code)
+    inputs, before = set(job.inputs), set(origin.inputs)
+    texts += [f"{path} is a new input" for path in sorted(inputs - before)]
+    texts += [f"{path} is no input any more" for path in sorted(before - inputs)]
+    if set(job.outputs) != set(origin.outputs):
         texts.append("its rule makes other files")
     return texts
 
 
-def follows(job: Job, view: View) -> list[Job]:
+def follows(job: Job, known: Provenance) -> list[Job]:
     """The stale jobs that make a job stale: those before it that have reasons of their own."""
     roots: dict[Job, None] = {}
     seen, waiting = {job}, [job]
     while waiting:
-        for before in view.dag.dependencies[waiting.pop()]:
-            if before in seen or not view.dag.needrun(before):
+        for before in waiting.pop().before:
+            if before in seen or not before.is_stale:
                 continue
             seen.add(before)
-            if of_snakemake(before, view):
+            if of_snakemake(before, known):
                 roots[before] = None
             else:
                 waiting.append(before)
     return list(roots)
-
-
-def start_dvc_status() -> subprocess.Popen[str]:
-    """Ask DVC for its status, which takes a second or two, beside other work."""
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def dvc_status(asked: subprocess.Popen[str]) -> Status:
-    """The answer. Raises UserError where DVC itself stops."""
-    answer, complaint = asked.communicate()
-    try:
-        status: Status = json.loads(answer)
-    except json.JSONDecodeError as error:
-        lines = complaint.strip().splitlines() or ["it gave no reason"]
-        raise UserError(f"can't tell its status: {lines[-1]}", where="DVC") from error
-    return status
 
 
 def of_dvc(stage: str, status: Status) -> list[str]:
@@ -96,7 +72,7 @@ def _short(path: str, what: str) -> str:
     return what if "/" in what.split(" ")[0] else f"{path.rpartition('/')[2]}: {what}"
 
 
-def _changed_parameters(old: Iterable[str], new: Iterable[str], job: Job) -> list[str]:
+def _changed_parameters(old: Iterable[str], new: Iterable[str], code: str) -> list[str]:
     only_old = [_value(each) for each in old if each not in set(new)]
     only_new = [_value(each) for each in new if each not in set(old)]
     before = [each for each in only_old if isinstance(each, dict)]
@@ -106,7 +82,6 @@ def _changed_parameters(old: Iterable[str], new: Iterable[str], job: Job) -> lis
         texts += _differences(before[0], after[0])
     elif before or after:
         texts.append("its settings changed")
-    code = job.params.get("code")
     for value in only_new:
         if value == code:
             texts.append("its code changed")

@@ -1,145 +1,188 @@
-"""Which runs work in this folder: a lock that is held is told from one that is left over."""
+"""Which runs work in this folder, by locks that the kernel holds for as long as they live.
+
+A lock of the kernel can't be left over, and is seen from every container and by every user of the
+machine. Of other machines, on a network file system, nothing is known for certain.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
-from snakemake.exceptions import LockException
+from triage.errors import UserError
 
-from triage_workflow.engines.knowledge import STATE, alone
-
-from triage.errors import NO_ROOM, UserError, unwritable
-from triage.files import write_text
-
+STATE = Path(".snakemake/engines")
 FOLDER = STATE / "running"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A process of Snakemake; ``born`` tells it from a later one with the same number."""
+    """A process of Snakemake, and the files that it reads and makes; ``boot`` tells kernels."""
 
     host: str
+    boot: str
     process: int
-    born: str
     since: str
+    inputs: list[str]
+    outputs: list[str]
 
-    @classmethod
-    def this(cls) -> Run:
-        process = os.getpid()
-        return cls(socket.gethostname(), process, _born(process), time.strftime("%Y-%m-%d %H:%M"))
-
-    @property
-    def is_here(self) -> bool:
-        return self.host == socket.gethostname()
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it has ended for certain; of other machines that can't be known."""
-        return self.is_here and _born(self.process) != self.born
+    def meets(self, other: Run) -> bool:
+        """Whether one makes what the other reads or makes."""
+        ours, theirs = set(self.outputs), set(other.outputs)
+        return not (
+            ours.isdisjoint(theirs)
+            and ours.isdisjoint(other.inputs)
+            and theirs.isdisjoint(self.inputs)
+        )
 
 
 @contextmanager
-def held(lock: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
-    """Hold Snakemake's ``lock``, which only looks for others before it takes it.
+def held(inputs: Iterable[str], outputs: Iterable[str]) -> Iterator[IO[str]]:
+    """Be alone with these files: the file is locked until it is closed, or the run ends otherwise.
 
-    Ends the program with what to do where the folder is locked, or can't be written meanwhile.
+    Raises UserError where another run reads or makes the same.
     """
-    with ExitStack() as stack:
-        try:
-            with alone():
-                stack.enter_context(lock())
-                stack.enter_context(_announced())
-            yield
-        except LockException:
-            raise SystemExit(f"error: {_locked()}") from None
-        except UserError as error:
-            raise SystemExit(f"error: {error}") from None
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            raise SystemExit(
-                f"error: {unwritable(error.filename or '.snakemake', error)}"
-            ) from None
+    run = Run(
+        host=socket.gethostname(),
+        boot=_boot(),
+        process=os.getpid(),
+        since=time.strftime("%Y-%m-%d %H:%M"),
+        inputs=sorted(inputs),
+        outputs=sorted(outputs),
+    )
+    path = FOLDER / f"{run.host}-{run.process}-{time.time_ns()}.json"
+    with alone():
+        for other, is_alive in _others():
+            if other is None or other.meets(run):
+                raise _taken(other, is_alive)
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        stream = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed below)
+        _lock(stream, fcntl.LOCK_EX)
+        stream.write(json.dumps(asdict(run)))
+        stream.flush()
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # that it is locked no more says the same
+            path.unlink(missing_ok=True)
+        stream.close()
 
 
-def refuse_to_break() -> None:
-    """End the program where a lock is to be removed that is held."""
-    if here := [run for run in _others() if run.is_here]:
-        raise SystemExit(f"error: {_working(here[0])}")
+def forget_ended() -> None:
+    """Take away what runs left behind of which it can't be seen that they have ended.
 
-
-def mend_dvc() -> None:
-    """Remove DVC's list of locks if DVC was killed while it wrote it: it would not start again."""
-    path = Path(".dvc/tmp/rwlock")
-    with suppress(OSError), open(path.with_suffix(".lock"), "rb") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else DVC is writing it now
-        try:
-            json.loads(path.read_bytes())
-        except ValueError:
-            path.unlink()
+    Raises UserError where one is at work.
+    """
+    with alone():
+        for other, is_alive in _others():
+            if is_alive:
+                raise _taken(other, is_alive)
+        for path in FOLDER.glob("*.json"):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _announced() -> Iterator[None]:
-    for path, run in _all():
-        if run.is_gone:
-            path.unlink(missing_ok=True)
-    run = Run.this()
-    path = FOLDER / f"{run.host}-{run.process}.json"
-    write_text(json.dumps(asdict(run)), path)
-    try:
+def alone() -> Iterator[None]:
+    """Wait until no other process of this workflow is in here.
+
+    Raises UserError where the file system has no locks.
+    """
+    STATE.mkdir(parents=True, exist_ok=True)
+    with _opened(STATE / "busy") as stream:
+        _lock(stream, fcntl.LOCK_EX)
         yield
-    finally:
-        with suppress(OSError):  # that the process ends says the same
-            path.unlink(missing_ok=True)
 
 
-def _locked() -> UserError:
-    others = sorted(_others(), key=lambda run: not run.is_here)
-    if others:
-        return _working(others[0])
-    return UserError(
-        "the folder is locked by a run that was killed",
-        remedy="type `snakemake --unlock`, then start again: it goes on where that one stopped",
-    )
+def _opened(path: Path) -> IO[bytes]:
+    """A file to lock, which may be another user's."""
+    try:
+        return open(path, "ab")
+    except PermissionError:
+        return open(path, "rb")
 
 
-def _working(run: Run) -> UserError:
-    if run.is_here:
+def _lock(stream: IO[str] | IO[bytes], how: int) -> None:
+    try:
+        fcntl.flock(stream, how)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise UserError(
+            f"can't lock files ({error.strerror})",
+            where=f"the file system of this folder, {_file_system(Path.cwd())},",
+            remedy="mount it with locks (Lustre: option flock; NFS: the lock service), or put"
+            " the project on another disk",
+        ) from error
+
+
+def _others() -> Iterator[tuple[Run | None, bool]]:
+    """Runs that have not ended for certain, and whether they are at work for certain.
+
+    None is one that can't be read, as of another user.
+    """
+    for path in sorted(FOLDER.glob("*.json")):
+        try:
+            with open(path, "rb") as stream:
+                run, is_alive = None, _is_locked(path)
+                run = Run(**json.load(stream))
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            yield None, True
+            continue
+        except (ValueError, TypeError):
+            pass  # it was cut off while it began
+        if is_alive or (run is not None and run.boot != _boot()):
+            yield run, is_alive
+        else:
+            with suppress(OSError):  # another user's, in a folder of theirs
+                path.unlink(missing_ok=True)
+
+
+def _is_locked(path: Path) -> bool:
+    with _opened(path) as stream:
+        try:
+            _lock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        _lock(stream, fcntl.LOCK_EX)  # waits for its jobs, which notice its end, and end
+        return False
+
+
+def _taken(run: Run | None, is_alive: bool) -> UserError:
+    who = f"process {run.process} on {run.host}, since {run.since}" if run else "of another user"
+    if is_alive:
         return UserError(
-            f"another run works in this folder: process {run.process}, since {run.since}",
+            f"another run works in this folder: {who}",
             remedy="wait until it has ended, or stop it, then start again",
         )
     return UserError(
-        f"a run works in this folder, or was killed: process {run.process} on {run.host},"
-        f" since {run.since}",
-        remedy="wait until it has ended; if it was killed, type `snakemake --unlock`",
+        f"a run works in this folder, or was cut off with its machine: {who}",
+        remedy="wait until it has ended; if it is gone for certain, type `snakemake --unlock`",
     )
 
 
-def _others() -> list[Run]:
-    return [run for _, run in _all() if not run.is_gone]
+def _boot() -> str:
+    """What tells this start of this kernel from all others, in every container."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def _all() -> Iterator[tuple[Path, Run]]:
-    for path in sorted(FOLDER.glob("*.json")):
-        with suppress(OSError, ValueError, TypeError):
-            yield path, Run(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _born(process: int) -> str:
-    """When a process of this machine started, in the kernel's ticks; empty if there is none."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return ""
-    state, *rest = status.rpartition(")")[2].split()
-    return "" if state in "ZX" else rest[18]
+def _file_system(folder: Path) -> str:
+    """The kind of file system that a folder is on, and where it is mounted."""
+    best = ("unknown", "")
+    with suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            _, mount, kind, *_ = line.split()
+            if folder.is_relative_to(mount) and len(mount) >= len(best[1]):
+                best = kind, mount
+    return f"{best[0]} at {best[1]}"

@@ -9,6 +9,7 @@ machine alone, names the one of the project by its whole path.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -27,8 +28,9 @@ _OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def secure(project: Path = Path()) -> Path:
     """The folder that DVC uses from now on, made for its owner alone.
 
-    Another one that a user has set stays, if nobody else can write to it. Raises UserError where
-    somebody can, or where it can't be made.
+    Another one that a user has set stays, if nobody else can write to it. Of several users who
+    share the project, all but the first have one of their own, for this process and what it starts.
+    Raises UserError where others can write, or where it can't be made.
     """
     if named := os.environ.get(VARIABLE):
         return _made(Path(named))
@@ -39,6 +41,11 @@ def secure(project: Path = Path()) -> Path:
     chosen = config.get(_SECTION, {}).get(_KEY, "")
     if Path(chosen).is_absolute() and Path(chosen).is_dir() and is_private(Path(chosen)):
         return Path(chosen)
+    if own.exists() and own.stat().st_uid != os.getuid():
+        second = _made(own.with_name(f"{own.name}-{os.getuid()}"))
+        os.environ[VARIABLE] = str(second)
+        return second
+    _emptied(own)
     _made(own)
     if chosen != str(own):
         config.setdefault(_SECTION, {})[_KEY] = str(own)
@@ -55,6 +62,15 @@ def is_private(folder: Path) -> bool:
         and status.st_uid == os.getuid()
         and not status.st_mode & _OF_OTHERS
     )
+
+
+def _emptied(folder: Path) -> None:
+    """Close a folder that git or DVC made for others too, and drop what may be theirs."""
+    if folder.is_symlink() or not folder.is_dir() or is_private(folder):
+        return
+    folder.chmod(0o700)
+    for cache in (folder / "repo").glob("*/"):
+        shutil.rmtree(cache)  # no more than caches
 
 
 def _made(folder: Path) -> Path:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import snakemake.workflow
-from snakemake.logging import logger
-from snakemake.settings.enums import PersistenceBackend
-
-from triage_workflow.engines.finish import Finish
-from triage_workflow.engines.knowledge import STATE, Knowledge
-from triage_workflow.engines.records import Records
+from triage_workflow.engines import consents, dvc_adapter, snakemake_adapter
+from triage_workflow.engines.books import Books
+from triage_workflow.engines.provenance import Provenance
+from triage_workflow.engines.refusals import bare_messages, refuse_foreign
+from triage_workflow.engines.running import STATE
 from triage_workflow.engines.site_cache import secure
+from triage_workflow.engines.snakemake_adapter import log
 from triage_workflow.params import Params
 
+from triage import pseudonyms
 from triage.data import inventory
 from triage.errors import UserError
-from triage.files import ensure_writable, write_rows
+from triage.files import write_rows
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -34,7 +33,7 @@ def read_params(workflow: Workflow) -> Params:
 
     A mistake in the settings ends Snakemake with the bare message.
     """
-    with _bare_messages():
+    with bare_messages():
         params = Params.read(PARAMS)
         raw = {
             f"data/{study}/inventory.csv": params.raw(study)
@@ -46,6 +45,9 @@ def read_params(workflow: Workflow) -> Params:
         }
         if workflow.is_main_process:
             _provide_withdrawn(params.studies)
+            consents.provide(params.studies)
+            if params.content["pseudonyms"]:
+                pseudonyms.provide(dvc_adapter.main_checkout(Path.cwd()))
     attach(workflow, PARAMS, raw, phantoms)
     return params
 
@@ -67,45 +69,17 @@ def attach(
     ``folders`` gives for each output that lists a generated folder that folder.
     """
     logging.raiseExceptions = False  # a full disk is told of once, not for every line of the log
-    with _bare_messages():
-        _refuse_other_settings(workflow, settings)
-        if not workflow.is_main_process:
-            return  # a single job, which the main process judged and will record
-        ensure_writable(STATE / "state.json")
+    refresh = functools.partial(_refresh, raw)
+
+    def provenance() -> Provenance:
+        refuse_foreign(STATE)
         secure()
-        refresh = functools.partial(_refresh, raw)
         refresh()
-        finish = Finish(settings, raw, refresh)
-        knowledge = Knowledge(folders)
-    snakemake.workflow.FilePersistence = functools.partial(
-        Records, knowledge=knowledge, finish=finish
-    )
+        return Provenance(folders)
 
-
-@contextmanager
-def _bare_messages() -> Iterator[None]:
-    """End on a user's mistake with the message alone.
-
-    An exception would be printed with the lines of the Snakefile, where the mistake is not.
-    """
-    try:
-        yield
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-def _refuse_other_settings(workflow: Workflow, settings: Path) -> None:
-    """Raise UserError where settings come from elsewhere, or records would go elsewhere."""
-    if workflow.config_settings.config or workflow.config_settings.configfiles:
-        raise UserError(
-            "--config and --configfile are not for this workflow: DVC would not know of them",
-            remedy=f"edit {settings}, or copy one of presets/ over it",
-        )
-    if workflow.workflow_settings.persistence_backend != PersistenceBackend.FILE:
-        raise UserError(
-            "--persistence-backend is not for this workflow: its records are shared as files",
-            remedy="leave it out",
-        )
+    with bare_messages():
+        books = Books(settings, raw, refresh)
+        snakemake_adapter.attach(workflow, provenance, books.begin, books.end)
 
 
 def _refresh(raw: Mapping[str, str]) -> None:
@@ -115,4 +89,4 @@ def _refresh(raw: Mapping[str, str]) -> None:
             inventory.refresh(Path(folder), Path(table), STATE / f"{table.replace('/', '-')}.json")
         except UserError as error:
             # Only a run that needs these files has to stop, which Snakemake sees to.
-            logger.warning(str(error))
+            log.warning(str(error))

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+_LONGEST_SOCKET = 107  # bytes of sun_path in <sys/un.h>
 # The server's own; each job has those that Snakemake gives it.
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
@@ -30,18 +31,24 @@ def start(scripts: Path, modules: Iterable[str], files: Iterable[Path] = ()) -> 
 
     That lasts until this process ends. ``modules`` are imported by the server, and ``files`` run,
     before it takes jobs; until then jobs start as ever. Does nothing where a process can't be
-    watched as Linux allows it.
+    watched as Linux allows it, or where the folder for temporary files is of no use for it.
     """
     if not hasattr(os, "pidfd_open") or not hasattr(os, "memfd_create"):
         return
     folder = Path(tempfile.mkdtemp(prefix="forkserver-"))  # nobody else can look into it
     socket = folder / "socket"
+    if len(os.fsencode(socket)) > _LONGEST_SOCKET:
+        folder.rmdir()
+        return
     place = str(scripts.absolute())
     client = [sys.executable, "-I", "-S", str(_HERE / "client.py")]
     program = [*client, sys.executable, str(socket), place]
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nexec {shlex.join(program)} "$@"\n', encoding="utf-8")
     python.chmod(0o700)
+    if not os.access(python, os.X_OK):  # a disk without programs
+        shutil.rmtree(folder)
+        return
     # The server, and so every job, finds modules where Python looks for a script in that folder.
     path = os.pathsep.join([place, *filter(None, [os.environ.get("PYTHONPATH")])])
     names = [*modules, *map(str, files)]

@@ -12,12 +12,17 @@ from typing import Any
 
 import yaml
 
-from triage_workflow.params import checks, schema
+from triage_workflow.params import checks
 from triage_workflow.params.arms import Arm, location, merge, resolve_arms
-from triage_workflow.params.schema import Json
+from triage_workflow.params.declared import Defaults, SequenceStage, Settings, defaults
+from triage_workflow.params.reading import load
+from triage_workflow.params.validation import Json, check
 
 from triage.errors import UserError
 from triage.files import plain
+from triage.models import options_of
+from triage.models.pretrained import KINDS
+from triage.training.settings import Recipe
 
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
@@ -53,17 +58,15 @@ class Params:
     """The settings of all enabled studies, valid and resolved."""
 
     def __init__(self, content: Json, source: str = "params.yaml") -> None:
-        content = _numbers(content)
-        schema.check(content, schema.schema(), source)
-        schema.check(content["recipe"], schema.complete("recipe"), source, "recipe")
-        for key in {"raw", "classes"} & content["defaults"].keys():
-            where = f"{source}: defaults.{key}"
-            raise UserError("is each study's own", where=where, remedy="set it in every study")
-        self.content = with_defaults(content)
+        content = _plain(content)
+        _refuse_common(content, source)
+        check(content, Settings, source, partial=True)
+        self.content = whole(content)
         self.source = source
-        for study in self.studies:
-            where = f"studies.{study}"
-            schema.check(self.study(study), schema.complete("study"), source, where)
+        check(self.content, Settings, source)
+        for name, block in self.content["pretrained"].items():
+            where = f"{source}: pretrained.{name}.options"
+            check(block.get("options", {}), options_of(block["architecture"]), where)
         for study in self.studies:
             self._check_study(study)
         self._check_used()
@@ -72,7 +75,7 @@ class Params:
     def read(cls, path: Path) -> Params:
         """The settings in a file. Raises UserError naming key, value and what is allowed."""
         try:
-            content = schema.load(plain(Path(path)).read_text(encoding="utf-8"))
+            content = load(plain(Path(path)).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise UserError("is not there", where=path) from error
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -97,6 +100,14 @@ class Params:
     def raw(self, study: str) -> str:
         """The folder of a study's raw data."""
         return str(self.study(study)["raw"]).rstrip("/")
+
+    def dataset(self, study: str) -> str:
+        """What a study's data is called where others may read it.
+
+        The path of its folder may name people and wards, which pseudonyms are to keep out.
+        """
+        hidden = study if self.content["pseudonyms"] else self.raw(study)
+        return str(self.study(study)["dataset"] or hidden)
 
     def phantom(self, study: str) -> str | None:
         """The phantom whose folder a study reads, or None where its raw data is real."""
@@ -147,7 +158,10 @@ class Params:
         for arm in arms.values():
             if arm.stage != "ensemble":
                 path = f"{where}.{location(arm.stage)}.arms.{arm.name}"
-                schema.check(arm.recipe, schema.complete("recipe"), self.source, path)
+                check(arm.recipe, Recipe, f"{self.source}: {path}")
+                model = arm.recipe["model"]
+                options = options_of(model["architecture"])
+                check(model["options"], options, f"{self.source}: {path}.model.options")
                 pretrained = self.content["pretrained"]
                 checks.check_arm(arm, block, pretrained, f"{self.source}: {path}")
         phantom = self.phantom(study)
@@ -182,19 +196,37 @@ def canonical(settings: Any) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def with_defaults(content: Json) -> Json:
-    """The settings with every study's block whole: the defaults, overridden by its own keys."""
-    studies = {
-        study: merge(content["defaults"], block) for study, block in content["studies"].items()
+def _refuse_common(content: Json, source: str) -> None:
+    """Raise UserError where the defaults have what studies can't share."""
+    for key in ("raw", "classes"):
+        if isinstance(content, dict) and key in (content.get("defaults") or {}):
+            where = f"{source}: defaults.{key}"
+            raise UserError("is each study's own", where=where, remedy="set it in every study")
+
+
+def whole(content: Json) -> Json:
+    """The settings with the declared defaults, and every study's block with all its keys."""
+    filled = {"pseudonyms": False, **content}
+    common = merge(defaults(Defaults), filled.pop("defaults", {}))
+    filled["recipe"] = merge(defaults(Recipe), content.get("recipe", {}))
+    filled["studies"] = {name: merge(common, block) for name, block in content["studies"].items()}
+    for study in filled["studies"].values():
+        if "sequence" in study.get("training", {}):
+            given = study["training"]["sequence"]
+            study["training"]["sequence"] = defaults(SequenceStage) | given
+    filled["pretrained"] = {
+        name: defaults(KINDS[block["source"]]) | block
+        for name, block in content["pretrained"].items()
     }
-    return {**content, "studies": studies}
+    return filled
 
 
-def _numbers(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """As JSON would have it, with numbers for what YAML takes for text."""
     if isinstance(value, Mapping):
-        return {key: _numbers(each) for key, each in value.items()}
+        return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_numbers(each) for each in value]
+        return [_plain(each) for each in value]
     if isinstance(value, str) and EXPONENT.fullmatch(value):
         return float(value)
     return value

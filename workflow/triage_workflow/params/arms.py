@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from triage_workflow.params.schema import Json
+from triage_workflow.params.validation import Json
 
 from triage.errors import UserError
 
@@ -109,7 +109,7 @@ def _resolve(
         # What a network sees and is stays as it was in the arm it starts from.
         inherited = {key: earlier[parent].recipe[key] for key in ("input", "augment", "model")}
     tried = _nested(point)
-    recipe = merge(content["recipe"], inherited, _stage(block, stage)["recipe"], own, tried)
+    recipe = merge(content["recipe"], inherited, _stage(block, stage).get("recipe", {}), own, tried)
     return Arm(name, stage, seeds, parent, recipe, sequence)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from triage_workflow.params.arms import Arm
-from triage_workflow.params.schema import Json
+from typing import Any
 
+from triage_workflow.params.arms import Arm
+from triage_workflow.params.declared import Index, defaults
+from triage_workflow.params.validation import Json
+
+from triage.data.readers import SEQUENCES
 from triage.errors import UserError
 from triage.models import LAYERS_OF
 from triage.task import Task
 
 TABLE_KEYS = (
-    *("table", "columns", "values", "leave_out", "partitions", "attributes"),
-    *("annotators", "channels"),
+    *("table", "columns", "values", "leave_out", "uncertain", "blank", "partitions"),
+    *("attributes", "annotators", "channels"),
 )
-CHANNELS = {"grey": 1, "rgb": 3, "volume": 3}
+CHANNELS = {"grey": 1, "rgb": 3}
 
 
 def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
@@ -21,6 +25,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     _check_folds(block, where)
     _check_mode(block, where)
     _check_table(block["index"], f"{where}.index")
+    _check_channels(block, f"{where}.images")
     Task(block["task"]).check(block["classes"], f"{where}.classes")
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
@@ -78,15 +83,53 @@ def _check_mode(block: Json, where: str) -> None:
 
 def _check_table(index: Json, where: str) -> None:
     """Keys of tables say nothing to other readers."""
-    of_tables = [key for key in TABLE_KEYS if index.get(key)]
+    usual = defaults(Index)
+    of_tables = [key for key in TABLE_KEYS if index[key] != usual[key]]
+    if index["reader"] == "volumes":
+        of_tables = [key for key in of_tables if key != "channels"]
     if index["reader"] != "table" and of_tables:
         raise UserError(
             f"is for index.reader: table, and the reader is {index['reader']}",
             where=f"{where}.{of_tables[0]}",
             remedy="set index.reader: table, or take the key out",
         )
-    if index["reader"] == "table" and not index.get("table"):
+    if index["reader"] == "table" and not index["table"]:
         raise UserError("is not set", where=f"{where}.table", remedy="name the table, below raw")
+
+
+def _channels(block: Json) -> list[Any]:
+    """What the channels of a volume are called; or each one's window."""
+    index, images = block["index"], block["images"]
+    named = index.get("channels") or (SEQUENCES if index["reader"] == "volumes" else ["image"])
+    return list(images.get("windows") or named)
+
+
+def _check_channels(block: Json, where: str) -> None:
+    images = block["images"]
+    named = _channels(block | {"images": images | {"windows": []}})
+    reference = images.get("reference")
+    if reference not in (None, *named):
+        raise UserError(
+            f"{reference!r} is no channel",
+            where=f"{where}.reference",
+            remedy=f"one of {', '.join(named)}, see index.channels; or null for the last",
+        )
+    windows = images.get("windows")
+    if not windows:
+        return
+    if len(named) > 1 or images["mode"] != "volume":
+        raise UserError(
+            "is for volumes of one channel",
+            where=f"{where}.windows",
+            remedy="take it out, or name one channel in index.channels",
+        )
+    for low, high in windows:
+        if low >= high:
+            raise UserError(
+                f"[{low:g}, {high:g}] is no window",
+                where=f"{where}.windows",
+                remedy="give the least value first, then the greatest",
+            )
 
 
 def _check_loss(recipe: Json, task: Task, where: str) -> None:
@@ -124,7 +167,7 @@ def _check_input(settings: Json, block: Json, where: str) -> None:
             where=f"{where}.input",
             remedy="give one number a channel for both, or set normalise: training",
         )
-    channels = CHANNELS[block["images"]["mode"]]
+    channels = CHANNELS.get(block["images"]["mode"]) or len(_channels(block))
     for name in ("mean", "std") if settings["normalise"] == "fixed" else ():
         if len(settings[name]) != channels:
             raise UserError(

@@ -15,6 +15,8 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 _BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
+_PLAIN, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _ZSTD = 1, 5, 8, 32946, 32773, 50000
+_COMPRESSIONS = (_PLAIN, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _ZSTD)
 _ALPHA = (1, 2)  # kinds of extra samples: associated and unassociated
 
 
@@ -82,6 +84,8 @@ def _check(page: TiffPage, content: bytes) -> None:
         name = getattr(page.photometric, "name", page.photometric)
         kind = getattr(page.sampleformat, "name", page.sampleformat)
         raise Refusal(f"is a TIFF of {name} with {bits} bits of {kind}, which is not supported")
+    if page.compression not in _COMPRESSIONS:
+        raise Refusal("is a TIFF that is compressed in a rare way: save it by LZW or Deflate")
     if page.imagedepth > 1:
         raise Refusal("is a TIFF of several planes, must be a picture")
     if not page.dataoffsets or len(page.dataoffsets) != len(page.databytecounts):

@@ -19,6 +19,7 @@ from triage.data.phantoms.brain_findings import Finding, add_findings, draw_beni
 from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
 from triage.data.phantoms.brain_shape import Grid, Head, draw_head, locate
 from triage.data.phantoms.folder import MARK, clear, each
+from triage.data.phantoms.settings import Braintriage as Settings
 from triage.errors import UserError
 from triage.files import atomic
 
@@ -27,18 +28,6 @@ FIRST_TEST_NUMBER = 5001  # so that no patient's number changes when the cohort 
 COVERAGE = (-52.0, 80.0)  # mm below and above the middle of the brain
 FIELD_OF_VIEW = (224.0, 240.0)  # mm, the range over patients
 SLAB_VOXELS = 2**18  # made at once: bounds the memory at any volume size
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The block ``phantoms.braintriage`` of params.yaml."""
-
-    seed: int
-    patients: int  # labelled; half of them abnormal, of an odd number one more or less
-    test_patients: int  # unlabelled
-    size: int  # voxels across a slice
-    slices: int
-    difficulty: float  # 0: every lesion is obvious .. 1: most are hard to see
 
 
 @dataclass(frozen=True)

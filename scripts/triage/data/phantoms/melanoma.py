@@ -28,6 +28,7 @@ from triage.data.phantoms.drawing import (
     turn,
     wavy,
 )
+from triage.data.phantoms.settings import Melanoma as Settings
 
 CLASSES = ("MEL", "NV")
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization"
@@ -42,26 +43,6 @@ BROWN = np.array([0.55, 0.95, 1.15], np.float32)
 BLACK = np.array([1.9, 2.0, 1.9], np.float32)
 BLUE = np.array([1.25, 0.95, 0.65], np.float32)
 RED = np.array([0.15, 0.75, 0.65], np.float32)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Pictures of a partition, by class."""
-
-    mel: int
-    nv: int
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The block ``phantoms.melanoma`` of params.yaml."""
-
-    seed: int
-    train: Counts
-    val: Counts
-    test: Counts
-    size: int  # pixels; pictures are square
-    difficulty: float  # 0: melanomas look like no mole .. 1: many do
 
 
 @dataclass(frozen=True)

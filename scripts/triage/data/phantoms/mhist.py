@@ -29,6 +29,7 @@ from triage.data.phantoms.drawing import (
     turn,
     wavy,
 )
+from triage.data.phantoms.settings import Mhist as Settings
 from triage.errors import UserError
 
 HEADER = "Image Name,Majority Vote Label,Number of Annotators who Selected SSA (Out of 7),Partition"
@@ -40,18 +41,6 @@ SSA_SCORES = 0.3  # share of the pictures whose score is drawn from the upper ha
 # How much of red, green and blue the two dyes take out, as powers of e.
 HAEMATOXYLIN = np.array([0.75, 0.95, 0.38], np.float32)
 EOSIN = np.array([0.12, 0.85, 0.45], np.float32)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The block ``phantoms.mhist`` of params.yaml."""
-
-    seed: int
-    train: int  # pictures
-    test: int
-    size: int  # pixels; pictures are square
-    difficulty: float  # 0: glands show the score plainly .. 1: hardly
-    disagreement: float  # of the annotators; 0: all vote alike .. 1: nearly at random
 
 
 @dataclass(frozen=True)

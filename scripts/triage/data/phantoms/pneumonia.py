@@ -18,6 +18,7 @@ from triage.data.phantoms import folder as pictures
 from triage.data.phantoms.chest import draw_anatomy, draw_chest, expose
 from triage.data.phantoms.chest_findings import consolidation, haze, strength
 from triage.data.phantoms.drawing import generator, plane, to_bytes
+from triage.data.phantoms.settings import Pneumonia as Settings
 from triage.errors import UserError
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -26,26 +27,6 @@ COLOUR = 0.08  # share of the PNEUMONIA files of a partition that are RGB
 BACTERIA = 0.65  # share of the patients with pneumonia
 OPACITY = {"bacteria": consolidation, "virus": haze}
 SECOND_SERIES = 0.5  # share of the NORMAL patients named NORMAL2-
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Pictures of a partition, by class."""
-
-    normal: int
-    pneumonia: int
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The block ``phantoms.pneumonia`` of params.yaml."""
-
-    seed: int
-    train: Counts
-    val: Counts
-    test: Counts
-    size: int  # usual height in pixels; pictures are 0.8 to 1.2 times that and rather wide
-    difficulty: float  # 0: every opacity is obvious .. 1: most are hard to see
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from triage.data.phantoms import folder as pictures
 from triage.data.phantoms.chest import draw_anatomy, draw_chest, expose
 from triage.data.phantoms.chest_findings import FINDINGS, deform, strength
 from triage.data.phantoms.drawing import generator, plane, to_bytes
+from triage.data.phantoms.settings import XrayHeads as Settings
 
 NO_FINDING = "No Finding"
 HEADER = (
@@ -47,18 +48,6 @@ MORE_FINDINGS = 0.6  # on average, beside the first one
 PERSISTENCE = 0.85  # probability that a patient's finding is there in a picture
 PICTURES = 2.2  # of a patient, on average
 RGBA = 0.01  # share of the files
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The block ``phantoms.xray_heads`` of params.yaml."""
-
-    seed: int
-    train: int  # pictures in train_val_list.txt
-    test: int  # pictures in test_list.txt
-    size: int  # pixels; pictures are square
-    skew: float  # 1: findings as unequally frequent as the real ones .. 0: all alike
-    difficulty: float  # 0: every finding is obvious .. 1: most are hard to see
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
+
+from annotated_types import MinLen
 
 from triage.command import log
+from triage.constraints import Count, OneOf, Positive, Regex, Share, Text, Unique
 from triage.data.patterns import Pattern
 from triage.errors import UserError
 from triage.task import Task
@@ -29,63 +32,74 @@ READERS = {
 }
 
 
+SEQUENCES = ("T1", "T2", "T2-FLAIR")  # the channels of volumes where settings name none
+
 Policy = Literal["ignore", "positive", "negative"]
+Part = Annotated[str, OneOf(("train", "val", "test"))]
+Several = Annotated[tuple[str, ...], MinLen(1), Unique()]
+Words = Annotated[dict[str, str], MinLen(1)]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table say what.
+    """Which columns of a table say what."""
 
-    file: the path or name of a case's file; for several channels the column of each. pattern: in
-    its place, the path with columns in braces, as images/{id}.jpg or {id}/{id}_{channel}.nii.gz;
-    its last part may hold ``*``. case: the case's name, which else is the file's. label: one
-    column, in which ``separator`` may part several classes, or a column of 0 and 1 for each class.
-    group: what is never split, of one or more columns. votes: how many annotators chose the last
-    class.
-    """
-
-    file: str | dict[str, str] | None = None
+    file: str | Words | None = None
+    """The path or name of a case's file; for several channels, the column of each."""
     pattern: str | None = None
+    """In its place, the path with columns in braces, as images/{id}.jpg or
+    {id}/{id}_{channel}.nii.gz; its last part may hold *."""
     case: str | None = None
-    label: str | tuple[str, ...] | dict[str, str] | None = None
-    separator: str | None = None
-    group: str | tuple[str, ...] | None = None
+    """The case's name, which else is the file's."""
+    label: str | Several | Words | None = None
+    """One column, or a column of 0 and 1 for each class."""
+    separator: Text | None = None
+    """What parts several classes in the one column."""
+    group: str | Several | None = None
+    """What is never split, of one or more columns."""
     partition: str | None = None
+    """Which of the source's parts a case is in."""
     votes: str | None = None
+    """How many annotators chose the last class."""
 
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """What the index reads of ``params.yaml``.
+    """How raw files become cases. From ``table`` on, all is for the reader of that name.
 
-    classes: in the order of their numbers. group: a regular expression with one group that finds
-    a patient's name in a case's; None takes the patient or lesion that a table names, or else each
-    case as a group of its own. max_quarantined: the largest share of cases that may be bad, 0 to 1.
-    min_slices: cases of fewer slices are bad.
-
-    For the reader ``table``: table is a path below the raw folder. values: the class of each value
-    of the label column; leave_out: values whose rows are not used. uncertain, blank: what -1 and an
-    empty cell mean where each class has a column. partitions: the words of each partition.
-    attributes: columns to keep, or the column of each attribute. annotators: how many voted.
-    channels: of a volume.
+    ``classes`` are in the order of their numbers.
     """
 
-    reader: str
+    reader: Annotated[str, OneOf(READERS)]
+    """The layout of the raw data."""
     classes: tuple[str, ...]
-    group: str | None
-    max_quarantined: float
-    min_slices: int
+    group: Annotated[str, Regex()] | None = None
+    """Regular expression whose one group finds a patient's name in a case's; null takes the patient
+    or lesion that a table names, or else each case as a group of its own."""
+    max_quarantined: Share = 0.1
+    """A larger share of unusable cases stops the run."""
+    min_slices: Count = 1
+    """Volumes with fewer slices can't be used."""
     task: Task = Task.BINARY
-    table: str | None = None
+    table: Text | None = None
+    """The table of labels, below the raw folder."""
     columns: Columns = Columns()
     values: dict[str, str] = field(default_factory=dict)
-    leave_out: tuple[str, ...] = ()
+    """The class of each value of the label column."""
+    leave_out: Annotated[tuple[str, ...], Unique()] = ()
+    """Values of the label column whose rows are not used."""
     uncertain: Policy = "ignore"
+    """What -1 means where each class has a column."""
     blank: Policy = "ignore"
-    partitions: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
-    attributes: tuple[str, ...] | dict[str, str] = ()
-    annotators: int | None = None
-    channels: tuple[str, ...] = ()
+    """What an empty cell means where each class has a column."""
+    partitions: dict[Part, str | Several] = field(default_factory=dict)
+    """The words for each partition."""
+    attributes: Annotated[tuple[str, ...], Unique()] | dict[str, str] = ()
+    """Columns to keep of each case, or the column of each attribute."""
+    annotators: Count | None = None
+    """How many voted."""
+    channels: Annotated[tuple[Text, ...], Unique()] = ()
+    """Of a volume, in their order."""
 
     @property
     def attribute_columns(self) -> dict[str, str]:
@@ -95,17 +109,21 @@ class IndexSettings:
         return {name: name for name in self.attributes}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How a reader decodes a case's files.
+    """How a reader decodes a case's files."""
 
-    reference: the channel of a volume whose grid the others are brought to; None takes the last.
-    window: grey values of DICOM pictures by the window of their header (``voi``), if it has one,
-    or all of them (``full``).
-    """
-
-    reference: str | None = None
+    channels: Annotated[tuple[Text, ...], Unique()] = ()
+    """Of a volume, in this order; none: all, as they come."""
+    reference: Text | None = None
+    """The channel of a volume whose grid the others are brought to; null takes the last."""
+    spacing: tuple[Positive, Positive, Positive] | None = None
+    """Of the reference grid along x, y and z in mm; null keeps its own."""
     window: Literal["voi", "full"] = "voi"
+    """Grey values of DICOM pictures by the window of their header, if there is one, or all."""
+    windows: tuple[tuple[float, float], ...] = ()
+    """Least and greatest value of each channel that a volume of one channel is made into, as
+    windows of CT are."""
 
 
 USUAL = Loading()
@@ -132,6 +150,10 @@ class Problem:
     case: str
     reason: str
 
+    def row(self) -> dict[str, str]:
+        """Of a table of problems."""
+        return {"file": self.file, "case": self.case, "reason": self.reason}
+
 
 class BadFile(Exception):
     """A file that can't be used: ``file`` (relative to the raw folder) and the ``reason``."""
@@ -153,7 +175,9 @@ class Reader(Protocol):
         Raises UserError where the layout or the labels can't be trusted.
         """
 
-    def gather(self, paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+    def gather(
+        self, paths: Sequence[str], how: Loading = USUAL
+    ) -> tuple[list[Case], list[Problem]]:
         """The unlabelled cases among ``paths`` in no particular layout, named by their path."""
 
     def beside(self, raw: Path, file: str) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from triage.data.counts import is_beside
 from triage.data.formats import Refusal, jpeg, png
 from triage.data.formats.samples import (
     CONSTANT,
@@ -71,8 +72,9 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
     return found, problems
 
 
-def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
+def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
     """Each picture among ``paths`` as a case; what is none by its name is a problem."""
+    paths = [path for path in paths if not is_beside(path)]
     cases = [Case(path, path, "", "", {"image": path}) for path in paths if is_picture(path)]
     others = [path for path in paths if not is_picture(path)]
     return cases, [Problem(path, path, "is no picture by its name") for path in others]

@@ -17,12 +17,15 @@ import numpy as np
 from triage.command import log
 from triage.data.attributes import Attributes
 from triage.data.readers import (
+    USUAL,
     Case,
     Grouping,
     IndexSettings,
+    Loading,
     Problem,
     picture_files,
     tables,
+    volume_files,
     volumes,
 )
 from triage.data.readers.labels import labels
@@ -272,9 +275,14 @@ def _listed(columns: str | Iterable[str] | None) -> list[str]:
 # --- decoding
 
 
-def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
-    """Each picture, or each folder of a volume's channels."""
-    return picture_files.gather(paths)
+def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
+    """Each picture, each volume of one file, or the channels of each volume."""
+    if how.channels:
+        return volumes.gather(paths, how)
+    whole = [path for path in paths if volume_files.is_volume(Path(path))]
+    others = sorted(set(paths).difference(whole))
+    cases, problems = picture_files.gather(others, how)
+    return [*cases, *(Case(path, path, "", "", {IMAGE: path}) for path in whole)], problems
 
 
 def beside(raw: Path, file: str) -> list[str]:
@@ -282,8 +290,8 @@ def beside(raw: Path, file: str) -> list[str]:
     return [] if picture_files.is_picture(file) else volumes.beside(raw, file)
 
 
-def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
+def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
     """A picture, or the channels of a volume in their order."""
-    if IMAGE in files and picture_files.is_picture(files[IMAGE]):
-        return picture_files.load(raw, files)
-    return volumes.load(raw, files)
+    if IMAGE in files and not volume_files.is_volume(raw / files[IMAGE]):
+        return picture_files.load(raw, files, how)
+    return volumes.load(raw, files, how)

@@ -20,6 +20,11 @@ EXTENSIONS = (*metaimage.EXTENSIONS, ".nii.gz", ".nii")
 data_file = metaimage.data_file
 
 
+def is_volume(path: Path) -> bool:
+    """Whether a file or folder holds a volume, by its name or kind."""
+    return path.name.lower().endswith(EXTENSIONS) or path.is_dir()
+
+
 def read(raw: Path, file: str) -> Volume:
     """The volume in ``file``, a file or a folder of one DICOM series below ``raw``.
 

@@ -1,10 +1,11 @@
-"""Reader of three brain MRI sequences a patient, with a folder a class.
+"""Reader of volumes of one or more channels a patient, with a folder a class.
 
-    train/full/<class>/<patient>/<sequence>      final_test_set/<patient>/<sequence>  (no labels)
+    train/full/<class>/<patient>/<channel>      final_test_set/<patient>/<channel>  (no labels)
 
-where <sequence> is T1, T2 and T2-FLAIR, each a ``.mha``, ``.mhd`` (with its raw file), ``.nii``
-or ``.nii.gz`` file or a folder of DICOM files. The three may differ in geometry: T1 and T2 are
-brought onto the grid of T2-FLAIR by the scanner's coordinates.
+Channels are three sequences of brain MRI, or those of the settings; each is a ``.mha``, ``.mhd``
+(with its raw file), ``.nii`` or ``.nii.gz`` file or a folder of DICOM files. They may differ in
+geometry: all are brought onto the grid of the last, or of the one that settings name, by the
+scanner's coordinates.
 """
 
 from __future__ import annotations
@@ -12,26 +13,35 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import SimpleITK as sitk
 
 from triage.command import log
 from triage.data import inventory, voxels
-from triage.data.readers import BadFile, Case, Grouping, IndexSettings, Problem, volume_files
-from triage.data.readers.volume_files import Volume
+from triage.data.counts import is_beside
+from triage.data.formats import Refusal
+from triage.data.formats.grid import on_grid, respaced, turned
+from triage.data.formats.volume import Volume
+from triage.data.readers import (
+    SEQUENCES,
+    USUAL,
+    BadFile,
+    Case,
+    Grouping,
+    IndexSettings,
+    Loading,
+    Problem,
+    volume_files,
+)
 from triage.errors import UserError
 
-SEQUENCES = ("T1", "T2", "T2-FLAIR")  # the channels, in this order
-REFERENCE = "T2-FLAIR"
+# What belongs to the header of a volume, and thumbnails.
+_OF_VOLUMES = (".raw", ".zraw", ".png", ".jpg", ".jpeg")
 TRAINING = "train/full"
 TEST = "final_test_set"
-_SAME_GRID = 0.01  # voxels by which the corners of two grids may differ and still be the same
-_MIN_OVERLAP = 0.25  # share of the reference grid that another sequence has to cover
 
 
 class _Patient(NamedTuple):
@@ -54,10 +64,11 @@ def find(
     """
     patients, problems = _collect(raw, paths, settings)
     _check_once(raw, patients)
-    group = Grouping(settings.group)
+    group, channels = Grouping(settings.group), settings.channels or SEQUENCES
     cases = []
     for patient, contents in patients.items():
-        files, reason = _choose(contents)
+        files, reason = _choose(contents, channels)
+        problems += _unused(raw, patient.folder, contents, channels)
         if reason:
             problems.append(Problem(patient.folder, patient.name, reason))
             continue
@@ -69,9 +80,12 @@ def find(
 
 def _collect(
     raw: Path, paths: Sequence[str], settings: IndexSettings
-) -> tuple[dict[_Patient, set[str]], list[Problem]]:
-    """Each patient's folder with the names of what is in it; files that lie between folders."""
-    patients: dict[_Patient, set[str]] = defaultdict(set)
+) -> tuple[dict[_Patient, dict[str, bool]], list[Problem]]:
+    """Each patient's folder with the names of what is in it, and whether each is a folder.
+
+    And the files that lie between folders.
+    """
+    patients: dict[_Patient, dict[str, bool]] = defaultdict(dict)
     problems: list[Problem] = []
     outside: list[str] = []
     for path in paths:
@@ -79,9 +93,9 @@ def _collect(
             case ["train", "full", label, name, *rest] if rest:
                 if label not in settings.classes:
                     raise _unknown_class(raw / TRAINING / label, settings)
-                patients[_Patient("train", label, name)].add(rest[0])
+                patients[_Patient("train", label, name)][rest[0]] = len(rest) > 1
             case [folder, name, *rest] if folder == TEST and rest:
-                patients[_Patient("test", "", name)].add(rest[0])
+                patients[_Patient("test", "", name)][rest[0]] = len(rest) > 1
             case ["train", "full", *_] | ["final_test_set", *_]:
                 problems.append(Problem(path, "", "is in no patient's folder"))
             case _:
@@ -135,41 +149,80 @@ def _check_once(raw: Path, patients: Iterable[_Patient]) -> None:
         )
 
 
-def gather(paths: Sequence[str]) -> tuple[list[Case], list[Problem]]:
-    """Each folder with one of the sequences as a case; files of no sequence are problems."""
-    folders: dict[str, set[str]] = defaultdict(set)
+def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
+    """The channels of each case: in a folder of their own, or after a name that they share.
+
+    As in ``sub-01/T1.mha`` or ``sub-01_T1.mha``; volumes that are no channel are problems.
+    """
+    channels = how.channels or SEQUENCES
+    found: dict[str, set[str]] = defaultdict(set)
     problems = []
     for path in paths:
         parts = path.split("/")
-        place = next((i for i, part in enumerate(parts) if _stem(part) in SEQUENCES), None)
-        if place is not None:
-            folders["/".join(parts[:place])].add(parts[place])
-        elif not path.lower().endswith((".raw", ".zraw")):  # these belong to a header
-            problems.append(Problem(path, path, f"is none of {', '.join(SEQUENCES)}"))
+        for place, part in enumerate(parts):
+            if (name := _before_channel(part, channels)) is not None:
+                found["/".join([*parts[:place], name])].add(part)
+                break
+        else:
+            if not (is_beside(path) or path.lower().endswith(_OF_VOLUMES)):
+                problems.append(Problem(path, path, f"is none of {', '.join(channels)}"))
     cases = []
-    for folder, contents in folders.items():
-        files, reason = _choose(contents)
+    for case, contents in found.items():
+        above, _, name = case.rpartition("/")
+        own = {each.removeprefix(name): each for each in contents}
+        files, reason = _choose(set(own), channels)
+        case = case[:-1]
         if reason:
-            problems.append(Problem(folder, folder, reason))
+            problems.append(Problem(case, case, reason))
             continue
-        files = {role: f"{folder}/{file}".lstrip("/") for role, file in files.items()}
-        cases.append(Case(folder, folder, "", "", files))
+        files = {role: f"{above}/{own[file]}".lstrip("/") for role, file in files.items()}
+        cases.append(Case(case, case, "", "", files))
     return cases, problems
 
 
-def _choose(contents: set[str]) -> tuple[dict[str, str], str]:
-    """The file or folder of each sequence; or why a patient lacks one."""
-    found: dict[str, list[str]] = {sequence: [] for sequence in SEQUENCES}
+def _before_channel(name: str, channels: Sequence[str]) -> str | None:
+    """What stands before a channel in a name: nothing, or a case's name and ``_``; or no channel"""
+    stem = _stem(name)
+    if is_beside(name):
+        return None
+    for channel in sorted(channels, key=len, reverse=True):
+        if stem == channel:
+            return ""
+        if stem.endswith(f"_{channel}") and stem != name:
+            return stem.removesuffix(channel)
+    return None
+
+
+def _unused(
+    raw: Path, folder: str, contents: Mapping[str, bool], channels: Sequence[str]
+) -> list[Problem]:
+    """Files and folders of volumes in a patient's folder that are no channel."""
+    others = [
+        name
+        for name, is_folder in contents.items()
+        if _stem(name) not in channels and (is_folder or _stem(name) != name)
+    ]
+    if not others:
+        return []
+    chosen = [name for name in contents if _stem(name) in channels]
+    parts = {volume_files.data_file(raw / folder / name) for name in chosen}
+    reason = f"is no channel: these are {', '.join(channels)}"
+    return [Problem(f"{folder}/{name}", "", reason) for name in sorted(others) if name not in parts]
+
+
+def _choose(contents: Iterable[str], channels: Sequence[str]) -> tuple[dict[str, str], str]:
+    """The file or folder of each channel; or why a case lacks one."""
+    found: dict[str, list[str]] = {channel: [] for channel in channels}
     for name in sorted(contents):
-        if (sequence := _stem(name)) in found:
-            found[sequence].append(name)
-    missing = [sequence for sequence, names in found.items() if not names]
+        if (channel := _stem(name)) in found:
+            found[channel].append(name)
+    missing = [channel for channel, names in found.items() if not names]
     if missing:
         return {}, f"lacks {', '.join(missing)}; there are: {', '.join(sorted(contents))}"
-    for sequence, names in found.items():
+    for channel, names in found.items():
         if len(names) > 1:
-            return {}, f"has {sequence} more than once: {', '.join(names)}"
-    return {sequence: names[0] for sequence, names in found.items()}, ""
+            return {}, f"has {channel} more than once: {', '.join(names)}"
+    return {channel: names[0] for channel, names in found.items()}, ""
 
 
 def _stem(name: str) -> str:
@@ -188,7 +241,8 @@ def _unknown_class(folder: Path, settings: IndexSettings) -> UserError:
 
 
 def _no_patients(raw: Path, outside: list[str], settings: IndexSettings) -> UserError:
-    remedy = f"expected {TRAINING}/{settings.classes[0]}/<patient>/T1.mha, T2.mha, T2-FLAIR.mha"
+    names = ", ".join(f"{channel}.mha" for channel in settings.channels or SEQUENCES)
+    remedy = f"expected {TRAINING}/{settings.classes[0]}/<patient>/{names}"
     for path in outside:
         above, marker, _ = f"/{path}".partition(f"/{TRAINING}/")
         if marker:
@@ -207,87 +261,41 @@ def beside(raw: Path, file: str) -> list[str]:
     return [inventory.plain(f"{folder}/{name}".lstrip("/"))] if name else []
 
 
-def load(raw: Path, files: Mapping[str, str]) -> np.ndarray:
-    """A patient's slices from feet to head, [slices, 3, height, width].
+def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarray:
+    """A case's slices from feet to head, [slices, channels, height, width].
 
-    Channels are T1, T2, T2-FLAIR on the grid of T2-FLAIR, whose axes are turned to run from right
-    to left, front to back and feet to head (LPS). Whole numbers stay whole. Raises BadFile.
+    All channels are on the grid of the reference, whose axes are turned to run from right to left,
+    front to back and feet to head (LPS). Whole numbers stay whole. Raises BadFile.
     """
-    scans = {sequence: _turned(raw, files[sequence]) for sequence in (REFERENCE, *SEQUENCES[:-1])}
-    channels = [_on_grid(scans[each], scans[REFERENCE], files[each]) for each in SEQUENCES]
-    for (first, one), (second, other) in combinations(zip(SEQUENCES, channels, strict=True), 2):
+    names = how.channels or tuple(files)
+    reference = how.reference or names[-1]
+    # A file that is no good is told before one that does not fit.
+    scans = {name: _scan(raw, files[name]) for name in (reference, *names)}
+    grid = respaced(scans[reference], how.spacing) if how.spacing else scans[reference]
+    channels = {name: _laid(scans[name], grid, reference, files[name]) for name in names}
+    for (first, one), (second, other) in combinations(channels.items(), 2):
         if one.range == other.range and np.array_equal(one.voxels, other.voxels):
             raise BadFile(files[second], f"has the same voxels as {first}")
-    kind = voxels.narrowest(*(channel.range for channel in channels))
-    return np.stack([channel.voxels for channel in channels], axis=1, dtype=kind, casting="unsafe")
+    if how.windows:
+        return _windowed(channels[reference], how.windows)
+    kind = voxels.narrowest(*(channel.range for channel in channels.values()))
+    arrays = [channel.voxels for channel in channels.values()]
+    return np.stack(arrays, axis=1, dtype=kind, casting="unsafe")
 
 
-def _turned(raw: Path, file: str) -> Volume:
-    volume = volume_files.read(raw, file)
-    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines
-    if orientation(volume.direction) == "LPS":
-        return volume
-    turned = Volume.of(sitk.DICOMOrient(volume.image(), "LPS"))
-    return replace(turned, is_placed=volume.is_placed)
+def _scan(raw: Path, file: str) -> Volume:
+    return turned(volume_files.read(raw, file))
 
 
-def _on_grid(volume: Volume, reference: Volume, file: str) -> Volume:
-    """``volume`` on the grid of ``reference``, interpolated where the grids differ."""
-    if volume.is_placed != reference.is_placed:
-        which = REFERENCE if volume.is_placed else "it"
-        reason = f"can't be laid on {REFERENCE}: {which} has no sform and no qform"
-        raise BadFile(file, reason)
-    if _same_grid(volume, reference):
-        return volume
-    covered = _coverage(volume, reference)
-    if covered < _MIN_OVERLAP:
-        raise BadFile(file, f"shows only {covered:.0%} of what {REFERENCE} shows")
-    moved = Volume.of(
-        sitk.Resample(
-            volume.image(),
-            reference.image(),
-            sitk.Transform(),
-            sitk.sitkLinear,
-            0.0,
-            sitk.sitkFloat32,
-        )
-    )
-    if moved.range.low == moved.range.high:
-        raise BadFile(file, f"is constant where {REFERENCE} is")
-    if not volume.range.whole:
-        return moved
-    rounded = np.rint(moved.voxels)
-    return replace(moved, voxels=rounded, range=voxels.range_of(rounded))
+def _laid(scan: Volume, grid: Volume, reference: str, file: str) -> Volume:
+    try:
+        return on_grid(scan, grid, reference)
+    except Refusal as refusal:
+        raise BadFile(file, str(refusal)) from refusal
 
 
-def _same_grid(one: Volume, other: Volume) -> bool:
-    if one.size != other.size:
-        return False
-    corners = _sample_indices(other, points=2)
-    there = _to_index(one, _to_physical(other, corners))
-    return bool(np.abs(there - corners).max() < _SAME_GRID)
-
-
-def _coverage(volume: Volume, reference: Volume) -> float:
-    """The share of the voxels of ``reference`` that lie inside ``volume``."""
-    indices = _to_index(volume, _to_physical(reference, _sample_indices(reference, points=32)))
-    inside = (indices >= -0.5) & (indices <= np.array(volume.size) - 0.5)
-    return float(inside.all(axis=1).mean())
-
-
-def _sample_indices(volume: Volume, points: int) -> np.ndarray:
-    """Indices of a regular grid of ``points`` per axis from corner to corner, [n, 3]."""
-    axes = [np.linspace(0, size - 1, points) for size in volume.size]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-
-
-def _to_physical(volume: Volume, indices: np.ndarray) -> np.ndarray:
-    return indices @ _index_to_mm(volume).T + np.array(volume.origin)
-
-
-def _to_index(volume: Volume, points: np.ndarray) -> np.ndarray:
-    return (points - np.array(volume.origin)) @ np.linalg.inv(_index_to_mm(volume)).T
-
-
-def _index_to_mm(volume: Volume) -> np.ndarray:
-    return np.array(volume.direction).reshape(3, 3) @ np.diag(volume.spacing)
+def _windowed(volume: Volume, windows: Sequence[tuple[float, float]]) -> np.ndarray:
+    """The volume once a window, with all beyond the window as at its end."""
+    arrays = [np.clip(volume.voxels, low, high) for low, high in windows]
+    kind = voxels.narrowest(*map(voxels.range_of, arrays))
+    return np.stack(arrays, axis=1, dtype=kind, casting="unsafe")

@@ -1,0 +1,33 @@
+"""An ensemble's predictions: the mean probability of its members for each case and class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage import command
+from triage.arguments import Paths
+from triage.evaluation.ensemble import average
+from triage.evaluation.samples import COLUMNS
+from triage.files import read_table, write_rows
+from triage.task import Task
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the study asks of a case."""
+
+    task: Task
+
+
+def main(settings: Settings, members: Paths, predictions: Path) -> None:
+    """Write the averaged predictions."""
+    tables = {str(path): read_table(path, COLUMNS, step="predict") for path in members}
+    mean = average(tables, settings.task)
+    cells = mean[COLUMNS].itertuples(index=False)
+    rows = (dict(zip(COLUMNS, row, strict=True)) for row in cells)
+    write_rows(rows, COLUMNS, predictions, sealed=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,59 @@
+"""A study's table: every arm with intervals and spread, the zero rate, published values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from triage import command
+from triage.arguments import Paths
+from triage.evaluation.arms import read_runs
+from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.published import read_published
+from triage.evaluation.table import build_table, comparison_table, winner_record
+from triage.files import folders, read_table, write_json, write_table
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """``data`` is the name of the data; ``arms`` tells what each starts from, and its search."""
+
+    study: str
+    data: str
+    arms: dict[str, dict[str, str]]
+    evaluation: EvaluationSettings
+
+
+def main(
+    settings: TableSettings,
+    metrics: Paths,
+    predictions: Paths,
+    splits: Paths,
+    published: Path,
+    table: Path,
+    comparison: Path,
+    winner: Path,
+) -> None:
+    """Write the table, the comparisons of arms and the winner."""
+    groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
+    made, comparisons = build_table(
+        settings.study,
+        runs,
+        read_published(published),
+        settings.evaluation,
+        partition=partition,
+        data=settings.data,
+        arms=settings.arms,
+    )
+    write_table(made, table)
+    write_table(comparison_table(comparisons), comparison)
+    write_json(winner_record(runs), winner)
+    shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
+    command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,24 @@
+"""Note each checkpoint that has seen a withdrawn case, before it is trained anew without it.
+
+The record is only added to, and no engine owns it, so that it can be told later which files have to
+be deleted elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triage import command
+from triage.data.withdrawn import cases
+from triage.training.consent import add, seen
+
+
+def main(withdrawn: Path, checkpoints: Path, consent: Path) -> None:
+    """Add to the list what the checkpoints below a folder, which lie there now, have seen."""
+    found = seen(sorted(checkpoints.glob("*/*/checkpoint.pt")), cases(withdrawn))
+    for row in add(found, consent):
+        command.log.info("%(checkpoint)s has seen withdrawn case %(case)s", row)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,302 @@
+"""What belongs together in a study, what its source keeps apart, and the fold of each group.
+
+A group (a patient, a lesion) is never torn apart, nor are cases that show the same picture. The
+fold of a group is written down when it is first dealt and kept from then on, so that one more case
+moves no other; the seed's permutation of the groups is the only randomness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge, Le
+
+from triage.command import log
+from triage.constraints import Seed
+from triage.data.fingerprints import near_pairs
+from triage.data.folds import assign_folds
+from triage.errors import UserError
+from triage.files import each_row
+
+COLUMNS = ["case", "group", "label", "votes", "part", "fold", "images", "reason", "twin"]
+FOLD_COLUMNS = ["group", "fold"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How cases are split into training, validation and test."""
+
+    k: Annotated[int, Ge(2)] = 5
+    """Folds that cases are dealt into, whole groups at a time."""
+    seed: Seed = 1
+    """Of the permutation that deals them."""
+    validation: Literal["fold", "source", "none"] = "fold"
+    """Cut from the folds, taken as the source gives it, or none."""
+    test: Literal["fold", "source", "none"] = "source"
+    """fold: the next fold is a labelled test part that chooses nothing."""
+    stratify: Literal["label", "votes"] = "label"
+    """What is spread evenly over the folds."""
+    near_duplicate_bits: Annotated[int, Ge(0), Le(64)] = 16
+    """Pictures whose fingerprints differ in no more of 256 bits count as the same."""
+    leaks: Literal["error", "drop"] = "drop"
+    """Leave a training case out that is also in another of the source's parts, or stop there."""
+
+
+class Shown(NamedTuple):
+    """What the image shards say of a case: its fingerprint ("" if constant), and a checksum."""
+
+    fingerprint: str
+    checksum: str
+
+
+def read_shown(tables: Sequence[Path], cases: Sequence[str]) -> dict[str, Shown]:
+    """What each of ``cases`` shows, from the tables of the image shards."""
+    found: dict[str, Shown] = {}
+    for table in tables:
+        found |= dict(_shown(table))
+    missing = sorted(set(cases) - found.keys())
+    if missing:
+        raise UserError(
+            f"{len(missing)} case(s) have no image, such as {missing[0]}",
+            where=tables[0].parent if tables else "--tables",
+            remedy="remake the images step",
+        )
+    return found
+
+
+def _shown(table: Path) -> Iterator[tuple[str, Shown]]:
+    """Of the cases of one shard; the slices of a case follow one another."""
+    columns = ["case", "index", "height", "width", "fingerprint", "crc32"]
+    case, fingerprint, checksum = "", "", hashlib.blake2b(digest_size=16)
+    for row in each_row(table, "images", columns):
+        if row["index"] == "0":
+            if case:
+                yield case, Shown(fingerprint, checksum.hexdigest())
+            case, fingerprint, checksum = row["case"], "", hashlib.blake2b(digest_size=16)
+        fingerprint = row["fingerprint"] or fingerprint
+        checksum.update(f"{row['height']} {row['width']} {row['crc32']}\n".encode())
+    if case:
+        yield case, Shown(fingerprint, checksum.hexdigest())
+
+
+def make(
+    manifest: pd.DataFrame,
+    shown: Mapping[str, Shown],
+    settings: SplitSettings,
+    known: Mapping[str, int],
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A row a case, sorted: group, part as the source has it, and fold; and all folds dealt so far.
+
+    ``group`` is that of the manifest, joined with those that show the same pictures. ``fold`` is
+    -1 for what is not dealt. ``reason`` and ``twin``: why a case is excluded, and because of which
+    other one. ``known``: folds by the digest of a group, as an earlier call returned them. Raises
+    UserError where the cases do not allow such a split.
+    """
+    cases = manifest.sort_values("case", ignore_index=True)
+    fingerprints = [shown[case].fingerprint for case in cases["case"]]
+    groups = _merged_groups(cases, fingerprints, settings)
+    parts = _source_parts(cases, settings)
+    reasons = pd.DataFrame("", index=cases.index, columns=["reason", "twin"])
+    reasons.loc[parts == "excluded", "reason"] = "the source keeps it for testing"
+    parts, reasons = _without_leaks(cases, groups, parts, reasons, settings)
+    folds, dealt = np.full(len(cases), -1), dict(known)
+    if "fold" in (settings.validation, settings.test):
+        pool = (parts == "train").to_numpy()
+        folds[pool], dealt = _dealt(cases[pool], groups[pool], settings, known)
+    table = pd.DataFrame(
+        {
+            "case": cases["case"],
+            "group": groups,
+            "label": cases["label"],
+            "votes": cases["votes"],
+            "part": parts,
+            "fold": folds,
+            "images": [shown[case].checksum for case in cases["case"]],
+            "reason": reasons["reason"],
+            "twin": reasons["twin"],
+        }
+    )
+    return table, dealt
+
+
+# --- groups
+
+
+def _merged_groups(
+    cases: pd.DataFrame, fingerprints: Sequence[str], settings: SplitSettings
+) -> pd.Series:
+    """The group of each case; those that share a picture are joined under the first one's name."""
+    from scipy.sparse import coo_array, csgraph  # here: takes longer to load than most splits
+
+    pairs = [
+        *_equal(cases["group"]),
+        *_equal(cases["sha256"]),
+        *near_pairs(fingerprints, settings.near_duplicate_bits),
+    ]
+    ones, others = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    links = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(cases), len(cases)))
+    _, component = csgraph.connected_components(links, directed=False)
+    groups = cases["group"].groupby(component).transform("min")
+    joined = cases["group"].nunique() - groups.nunique()
+    if joined:
+        log.info("%d group(s) show the same pictures as others and are joined to them", joined)
+    return groups
+
+
+def _equal(values: Iterable[str]) -> list[tuple[int, int]]:
+    """Each position that holds the same text as an earlier one, with the first such."""
+    firsts: dict[str, int] = {}
+    return [(firsts[text], i) for i, text in enumerate(values) if firsts.setdefault(text, i) != i]
+
+
+# --- what the source says
+
+
+def _source_parts(cases: pd.DataFrame, settings: SplitSettings) -> pd.Series:
+    """The partition of each case before anything is cut from the training part."""
+    source = cases["partition"]
+    parts = pd.Series("train", index=cases.index, dtype=object)
+    if settings.validation == "source":
+        parts[source == "val"] = "val"
+    if settings.test != "fold":
+        # What the source keeps for testing is not trained on, even where nothing is tested.
+        parts[source == "test"] = "test" if settings.test == "source" else "excluded"
+    parts[cases["label"] == ""] = "unlabelled"
+    return parts
+
+
+_LEVELS = {"excluded": -1, "train": 0, "val": 1, "test": 2, "unlabelled": 2}
+
+
+def _without_leaks(
+    cases: pd.DataFrame,
+    groups: pd.Series,
+    parts: pd.Series,
+    reasons: pd.DataFrame,
+    settings: SplitSettings,
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Parts where no group is on two sides: refused or, if so set, dropped from training."""
+    level = parts.map(_LEVELS)
+    highest = level.groupby(groups).transform("max")
+    leaking = (level >= 0) & (level < highest)
+    if not leaking.any():
+        return parts, reasons
+    reasons = reasons.copy()
+    for leak in _leaks(cases, groups, level, leaking):
+        reasons.loc[leak.position, ["reason", "twin"]] = [leak.why, cases["case"][leak.other]]
+    if settings.leaks == "error":
+        raise _refusal(cases, parts, reasons, leaking)
+    log.info("left out, since another part has the same group or picture: %d", leaking.sum())
+    return parts.mask(leaking, "excluded"), reasons
+
+
+class _Leak(NamedTuple):
+    """A case, another one that gives it away in a part of more weight, and in what respect."""
+
+    position: int
+    other: int
+    why: str
+
+
+def _leaks(
+    cases: pd.DataFrame, groups: pd.Series, level: pd.Series, leaking: pd.Series
+) -> Iterator[_Leak]:
+    members = groups.groupby(groups).indices
+    for position in np.flatnonzero(leaking).tolist():
+        own = members[groups[position]]
+        others = own[(level[own] > level[position]).to_numpy()]
+        same_group = others[(cases["group"][others] == cases["group"][position]).to_numpy()]
+        same_files = others[(cases["sha256"][others] == cases["sha256"][position]).to_numpy()]
+        if len(same_group):
+            why = f"both of group {cases['group'][position]}"
+            yield _Leak(position, same_group[0], why)
+        elif len(same_files):
+            yield _Leak(position, same_files[0], "the same file")
+        else:
+            yield _Leak(position, others[0], "the same or nearly the same picture")
+
+
+def _refusal(
+    cases: pd.DataFrame, parts: pd.Series, reasons: pd.DataFrame, leaking: pd.Series
+) -> UserError:
+    part_of = dict(zip(cases["case"], parts, strict=True))
+    lines = []
+    for position in np.flatnonzero(leaking)[:_SHOWN]:
+        case, (why, twin) = cases["case"][position], reasons.loc[position, ["reason", "twin"]]
+        lines.append(f"\n  {case} ({part_of[case]}) and {twin} ({part_of[twin]}): {why}")
+    more = f"\n  and {leaking.sum() - _SHOWN} more" if leaking.sum() > _SHOWN else ""
+    return UserError(
+        f"{leaking.sum()} case(s) for training or validation are also in another part of the data:"
+        + "".join(lines)
+        + more,
+        where="split",
+        remedy="set split.leaks: drop to leave them out of training, or mend the raw data",
+    )
+
+
+# --- folds
+
+
+def _dealt(
+    cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings, known: Mapping[str, int]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """The fold of each case, and those of all groups with what was known before."""
+    _check_enough(cases, groups, settings)
+    if settings.stratify == "votes":
+        strata = _votes(cases).str.get_dummies()
+    else:
+        strata = cases["label"].str.get_dummies("|")
+    members = strata.groupby(groups).sum()  # sorted by group
+    digests = pd.Series({own: _digest(own, settings) for own in cases["group"].unique()})
+    parts = cases["group"].groupby(groups).unique()
+    before = [_fold_of(sorted(own), digests, known) for own in parts[members.index]]
+    found = assign_folds(members.to_numpy(), settings.k, settings.seed, np.array(before))
+    folds = groups.map(pd.Series(found, index=members.index)).to_numpy()
+    return folds, dict(known) | dict(zip(cases["group"].map(digests), folds.tolist(), strict=True))
+
+
+def _fold_of(groups: Sequence[str], digests: pd.Series, known: Mapping[str, int]) -> int:
+    """The fold of the first of these joined groups that has one; -1 if none has."""
+    return next((known[digests[each]] for each in groups if digests[each] in known), -1)
+
+
+def _digest(group: str, settings: SplitSettings) -> str:
+    """What a group is written down by: no name, and another one for each way to deal."""
+    text = "\0".join([str(settings.k), str(settings.seed), settings.stratify, group])
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=8).hexdigest()
+
+
+def _votes(cases: pd.DataFrame) -> pd.Series:
+    without = cases["case"][cases["votes"] == ""]
+    if len(without):
+        raise UserError(
+            f"case {without.iloc[0]} has no votes",
+            where="split.stratify",
+            remedy="set split.stratify: label",
+        )
+    return cases["votes"]
+
+
+def _check_enough(cases: pd.DataFrame, groups: pd.Series, settings: SplitSettings) -> None:
+    """Refuse more folds than a class has groups, since a fold without it can't be judged."""
+    present = pd.DataFrame({"group": groups, "label": cases["label"].str.split("|")})
+    counts = present.explode("label").drop_duplicates()["label"].value_counts().sort_index()
+    few = {str(label): int(count) for label, count in counts.items() if count < settings.k}
+    if not few:
+        return
+    listed = ", ".join(f"{label} {count}" for label, count in few.items())
+    if cases["label"].str.contains("|", regex=False).any():  # rare findings can't be everywhere
+        log.warning("warning: fewer groups than %d folds: %s", settings.k, listed)
+        return
+    raise UserError(
+        f"{settings.k} folds, but fewer groups: {listed}",
+        where="split.k",
+        remedy=f"set split.k to {max(min(few.values()), 2)} or less, or add cases",
+    )

@@ -1,0 +1,50 @@
+"""Where pretrained weights come from: settings of the steps that make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from triage.constraints import Count, Matching, OneOf, Pixels, Positive, Seed, Text
+from triage.models import ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file that torchvision publishes."""
+
+    source: Literal["imagenet"]
+    architecture: Annotated[str, OneOf(ARCHITECTURES)]
+    """The network whose layers they are of."""
+    file: Text
+    """Where the file lies."""
+    sha256: Annotated[str, Matching("^[0-9a-f]{8,64}$")]
+    """The file's checksum, or the beginning of it, as in its published name."""
+
+
+@dataclass(frozen=True)
+class Pretext:
+    """Learned offline, by telling generated textures and shapes apart."""
+
+    source: Literal["pretext"]
+    architecture: Annotated[str, OneOf(ARCHITECTURES)]
+    """The network that learns."""
+    seed: Seed
+    """Of pictures and training."""
+    images: Annotated[int, Ge(16)]
+    """Pictures that are generated; the network sees each once an epoch."""
+    size: Pixels
+    """Pixels a side."""
+    epochs: Count
+    """Passes over the pictures."""
+    batch_size: Count
+    """Pictures a batch."""
+    lr: Positive
+    """Learning rate of Adam, which falls along a cosine."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the architecture."""
+
+
+KINDS: dict[str, type[Published] | type[Pretext]] = {"imagenet": Published, "pretext": Pretext}

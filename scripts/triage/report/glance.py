@@ -1,0 +1,189 @@
+"""What a reader wants to know first of a study: the chosen arm, how sure, and beside what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from triage.report.data import Data
+from triage.report.results import (
+    METRICS,
+    PARTS,
+    ZERO_RATE,
+    Measured,
+    Row,
+    cells,
+    is_chosen,
+    to_number,
+)
+from triage.report.tables import Cell, Table
+from triage.report.words import listed
+
+HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
+OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
+FLOORS = ("random_forest", "logistic_regression")  # architectures without a network
+NAMES = {
+    "train": "for training",
+    "val": "for validation",
+    "test": "for testing",
+    "unlabelled": "unlabelled",
+}
+LEAST = 0.05  # p-values below tell arms apart
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An answer to a question that a reader has; ``warns``: it must not be overlooked."""
+
+    question: str
+    answer: str
+    warns: bool = False
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The first screen of a study: facts, and its main numbers beside what they are worth."""
+
+    facts: tuple[Fact, ...]
+    numbers: Table
+
+
+def glance(rows: Sequence[Row], measured: Measured, data: Data, records: Json) -> Glance:
+    """The first screen, from the rows of the study's table; ``records`` are those of its arms."""
+    arms = [row for row in rows if to_number(row["runs"])]
+    chosen = next((row for row in arms if is_chosen(row)), None)
+    others = [row for row in arms if row is not chosen and row["arm"] != ZERO_RATE]
+    facts = [_data(data)]
+    if chosen is None or to_number(chosen["cases"]) is None:
+        return Glance((*facts, Fact("Best arm", "No arm could be chosen.", True)), _numbers([], []))
+    second = max(others, key=lambda row: to_number(row["val_roc_auc"]) or -1.0, default=None)
+    facts += [_choice(chosen, others)]
+    facts += [_told_apart(chosen, second, measured)] * (second is not None)
+    facts += [_worth(chosen), *_better(others, measured), *_moved(chosen, measured)]
+    floors = [row for row in others if _architecture(records, row["arm"]) in FLOORS]
+    zero = [row for row in arms if row["arm"] == ZERO_RATE]
+    shown = [chosen, *([second] if second else []), *floors, *zero]
+    unique = list({row["arm"]: row for row in shown}.values())
+    return Glance(tuple(facts), _numbers(unique, [measured]))
+
+
+def _data(data: Data) -> Fact:
+    parts = ", ".join(f"{count} {NAMES[part]}" for part, count in data.parts.items())
+    left = [
+        f"{count} {words}"
+        for count, words in (
+            (data.quarantined, "quarantined"),
+            (data.withdrawn, "withdrawn"),
+            (data.excluded, "excluded"),
+        )
+        if count
+    ]
+    out = f" Left out: {listed(left)}." if left else " None was left out."
+    return Fact("Data", f"{data.cases} cases of {data.groups} groups: {parts}.{out}")
+
+
+def _choice(chosen: Row, others: Sequence[Row]) -> Fact:
+    value = to_number(chosen["val_roc_auc"]) or math.nan
+    return Fact(
+        "Best arm",
+        f"{chosen['arm']}, of {len(others) + 1} arms the one with the highest mean ROC AUC on "
+        f"validation ({value:.3f}). Nothing was chosen on the test part.",
+    )
+
+
+def _told_apart(chosen: Row, second: Row | None, measured: Measured) -> Fact:
+    question = "Is it ahead of the second best?"
+    if second is None or not measured.compared:
+        return Fact(question, "Not tested: the cases that are measured chose among the arms.", True)
+    gain, low, high = _difference(second, -1)
+    p = to_number(second["roc_auc_p_holm"])
+    if gain is None or p is None:
+        return Fact(question, f"Unknown: {second['arm']} is not measured on the same cases.", True)
+    words = (
+        f"{second['arm']} is second on validation. On the test part the chosen arm's ROC AUC is "
+        f"{gain:+.3f} from it ({low:+.3f} to {high:+.3f}; p = {p:.3f}, corrected): "
+    )
+    if p < LEAST:
+        return Fact(question, words + ("it is ahead." if gain > 0 else "it is behind."), gain < 0)
+    return Fact(question, words + "they can't be told apart.")
+
+
+def _difference(row: Row, sign: int) -> tuple[float | None, float, float]:
+    names = ("roc_auc_difference", "roc_auc_difference_low", "roc_auc_difference_high")
+    value, *limits = (to_number(row[name]) for name in names)
+    low, high = sorted(sign * (math.nan if each is None else each) for each in limits)
+    return None if value is None else sign * value, low, high
+
+
+def _worth(chosen: Row) -> Fact:
+    question = "Is it better than always saying one class?"
+    names = ("accuracy_gain", "accuracy_gain_low", "accuracy_gain_high")
+    gain, low, high = (to_number(chosen[name]) for name in names)
+    if gain is None or low is None or high is None:
+        return Fact(
+            question, "Unknown: its decisions or the zero rate could not be measured.", True
+        )
+    words = f"Its accuracy is {gain:+.3f} from that of the zero rate ({low:+.3f} to {high:+.3f}): "
+    if low > 0:
+        return Fact(question, words + "yes.")
+    return Fact(question, words + "its decisions are not shown to be any better.", True)
+
+
+def _better(others: Sequence[Row], measured: Measured) -> list[Fact]:
+    """Arms that were not chosen, and are better on the test part by more than chance."""
+    found = [
+        row["arm"]
+        for row in others
+        if measured.compared
+        and (to_number(row["roc_auc_difference"]) or 0) > 0
+        and (to_number(row["roc_auc_p_holm"]) or 1) < LEAST
+    ]
+    if not found:
+        return []
+    words = f"Yes: {listed(found)}, on the test part, by more than chance."
+    return [Fact("Is an arm better that was not chosen?", words, True)]
+
+
+def _moved(chosen: Row, measured: Measured) -> list[Fact]:
+    """Validation against test, as far as both are measured."""
+    pages = [run["partitions"].get("val") for run in measured.runs.get(chosen["arm"], ())]
+    values = [page["metrics"]["roc_auc"] for page in pages if page]
+    known = [each for each in values if each["value"] is not None]
+    limits = [to_number(chosen[f"roc_auc{part}"]) for part in ("", "_low", "_high")]
+    if not known or not measured.compared or None in limits:
+        return []
+    before, low, high = (sum(e[k] for e in known) / len(known) for k in ("value", "low", "high"))
+    after, least, most = (each or 0.0 for each in limits)
+    reach = (before - low, most - after) if before > after else (high - before, after - least)
+    apart = abs(before - after) > math.hypot(*reach)
+    words = f"ROC AUC {before:.3f} on validation, {after:.3f} on the test part: "
+    if not apart:
+        return [Fact("Validation against test", words + "no more apart than chance makes them.")]
+    return [Fact("Validation against test", words + "they differ by more than chance.", True)]
+
+
+def _architecture(records: Json, arm: str) -> str:
+    record = records.get(arm, {})
+    return str(record.get("settings", {}).get("recipe", {}).get("model", {}).get("architecture"))
+
+
+def _numbers(rows: Sequence[Row], measured: Sequence[Measured]) -> Table:
+    wanted = OF_CLASSES if rows and "kappa" in rows[0] else HEADLINE
+    metrics = [metric for metric in wanted if rows and metric in rows[0]]
+    part = PARTS.get(measured[0].partition or "", "") if measured else ""
+    body = tuple(
+        (Cell(_named(row)), *cells(row, metrics, found)) for row in rows for found in measured
+    )
+    title = f"Main numbers, on the {part} part" if part else "Main numbers"
+    marked = frozenset({0}) if rows else frozenset[int]()
+    return Table(title, ("arm", *(METRICS[metric] for metric in metrics)), body, marked)
+
+
+def _named(row: Row) -> str:
+    if row["arm"] == ZERO_RATE:
+        return "always the commoner class"
+    return f"{row['arm']} (chosen)" if is_chosen(row) else row["arm"]

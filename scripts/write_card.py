@@ -1,0 +1,75 @@
+"""Write a study's model card and its reporting checklist, for people and for the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from triage import command
+from triage.arguments import Paths
+from triage.data import withdrawn as withdrawals
+from triage.evaluation.chosen import chosen_run
+from triage.evaluation.samples import read_sample
+from triage.files import read_json, read_rows, read_table, write_json, write_text
+from triage.report import checklist as items
+from triage.report.card import Card, CardSettings, Sources, measured_part
+from triage.report.cases import read_cases
+from triage.report.networks import read_networks
+from triage.report.sections import markdown
+
+
+def main(
+    settings: CardSettings,
+    winner: Path,
+    metrics: Paths,
+    predictions: Paths,
+    records: Paths,
+    splits: Paths,
+    manifest: Path,
+    quarantine: Path,
+    withdrawn: Path,
+    texts: Path,
+    checklists: Path,
+    card: Path,
+    checklist: Path,
+    page: Path,
+) -> None:
+    """Describe the winner's run that is best on validation."""
+    chosen = chosen_run(winner, metrics)
+    arm, run = chosen.parent.name, chosen.stem
+    fold = run.partition("-")[0]
+    split = next(path for path in splits if path.stem == fold)
+    groups = read_table(split, ["case", "group"])
+    content = read_json(chosen)
+    partition = measured_part(content)
+    measured = (arm, run, f"{partition}.csv")
+    sample = next(path for path in predictions if path.parts[-3:] == measured)
+    members = settings.ensembles.get(arm, (arm,))
+    made = Card(
+        Sources(
+            settings=settings,
+            words=yaml.safe_load(texts.read_text(encoding="utf-8")),
+            arm=arm,
+            run=run,
+            winner=read_json(winner),
+            metrics=content,
+            partition=partition,
+            sample=read_sample(sample, groups),
+            networks=read_networks(records, members, settings.origins, run),
+            rows=read_cases(manifest, split),
+            quarantined=len(read_rows(quarantine)),
+            withdrawn=len(withdrawals.read(withdrawn)),
+        )
+    )
+    guidelines = yaml.safe_load(checklists.read_text(encoding="utf-8"))
+    parts = {"card": made.sections(), "checklist": items.checklist(guidelines, made.facts)}
+    write_text(markdown(f"Model card: {made.title}", parts["card"]), card)
+    write_text(markdown(f"Reporting checklist: {made.title}", parts["checklist"]), checklist)
+    write_json({name: list(map(asdict, part)) for name, part in parts.items()}, page)
+    command.log.info("card of %s, %s: %d subgroups", arm, run, len(made.subgroups))
+
+
+if __name__ == "__main__":
+    command.run(main)

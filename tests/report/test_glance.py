@@ -1,0 +1,138 @@
+"""The first screen of a study: which arm, how sure, on what data, and what it is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import results_tree
+from triage.report.data import Data
+from triage.report.glance import Fact, Glance, glance
+from triage.report.results import Measured
+from triage.report.tables import Table
+
+NOTHING = Table("", (), ())
+DATA = Data(
+    cases=100,
+    groups=90,
+    tested=20,
+    parts={"train": 60, "val": 20, "test": 20},
+    excluded=2,
+    counts=NOTHING,
+    alike=NOTHING,
+    quarantined=1,
+    quarantine=NOTHING,
+    withdrawn=0,
+    withdrawal=NOTHING,
+    consent=NOTHING,
+)
+METRICS = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1")
+
+
+def row(arm: str, **values: Any) -> dict[str, str]:
+    """A row of a table, as it is read."""
+    parts = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
+    empty = {metric + part: "" for metric in METRICS for part in parts}
+    names = ("roc_auc_difference", "accuracy_gain")
+    empty |= {name + part: "" for name in names for part in parts[:3]}
+    first = {"arm": arm, "winner": "0", "runs": "1", "cases": "20", "val_roc_auc": "0.8"}
+    first |= {"roc_auc": "0.9", "roc_auc_low": "0.8", "roc_auc_high": "0.97", "roc_auc_p_holm": ""}
+    return empty | first | {name: str(value) for name, value in values.items()}
+
+
+def chosen(**values: Any) -> dict[str, str]:
+    gain = {"accuracy_gain": 0.2, "accuracy_gain_low": 0.1, "accuracy_gain_high": 0.3}
+    return row("best", **({"winner": 1, "val_roc_auc": 0.9} | gain | values))
+
+
+def other(difference: float, low: float, high: float, p: float, arm: str = "next") -> Any:
+    limits = {"roc_auc_difference_low": low, "roc_auc_difference_high": high}
+    return row(arm, roc_auc_difference=difference, roc_auc_p_holm=p, **limits)
+
+
+def facts(rows: list[Any], runs: Any = None, partition: str = "test") -> dict[str, Fact]:
+    found = glance(rows, Measured(runs or {}, partition), DATA, {})
+    return {each.question: each for each in found.facts}
+
+
+def test_the_data_is_told_in_one_line() -> None:
+    assert facts([chosen()])["Data"].answer == (
+        "100 cases of 90 groups: 60 for training, 20 for validation, 20 for testing. Left out: 1 "
+        "quarantined and 2 excluded."
+    )
+
+
+@pytest.mark.parametrize(
+    ("against", "words", "warns"),
+    [
+        (other(-0.1, -0.2, -0.01, 0.02), "+0.100 from it (+0.010 to +0.200; p = 0.020", False),
+        (other(-0.1, -0.2, 0.01, 0.09), "they can't be told apart", False),
+        (other(0.1, 0.02, 0.2, 0.01), "it is behind", True),
+    ],
+)
+def test_the_second_best_on_validation_is_told_apart_or_not(
+    against: Any, words: str, warns: bool
+) -> None:
+    found = facts([chosen(), against, row("third", val_roc_auc=0.7)])
+    fact = found["Is it ahead of the second best?"]
+    assert words in fact.answer
+    assert fact.warns == warns
+
+
+def test_a_chosen_arm_that_is_worth_nothing_is_said_to_be() -> None:
+    question = "Is it better than always saying one class?"
+    assert not facts([chosen()])[question].warns
+    found = facts([chosen(accuracy_gain=0.012, accuracy_gain_low=-0.06)])[question]
+    assert found.warns
+    assert "not shown to be any better" in found.answer
+
+
+def test_a_better_arm_that_was_not_chosen_is_named() -> None:
+    found = facts([chosen(), other(0.1, 0.02, 0.2, 0.01, "hidden"), row("next")])
+    assert "hidden" in found["Is an arm better that was not chosen?"].answer
+    unsure = facts([chosen(), other(0.1, -0.02, 0.2, 0.2, "hidden")])
+    assert "Is an arm better that was not chosen?" not in unsure
+
+
+def test_validation_and_test_that_differ_by_more_than_chance_are_marked() -> None:
+    def runs(value: float) -> Any:
+        estimate = {"value": value, "low": value - 0.03, "high": min(1, value + 0.03)}
+        page = {"metrics": {"roc_auc": estimate}}
+        return {"best": [{"partitions": {"val": page}}]}
+
+    question = "Validation against test"
+    assert not facts([chosen()], runs(0.92))[question].warns
+    assert facts([chosen(roc_auc=0.7, roc_auc_low=0.6, roc_auc_high=0.8)], runs(0.97))[
+        question
+    ].warns
+
+
+def test_nothing_is_compared_where_validation_is_measured() -> None:
+    found = facts([chosen(), other(-0.1, -0.2, -0.01, 0.02)], partition="val")
+    assert found["Is it ahead of the second best?"].warns
+    assert "Not tested" in found["Is it ahead of the second best?"].answer
+
+
+def test_main_numbers_have_the_floor_and_the_zero_rate_beside_them() -> None:
+    rows = [row("zero_rate", val_roc_auc=""), chosen(), row("next"), row("forest", val_roc_auc=0.5)]
+    recipe = {"settings": {"recipe": {"model": {"architecture": "random_forest"}}}}
+    found: Glance = glance(rows, Measured({}, "test"), DATA, {"forest": recipe})
+    names = [cells[0].text for cells in found.numbers.rows]
+    assert names == ["best (chosen)", "next", "forest", "always the commoner class"]
+    assert found.numbers.rows[0][1].notes == ("0.800 to 0.970",)
+
+
+def test_no_arm_chosen_is_said() -> None:
+    assert "No arm" in facts([row("a"), row("b")])["Best arm"].answer
+
+
+def test_the_page_answers_on_its_first_screen(tmp_path: Path) -> None:
+    page = results_tree.write_all(tmp_path, results_tree.LESIONS).read_text()
+    start = page.index('class="question"')
+    first = page[start : page.index('id="melanoma-part-data"')]
+    for question in ("Data", "Best arm", "second best?", "always saying one class?"):
+        assert question in first
+    assert "Main numbers, on the test part" in first
+    assert page.index('id="melanoma-part-left-out"') > start

@@ -1,0 +1,189 @@
+"""params.yaml as a whole: which blocks there are.
+
+What a step reads is declared where it is used, with its bounds, its default and a sentence on what
+it does; here stands what holds these blocks together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field, make_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import Field
+
+from triage_workflow.params.validation import Json
+
+from triage.constraints import Matching, Name, Natural, Seed, Text, Unique
+from triage.data.groups import SplitSettings
+from triage.data.phantoms.settings import PHANTOMS
+from triage.data.readers import IndexSettings
+from triage.data.shards import Decoding
+from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.submission import SubmissionSettings
+from triage.models.pretrained import Pretext, Published
+from triage.task import Task
+from triage.training.settings import MemoriseSettings, Recipe, Sequence
+
+ABSENT: Any = None  # the default of a key that may be left out, but not be null
+
+
+def block(name: str, kind: type, *taken: str) -> Any:
+    """What ``params.yaml`` has of a step's settings: all but those ``taken`` from elsewhere."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    kept = [
+        (each.name, hints[each.name], _default(each))
+        for each in dataclasses.fields(kind)
+        if each.name not in taken
+    ]
+    return make_dataclass(name, kept, frozen=True, namespace={"DECLARED": kind})
+
+
+def _default(of: dataclasses.Field[Any]) -> Any:
+    return field(default=of.default, default_factory=of.default_factory)
+
+
+if TYPE_CHECKING:
+    Index: TypeAlias = Any
+    Decoded: TypeAlias = Any
+    Evaluation: TypeAlias = Any
+    Submission: TypeAlias = Any
+    Phantoms: TypeAlias = Any
+else:
+    Index = block("Index", IndexSettings, "classes", "task")
+    Decoded = block("Decoded", Decoding, "reader", "channels")
+    Evaluation = block("Evaluation", EvaluationSettings, "classes", "task")
+    Submission = block("Submission", SubmissionSettings, "classes", "task")
+    Phantoms = make_dataclass("Phantoms", [(name, kind, ABSENT) for name, kind in PHANTOMS.items()])
+Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]
+Names = Annotated[tuple[Name, ...], Unique()]
+
+
+@dataclass(frozen=True)
+class Images(Decoded):
+    """How the files of a case become its image."""
+
+    shards: Annotated[int, Ge(1), Le(10000)] = 1
+    """Files that a study's images lie in; more are made side by side."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Arms that try values of settings. On validation, the best of them is found."""
+
+    mode: Literal["each", "grid"]
+    """An arm for each value, one setting at a time, or for each combination."""
+    values: Annotated[dict[str, Annotated[tuple[float, ...], MinLen(1), Unique()]], MinLen(1)]
+    """The values of each setting, by its path in the recipe: optimizer.lr: [1.0e-4, 1.0e-3]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm(Recipe):
+    """One model and recipe, by its name; every key of the recipe may stand here."""
+
+    extends: Name = ABSENT
+    """Another arm of this stage, whose keys this one takes over."""
+    seeds: Seeds = ABSENT
+    """A training from each; else those of the study."""
+    from_: Annotated[Name, Field(alias="from")] = ABSENT
+    """The arm of the stage before that this one starts from."""
+    sequence: Sequence = ABSENT
+    search: Search = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Arms, and what they have in common."""
+
+    recipe: Recipe = field(default_factory=Recipe)
+    arms: dict[Name, Arm]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceStage(Stage):
+    """A model over the features of a volume's slices, the network frozen."""
+
+    augmented_copies: Natural = 0
+    """Of the cached features, beside those of the images as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Stage):
+    """Stages of training, each of which starts from the arms of the one before."""
+
+    sequence: SequenceStage = ABSENT
+    finetuning: Stage = ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What every study does unless its own block says otherwise."""
+
+    task: Task = Task.BINARY
+    """multiclass: one of several classes; multilabel: several at once, or none."""
+    dataset: Text | None = None
+    """What report and table.csv call the data; null: by its raw folder, or with pseudonyms by the
+    study, since a folder's name may tell of people."""
+    folds: Annotated[tuple[Natural, ...], MinLen(1), Unique()] = (0,)
+    """Which of split.k folds validate, in a training each."""
+    seeds: Seeds = (1,)
+    """A training from each."""
+    index: Index
+    images: Images = field(default_factory=Images)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    chain: Names = ()
+    """Arms of which each adds one thing to the last, for a picture of the steps."""
+    ensembles: dict[Name, Annotated[Names, MinLen(2)]] = field(default_factory=dict)
+    """By name, the arms whose probabilities are averaged."""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    submission: Submission = field(default_factory=Submission)
+    memorise: MemoriseSettings = field(default_factory=MemoriseSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Defaults):
+    """A study: its data, and the arms that are compared. Take the block out to disable it."""
+
+    raw: Text
+    """The folder of raw data; data/<name>/phantom for generated data."""
+    classes: Annotated[
+        tuple[Annotated[str, MinLen(1), Matching("^[^|]+$")], ...], MinLen(2), Unique()
+    ]
+    """Their names in the data; of two, the last one is positive."""
+    training: Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting that changes a result."""
+
+    pseudonyms: bool = False
+    """Pictures and the report call cases by pseudonyms, for all that others are to see."""
+    phantoms: Phantoms
+    pretrained: dict[Name, Annotated[Published | Pretext, Field(discriminator="source")]]
+    """Pretrained weights that arms can start from, by name."""
+    recipe: Recipe = field(default_factory=Recipe)
+    defaults: Defaults = ABSENT
+    studies: dict[Name, Study]
+    """By name."""
+
+
+def defaults(kind: Any) -> Json:
+    """The declared defaults of a block, as YAML would have them."""
+    found = {}
+    for each in dataclasses.fields(kind):
+        hint = typing.get_type_hints(kind)[each.name]
+        if each.default_factory is not dataclasses.MISSING:
+            found[each.name] = _plain(each.default_factory())
+        elif each.default is not dataclasses.MISSING:
+            found[each.name] = _plain(each.default)
+        elif dataclasses.is_dataclass(hint):
+            found[each.name] = defaults(hint)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=dataclasses.asdict))

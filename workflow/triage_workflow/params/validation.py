@@ -1,0 +1,144 @@
+"""Settings against their declarations, and what is wrong with them in words."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from triage.errors import UserError
+
+Json = dict[str, Any]
+
+RULES = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+UNKNOWN = "unexpected_keyword_argument"
+KINDS = {"integer": "a whole number", "number": "a number", "string": "text", "null": "null"}
+KINDS |= {"array": "a list", "object": "a mapping", "boolean": "true or false"}
+BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+    "minItems": "of at least {} items",
+    "maxItems": "of at most {} items",
+    "minProperties": "of at least {} keys",
+    "pattern": "matching {}",
+    "format": "a valid {}",
+    "minLength": "of at least {} characters",
+}
+
+
+def check(content: Any, kind: Any, where: str, partial: bool = False) -> None:
+    """Raise UserError for the first value that ``kind`` does not allow, naming its key.
+
+    ``where`` is the place of ``content``. Where it is ``partial``, the blocks in it may be so too:
+    other keys of theirs stand elsewhere.
+    """
+    try:
+        _adapter(kind).validate_json(json.dumps({"": content}, default=str))
+    except ValidationError as errors:
+        found = errors.errors(include_url=False)
+        if partial:
+            found = [each for each in found if not _is_missing(each) or len(each["loc"]) == 2]
+        if found:
+            raise _explain(found, content, Rules(kind), where) from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    # Of a mapping of blocks, since pydantic takes no rules for a plain dataclass.
+    return TypeAdapter(dict[str, kind], config=RULES)
+
+
+class Rules:
+    """What a declaration allows, as JSON Schema."""
+
+    def __init__(self, kind: Any) -> None:
+        schema = _adapter(kind).json_schema()
+        self.definitions: Json = schema.get("$defs", {})
+        self.whole = self.resolved(schema["additionalProperties"])
+
+    def resolved(self, rule: Json) -> Json:
+        """A rule itself, where it is a reference to one."""
+        return self.definitions[rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+
+    def under(self, rule: Json, key: Any, value: Any) -> Json | None:
+        """The rule of a key of ``value``; None where there are several."""
+        if "anyOf" in rule:
+            others = [each for each in rule["anyOf"] if each.get("type") != "null"]
+            return self.under(self.resolved(others[0]), key, value) if len(others) == 1 else None
+        if "discriminator" in rule:
+            kinds, name = rule["discriminator"]["mapping"], rule["discriminator"]["propertyName"]
+            if key == name:
+                return {"enum": list(kinds)}
+            return self.under(self.resolved({"$ref": kinds[value[name]]}), key, value)
+        if "prefixItems" in rule:
+            return self.resolved(rule["prefixItems"][key])
+        inner = [*rule.get("patternProperties", {}).values(), rule.get("items")]
+        inner = [rule.get("properties", {}).get(key), *inner, rule.get("additionalProperties")]
+        return next((self.resolved(each) for each in inner if each), None)
+
+    def words(self, rule: Json) -> str:
+        """What a rule allows."""
+        rule = self.resolved(rule)
+        if "anyOf" in rule:
+            return " or ".join(self.words(each) for each in rule["anyOf"])
+        if "enum" in rule:
+            return "one of " + ", ".join(map(str, rule["enum"]))
+        if all("const" in each for each in rule.get("prefixItems", [{}])):
+            return f"[{', '.join(each['const'] for each in rule['prefixItems'])}]"
+        if "maxItems" in rule and rule["maxItems"] == rule.get("minItems"):
+            return f"a list of {rule['maxItems']}"
+        limits = [text.format(rule[key]) for key, text in BOUNDS.items() if key in rule]
+        limits += ["without repetition"] * rule.get("uniqueItems", False)
+        return f"{KINDS.get(rule.get('type', 'object'))} {', '.join(limits)}".strip()
+
+
+def _is_missing(error: ErrorDetails) -> bool:
+    """Whether a key is missing, and not an item of a list."""
+    return error["type"] == "missing" and isinstance(error["loc"][-1], str)
+
+
+def _explain(errors: list[ErrorDetails], content: Any, rules: Rules, where: str) -> UserError:
+    # A misspelt key is missing as well; what was written tells more.
+    error = min(errors, key=lambda each: (each["type"] != UNKNOWN, _is_missing(each)))
+    location: list[Any]
+    kind, location = error["type"], [*error["loc"][1:]]
+    if kind == "missing" and not _is_missing(error):
+        kind = "too_short"
+        location.pop()
+    if kind.startswith("union_tag"):
+        location.append(str(error["ctx"]["discriminator"]).strip("'"))
+        kind = "missing" if kind == "union_tag_not_found" else kind
+    last = location[-1] if location else None
+    if kind in (UNKNOWN, "missing"):
+        location.pop()
+    path: list[Any] = []
+    rule: Json = rules.whole
+    value: Any = content
+    for key in location:
+        # What is no key of the value is pydantic's name for one of several types.
+        if not (isinstance(value, dict | list) and (key in value or isinstance(key, int))):
+            continue
+        inner = rules.under(rule, key, value)
+        if inner is None:
+            break
+        path, rule, value = [*path, key], inner, value[key]
+    if last == "[key]":
+        value, names = path.pop(), error["ctx"].get("expected", "").replace("'", "")
+        rule = {"enum": [names]} if names else {"type": "string", **error["ctx"]}
+    place = where + (("." if ": " in where else ": ") * bool(path)) + ".".join(map(str, path))
+    if kind == "missing":
+        return UserError(f"missing key {last}", where=place, remedy="add it")
+    if kind == UNKNOWN:
+        known = list(rule["properties"])
+        close = difflib.get_close_matches(str(last), known, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        remedy = f"{hint}allowed: {', '.join(known)}"
+        return UserError(f"unknown key {last}", where=place, remedy=remedy)
+    remedy = f"must be {rules.words(rule)}"
+    return UserError(f"{value!r} is not allowed", where=place, remedy=remedy)
