@@ -8,88 +8,103 @@ Every value has its reason beside it, and is there to be changed. At the end, a 
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import yaml
+from typing import Annotated
 
 from triage_workflow.params import Params
+from triage_workflow.params.reading import load
 from triage_workflow.planning import plan
-from triage_workflow.planning.block import settings, yaml_of
+from triage_workflow.planning.block import listed, yaml_of
 from triage_workflow.planning.choices import Choices
 
 from triage import command
+from triage.arguments import Arguments
+from triage.data.readers import Case, Problem
 from triage.data.survey import Survey, look
 from triage.errors import UserError
 from triage.files import write_text
 
-OPTIONS = {
-    "table": "the table of labels, below the folder",
-    "file": "the column that names the file",
-    "pattern": "the path of a case's files, as images/{id}.jpg or {id}/{id}_{channel}.nii.gz",
-    "channels": "the channels at {channel}, with commas between them",
-    "label": "the column of the label, or those of the classes with commas between them",
-    "positive": "of two classes the positive one",
-    "leave-out": "values of the label that are not used, with commas between them",
-    "group": "the column of what is never split, such as the patient",
-    "partition": "the column that says train, val or test",
-    "task": "binary, multiclass or multilabel",
-}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SHOWN = 5
 
 
-def main(options: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Readings(Arguments):
+    """Which of several readings of a folder and its table is meant."""
+
+    table: Annotated[str | None, "the table of labels, below the folder"] = None
+    file: Annotated[str | None, "the column that names the file"] = None
+    pattern: Annotated[str | None, "as images/{id}.jpg or {id}/{id}_{channel}.nii"] = None
+    channels: Annotated[str | None, "what stands at {channel}, with commas between them"] = None
+    label: Annotated[str | None, "the column of the label, or one a class with commas"] = None
+    positive: Annotated[str | None, "of two classes the positive one"] = None
+    leave_out: Annotated[str | None, "values of the label without use, with commas"] = None
+    group: Annotated[str | None, "the column of what is never split, such as the patient"] = None
+    partition: Annotated[str | None, "the column that says train, val or test"] = None
+    task: Annotated[str | None, "binary, multiclass or multilabel"] = None
+
+
+def main(
+    name: Annotated[str, "the new study's"],
+    folder: Annotated[Path, "of images and table"],
+    /,
+    readings: Readings,
+    params: Annotated[Path, "the settings that the study is added to"] = Path("params.yaml"),
+    only_print: Annotated[bool, "write nothing"] = False,
+    no_dry_run: bool = False,
+) -> None:
     """Look, plan, write, and try."""
-    text = _checked(options)
+    text = _checked(name, params)
     started = time.monotonic()
-    survey = look(options.folder)
+    survey = look(folder)
     _tell(survey)
-    choices = Choices({name: getattr(options, name.replace("-", "_")) for name in OPTIONS})
-    table = _below(options.folder, options.table)
-    choices.given.pop("table", None)
-    block = plan.index_of(survey, table, choices)
-    whole, cases, problems = plan.complete(survey, block, options.folder)
+    given = {key.replace("_", "-"): each for key, each in asdict(readings).items()}
+    table = _below(folder, given.pop("table"))
+    whole, cases, problems = plan.study(survey, table, Choices(given), folder)
+    _tell_cases(cases, problems)
+    written = yaml_of(name, whole)
+    added = _added(text, written, params)
+    Params(load(added), str(params))  # what it refuses is not written
+    print(written)
+    print(f"planned in {time.monotonic() - started:.1f} s")
+    if only_print:
+        return
+    write_text(added, params)
+    print(f"added to {params}: read it, and change what you know better")
+    if not no_dry_run:
+        command_line = ["snakemake", "--dry-run", "--quiet", "rules", f"{name}_metrics"]
+        sys.exit(subprocess.run([sys.executable, "-m", *command_line]).returncode)
+
+
+def _tell_cases(cases: Sequence[Case], problems: Sequence[Problem]) -> None:
     groups = len({case.group for case in cases})
     parts = Counter(case.partition or "no partition" for case in cases)
-    print(f"cases: {len(cases)} of {groups} groups; {plan._counts(parts)}")
+    print(f"cases: {len(cases)} of {groups} groups; {listed(parts)}")
     for problem in problems[:_SHOWN]:
         print(f"not used: {problem.file}: {problem.reason}")
     if len(problems) > _SHOWN:
         print(f"not used: {len(problems) - _SHOWN} more; the index will list them all")
-    written = yaml_of(options.name, whole)
-    content = yaml.safe_load(text)
-    content["studies"] = (content.get("studies") or {}) | {options.name: settings(whole)}
-    Params(content, str(options.params))  # what it refuses is not written
-    print(written)
-    print(f"planned in {time.monotonic() - started:.1f} s")
-    if options.only_print:
-        return
-    write_text(_added(text, written, options.params), options.params)
-    print(f"added to {options.params}: read it, and change what you know better")
-    if not options.no_dry_run:
-        command_line = ["snakemake", "--dry-run", "--quiet", f"{options.name}_metrics"]
-        sys.exit(subprocess.run([sys.executable, "-m", *command_line]).returncode)
 
 
-def _checked(options: argparse.Namespace) -> str:
+def _checked(name: str, params: Path) -> str:
     """The text of the settings. Raises UserError for a name that can't be one, or is taken."""
-    if not _NAME.fullmatch(options.name):
+    if not _NAME.fullmatch(name):
         remedy = "small letters, digits and underscores, a letter first"
-        raise UserError(f"{options.name!r} can't be a study's name", where="NAME", remedy=remedy)
-    text: str = options.params.read_text(encoding="utf-8")
-    if options.name in (yaml.safe_load(text).get("studies") or {}):
+        raise UserError(f"{name!r} can't be a study's name", where="NAME", remedy=remedy)
+    if name in Params.read(params).studies:
         raise UserError(
-            f"there is a study {options.name} already",
-            where=options.params,
+            f"there is a study {name} already",
+            where=params,
             remedy="choose another name, or take its block out",
         )
-    return text
+    return params.read_text(encoding="utf-8")
 
 
 def _below(folder: Path, table: str | None) -> str | None:
@@ -108,12 +123,12 @@ def _below(folder: Path, table: str | None) -> str | None:
 
 def _tell(survey: Survey) -> None:
     headers = survey.headers
-    print(f"files: {len(survey.paths)}: {plan._counts(survey.kinds)}")
+    print(f"files: {len(survey.paths)}: {listed(survey.kinds)}")
     print(
         f"images: {len(survey.pictures)} pictures, {len(survey.volumes)} volumes,"
         f" {len(survey.series)} folders of slices"
     )
-    print(f"headers: {plan._counts(headers.depths)}; {plan._counts(headers.channels)}")
+    print(f"headers: {listed(headers.depths)}; {listed(headers.channels)}")
     if headers.sides:
         print(f"smaller side: {min(headers.sides)} to {max(headers.sides)}, median {headers.side}")
     if headers.slices:
@@ -141,15 +156,4 @@ def _added(text: str, written: str, params: Path) -> str:
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("name", help="the new study's")
-    options.add_argument("folder", type=Path, help="of images and table")
-    for name, words in OPTIONS.items():
-        options.add_argument(f"--{name}", help=words)
-    options.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options.add_argument("--only-print", action="store_true", help="write nothing")
-    options.add_argument("--no-dry-run", action="store_true")
-    options.add_argument("--log", type=Path, help=argparse.SUPPRESS)
-    command.run(main, options)
+    command.run(main)

@@ -80,7 +80,7 @@ def file_columns(table: Columns, survey: Survey) -> list[str]:
     for column in table.columns.values():
         tried = _sample(column)
         hits = sum(len(files.named(cell)) == 1 for cell in tried)
-        if tried and hits * 2 >= len(tried):
+        if tried and hits * 2 >= len(tried) and column.distinct * 2 >= column.filled:
             shares[column.name] = (hits / len(tried), column.distinct)
     return sorted(shares, key=lambda name: shares[name], reverse=True)
 
@@ -156,7 +156,7 @@ def mark_columns(table: Columns, taken: set[str]) -> list[str]:
     return [
         name
         for name, column in table.columns.items()
-        if name not in taken and column.distinct and set(column.values) <= _MARKS
+        if name not in taken and column.distinct > 1 and set(column.values) <= _MARKS
     ]
 
 

@@ -58,12 +58,7 @@ class Survey:
     @property
     def has_volumes(self) -> bool:
         """Whether most images are volumes, or series of slices."""
-        return len(self.volumes) + len(self.series) > 0 and not self._mostly_pictures
-
-    @property
-    def _mostly_pictures(self) -> bool:
-        stills = [path for path in self.pictures if not path.lower().endswith(_SLICES[:3])]
-        return len(stills) > len(self.volumes) + len(self.series)
+        return len(self.volumes) + len(self.series) > len(self.pictures)
 
 
 def look(raw: Path) -> Survey:
@@ -73,7 +68,7 @@ def look(raw: Path) -> Survey:
     sizes = {path: seen[0] for path, seen in sorted(inventory.walk(raw))}
     paths = list(sizes)
     volumes = [path for path in paths if path.lower().endswith(volume_files.EXTENSIONS)]
-    series = _series(paths)
+    series = _series(raw, paths)
     inside = set(series)
     pictures = [
         path
@@ -95,15 +90,30 @@ def look(raw: Path) -> Survey:
     )
 
 
-def _series(paths: Sequence[str]) -> list[str]:
-    """Folders with several files that may be slices of one series."""
-    slices: Counter[str] = Counter()
+def _series(raw: Path, paths: Sequence[str]) -> list[str]:
+    """Folders with several files that are slices of one series, by the headers of two."""
+    slices: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         folder, _, name = path.rpartition("/")
         suffix = Path(name).suffix.lower()
-        if folder and (suffix in _SLICES or suffix.removeprefix(".").isdigit()):
-            slices[folder] += not is_beside(path)
-    return sorted(folder for folder, count in slices.items() if count > 3)
+        if folder and (suffix in _SLICES or suffix[1:].isdigit()) and not is_beside(path):
+            slices[folder].append(path)
+    return sorted(
+        folder
+        for folder, inside in slices.items()
+        if len(inside) > 1 and _series_uid(raw / inside[0]) == _series_uid(raw / inside[-1]) != ""
+    )
+
+
+def _series_uid(path: Path) -> str:
+    """Which series a file belongs to; empty where it is no DICOM file."""
+    import pydicom
+
+    try:
+        found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+        return str(found.get("SeriesInstanceUID", ""))
+    except Exception:  # whatever a file that is none makes the reader do
+        return ""
 
 
 def _some(paths: Sequence[str], most: int) -> Iterator[str]:

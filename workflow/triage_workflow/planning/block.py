@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 _PLAIN = re.compile(r"[A-Za-z_][\w .+-]*")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 _WIDTH = 100
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,10 @@ def _scalar(value: Any) -> str:
         text = f"{value:g}"
         return re.sub(r"^(\d+)e", r"\1.0e", text)
     return json.dumps(value)
+
+
+def listed(values: Counter[str]) -> str:
+    """The commonest values with their numbers, in words."""
+    shown = [f"{name or 'nothing'} {count}" for name, count in values.most_common(_SHOWN)]
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return ", ".join(shown) + more

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from triage_workflow.planning.block import Because, settings
+from triage_workflow.planning.block import Because, listed, settings
 from triage_workflow.planning.choices import Choices
 
 from triage import settings as typed
@@ -24,7 +25,10 @@ from triage.errors import UserError
 SIDES = (32, 64, 96, 128, 160, 224)  # pixels; more is for who knows why
 _POSITIVE = ("malign", "abnormal", "positive", "disease", "cancer", "tumo", "ill", "sick", "patho",
              "pneumo", "mel", "yes", "true", "1", "case", "finding", "high")  # fmt: skip
+_BY_NAMES = "many names share this beginning: check that it is a patient"
 _MANY = 50  # cases of a class for five folds
+
+_SHARD = 256e6  # bytes
 
 Block = dict[str, Any]
 
@@ -38,11 +42,19 @@ class Labels:
     classes: list[str]
 
 
-def index_of(survey: Survey, table: str | None, choices: Choices) -> Block:
-    """What the study's block says of its data: task, classes and index.
+def study(
+    survey: Survey, table: str | None, choices: Choices, raw: Path
+) -> tuple[Block, list[Case], list[Problem]]:
+    """The whole block of the study, with the cases and problems that its reader finds.
 
-    Raises UserError where nothing says what the labels are.
+    ``raw``: what the settings call the folder. Raises UserError where nothing says what the labels
+    are, or the reader can't use what was planned.
     """
+    return _complete(survey, _data(survey, table, choices), raw)
+
+
+def _data(survey: Survey, table: str | None, choices: Choices) -> Block:
+    """What the study's block says of its data: task, classes, index and split."""
     tables = [table] if table else _tables(survey)
     if not tables:
         return _of_folders(survey)
@@ -87,13 +99,11 @@ def _of_folders(survey: Survey) -> Block:
             remedy="put a table of labels into the folder, and name it with --table",
         )
     ordered = _ordered(classes)
-    words = f"{len(classes)} folders: {_counts(classes)}"
+    words = f"{len(classes)} folders: {listed(classes)}"
     index: Block = {"reader": Because("folders", "a folder a class")}
     names_of = [stem(path, SUFFIXES) for path in survey.pictures]
     if pattern := guess.name_pattern(names_of):
-        index["group"] = Because(
-            pattern, "many names share this beginning: check that it is a patient"
-        )
+        index["group"] = Because(pattern, _BY_NAMES)
     task = "binary" if len(classes) == 2 else "multiclass"
     block: Block = {"task": task, "classes": Because(ordered, words), "index": index}
     block["split"] = {"validation": "source"} if "val" in places else {}
@@ -126,14 +136,12 @@ def _of_table(survey: Survey, table: Columns, choices: Choices) -> Block:
         distinct = table.columns[group].distinct
         columns["group"] = Because(group, f"{distinct} of {len(table.columns[group].cells)} rows")
     elif pattern := guess.name_pattern(_names(table, columns)):
-        index["group"] = Because(
-            pattern, "many names share this beginning: check that it is a patient"
-        )
+        index["group"] = Because(pattern, _BY_NAMES)
     parts = guess.partition_columns(table)
     part = choices.one("partition", "Which column says the partition?", parts, every)
     split: Block = {}
     if part:
-        columns["partition"] = Because(part, _counts(table.columns[part].values))
+        columns["partition"] = Because(part, listed(table.columns[part].values))
         words = {value.casefold() for value in table.columns[part].values}
         if words & {"val", "valid", "validation", "dev"}:
             split["validation"] = Because("source", f"{part} has validation cases")
@@ -161,7 +169,7 @@ def _name_files(
     found = guess.file_columns(table, survey)
     name = choices.one("file", "Which column names the file?", found, list(table.columns))
     if name:
-        columns["file"] = Because(name, f"such as {guess._sample(table.columns[name])[0]}")
+        columns["file"] = Because(name, f"such as {next(filter(None, table.columns[name].cells))}")
         return {name}
     patterns = guess.patterns(table, survey)
     texts = [each.text for each in patterns]
@@ -225,9 +233,7 @@ def _named(table: Columns, name: str, columns: Block, choices: Choices) -> Label
     index: Block = {}
     if any(word.replace(".", "").lstrip("-").isdigit() for word in kept):
         ordered_values = {word: f"{name} {word}" for word in ordered}
-        index["values"] = Because(
-            ordered_values, "names for the numbers: change them here and in classes"
-        )
+        index["values"] = Because(ordered_values, "change the names here and in classes")
         ordered = list(ordered_values.values())
     if leave_out:
         index["leave_out"] = leave_out
@@ -254,8 +260,8 @@ def _class_counts(table: Columns, label: Because, labels: Labels) -> str:
     if isinstance(label.value, list):
         ones = {name: sum(each in ("1", "1.0") for each in table.columns[name].cells)
                 for name in label.value}  # fmt: skip
-        return _counts(Counter(ones))
-    return _counts(table.columns[label.value].values)
+        return listed(Counter(ones))
+    return listed(table.columns[label.value].values)
 
 
 def _columns_of(label: Because) -> set[str]:
@@ -267,24 +273,13 @@ def _names(table: Columns, columns: Block) -> list[str]:
     return [stem(cell, SUFFIXES) for cell in table.columns[file.value].cells] if file else []
 
 
-def _counts(values: Counter[str]) -> str:
-    shown = [f"{name or 'nothing'} {count}" for name, count in values.most_common(8)]
-    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
-    return ", ".join(shown) + more
-
-
 # --- the whole block
 
 
-def complete(survey: Survey, block: Block, raw: Path) -> tuple[Block, list[Case], list[Problem]]:
-    """The whole block of the study, with the cases and problems that its reader finds.
-
-    Raises UserError where the reader can't use what was planned.
-    """
+def _complete(survey: Survey, block: Block, raw: Path) -> tuple[Block, list[Case], list[Problem]]:
     plain = settings(block)
     index = plain["index"] | {"classes": plain["classes"], "task": plain["task"]}
-    index = {"group": None, "max_quarantined": 0.1, "min_slices": 1} | index
-    planned = typed.convert(IndexSettings, _listed(index), "index")
+    planned = typed.convert(IndexSettings, _json(index), "index")
     cases, problems = readers.reader(planned.reader).find(survey.raw, survey.paths, planned)
     labelled = [case for case in cases if case.label]
     if not labelled:
@@ -294,28 +289,33 @@ def complete(survey: Survey, block: Block, raw: Path) -> tuple[Block, list[Case]
     rarest = min(groups, key=lambda name: len(groups[name]))
     whole: Block = {"raw": str(raw), "task": block["task"], "classes": block["classes"]}
     whole["index"] = block["index"]
-    whole["images"] = _images(survey)
+    whole["images"] = _images(survey, len(cases))
     whole["split"] = _split(block["split"], cases, rarest, len(groups[rarest]))
     whole["training"] = _training(survey, whole, labelled, plain)
     return whole, cases, problems
 
 
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _listed(each) for key, each in value.items()}
-    return [_listed(each) for each in value] if isinstance(value, tuple | list) else value
+def _json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
 
 
-def _images(survey: Survey) -> Block:
+def _images(survey: Survey, cases: int) -> Block:
     headers = survey.headers
     if survey.has_volumes:
-        return {"mode": Because("volume", "volumes"), "size": None}
+        slices = max(headers.slices, default=64)
+        size = cases * slices * headers.side**2 * 2
+        return {"mode": Because("volume", "volumes"), "size": None, "shards": _shards(size)}
     mode = "grey" if headers.channels["colour"] == 0 else "rgb"
     side = max([each for each in SIDES if each <= headers.side], default=SIDES[0])
     return {
-        "mode": Because(mode, _counts(headers.channels) + " of the headers that were read"),
+        "mode": Because(mode, listed(headers.channels) + " of the headers that were read"),
         "size": Because(side, f"half of the pictures are {headers.side} pixels or more a side"),
+        "shards": _shards(cases * side**2 * (3 if mode == "rgb" else 1)),
     }
+
+
+def _shards(size: int) -> Because:
+    return Because(max(1, round(size / _SHARD)), f"about {size / 1e6:.0f} MB in all")
 
 
 def _split(split: Block, cases: Sequence[Case], rarest: str, groups: int) -> Block:
@@ -340,7 +340,7 @@ def _training(survey: Survey, whole: Block, cases: Sequence[Case], plain: Block)
         "select": {"by": "loss"},
     }
     if most > 3 * least:
-        key = "positive_weights" if plain["task"] == "multilabel" else "class_weights"
+        key = "pos_weight" if plain["task"] == "multilabel" else "class_weights"
         how = "balanced" if plain["task"] == "multilabel" else "inverse"
         share = f"the commonest class has {most / least:.1f} times the cases of the rarest"
         recipe["loss"] = {key: Because(how, share)}
