@@ -24,6 +24,7 @@ from triage_workflow.planning.choices import Choices
 
 from dicom_files import slice_
 from picture_sets import noise, save, write
+from scans import real_data
 from triage.data.survey import look
 from triage.errors import UserError
 
@@ -213,3 +214,14 @@ def test_the_command_adds_a_block_that_keeps_the_rest(tmp_path: Path) -> None:
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert "there is a study own already" in again.stderr
     assert params.read_text() == after
+
+
+@pytest.mark.real_data
+def test_real_ham10000_is_seven_classes() -> None:
+    raw = real_data("full") / "ham10000"
+    if not raw.is_dir():
+        pytest.skip(f"no real data at {raw}")
+    block, cases, problems = planned(raw, group="lesion_id")
+    assert block["task"] == "multiclass"
+    assert block["classes"] == ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+    assert (cases, problems) == (8034, 0)
