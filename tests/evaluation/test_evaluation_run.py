@@ -14,10 +14,11 @@ from sklearn import metrics as reference
 from triage.errors import UserError
 from triage.evaluation.bootstrap import group_counts
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import EvaluationSettings, evaluate_run
+from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
 from triage.evaluation.scoring import prepare, replicate, scopes_of
+from triage.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(replicates=200)
 FINDINGS = ("Effusion", "Mass", "Nodule")
@@ -74,7 +75,7 @@ def test_binary_run_is_json_with_every_metric_and_interval():
 def test_two_evaluations_are_the_same_bytes_and_seeds_differ():
     first, again = (json.dumps(evaluate_run(*study(), SETTINGS)) for _ in range(2))
     assert first == again
-    other = evaluate_run(*study(), EvaluationSettings(replicates=200, seed=1))
+    other = evaluate_run(*study(), EvaluationSettings(replicates=200, seed=2))
     assert json.dumps(other) != first
 
 
