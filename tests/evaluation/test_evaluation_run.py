@@ -20,7 +20,7 @@ from triage.evaluation.samples import sample_of
 from triage.evaluation.scoring import prepare, replicate, scopes_of
 from triage.evaluation.settings import EvaluationSettings
 
-SETTINGS = EvaluationSettings(replicates=200)
+SETTINGS = EvaluationSettings(replicates=200, seed=0)
 FINDINGS = ("Effusion", "Mass", "Nodule")
 
 
