@@ -75,7 +75,7 @@ def test_binary_run_is_json_with_every_metric_and_interval():
 def test_two_evaluations_are_the_same_bytes_and_seeds_differ():
     first, again = (json.dumps(evaluate_run(*study(), SETTINGS)) for _ in range(2))
     assert first == again
-    other = evaluate_run(*study(), EvaluationSettings(replicates=200, seed=2))
+    other = evaluate_run(*study(), EvaluationSettings(replicates=200, seed=1))
     assert json.dumps(other) != first
 
 
