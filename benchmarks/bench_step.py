@@ -43,7 +43,7 @@ def optimizers() -> list[tuple[object, ...]]:
     loop = torch.optim.Adam(weights, lr=1e-9, foreach=False)
     together = torch.optim.Adam(weights, lr=1e-9, foreach=True)
     contestants = {
-        "fused (ours)": lambda: ours.step(1e-9, torch.zeros(())),
+        "fused (ours)": lambda: own.step(ours, 1e-9, torch.zeros(())),
         "torch, foreach": together.step,
         "torch, a loop": loop.step,
     }

@@ -147,6 +147,7 @@ EVALUATION = {"evaluate", "table", "card", "figures", "report"}
 READ_BY = {
     "phantoms.*": {"phantom"},
     "defaults.index": INDEX,
+    "defaults.index.channels": INDEX | {"images", "train", "train_sequence", "finetune"},
     "defaults.index.min_slices": INDEX | {"images"},
     "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
     "defaults.split": {"groups", "split", "card"},

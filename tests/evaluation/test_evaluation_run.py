@@ -19,7 +19,7 @@ from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
 from triage.evaluation.scoring import prepare, replicate, scopes_of
 
-SETTINGS = EvaluationSettings(replicates=200)
+SETTINGS = EvaluationSettings(replicates=200, seed=0)
 FINDINGS = ("Effusion", "Mass", "Nodule")
 
 

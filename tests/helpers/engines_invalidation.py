@@ -36,7 +36,7 @@ from triage.training.settings import Recipe
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
 STRUCTURE |= {"from", "extends", "ensembles"}
-STRUCTURE |= {"chain", "exclude_votes", "method", "task", "reader"}  # which pictures
+STRUCTURE |= {"chain", "exclude_votes", "votes", "method", "task", "reader"}  # which pictures
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

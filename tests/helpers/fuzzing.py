@@ -294,7 +294,7 @@ def read_table(folder: Path, name: str) -> str:
         assert set(case.label.split("|")) <= set(classes)
         assert case.group
         assert case.votes in (None, *range(8))
-        assert case.age is None or 0 <= case.age <= 120
+        assert 0 <= float(case.attributes.get("age") or 0) <= 120
     named = {file for case in cases for file in case.files.values()}
     assert named | {problem.file for problem in problems} >= set(paths[1:])
     return "read"

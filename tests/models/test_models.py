@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from training_runs import ROOT
 from triage.errors import UserError
 from triage.models import ModelSettings, build, build_pretrained
 from triage.models.combined import Combined
+from triage.models.dropout import FastDropout
 from triage.models.sequence import SequenceModel
 
 
@@ -186,3 +188,31 @@ def recurrent_model(kind):
     options = {"head": kind, "size": 32, "width": 2, "hidden": 4, "dropout": 0.0}
     model = build(ModelSettings("cnn4", options=options), 1, 1)
     return model, model.head.reader, torch.randn(2, 1, 32, 32)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_dropout_drops_its_share_and_keeps_the_mean(layout, precision):
+    dropout = FastDropout(0.3)
+    x = torch.ones(7, 5, 31, 33, dtype=precision).to(memory_format=layout).requires_grad_()
+    torch.manual_seed(0)
+    dropped = dropout(x)
+    assert dropped.is_contiguous(memory_format=layout)
+    assert abs(float((dropped == 0).float().mean()) - 0.3) < 0.01
+    assert set(dropped.unique().tolist()) == {0.0, float(torch.tensor(1 / 0.7).to(precision))}
+    dropped.sum().backward()
+    assert torch.equal(x.grad, dropped)
+    # No pattern in memory: neighbours, and those four numbers apart, are dropped independently.
+    flat = (dropped == 0).flatten().float()
+    for apart in (1, 2, 3, 4):
+        assert abs(np.corrcoef(flat[apart:], flat[:-apart])[0, 1]) < 0.03
+    torch.manual_seed(0)
+    assert torch.equal(dropout(x), dropped)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_dropout_of_a_part_of_a_tensor_and_of_everything():
+    x = torch.ones(8, 6)[::2, 1:4]
+    assert set(FastDropout(0.5)(x).unique().tolist()) <= {0.0, 2.0}
+    assert not FastDropout(1.0)(x).any()
+    assert torch.equal(FastDropout(0.0)(x), x)

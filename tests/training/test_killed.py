@@ -265,3 +265,11 @@ def test_outputs_that_can_not_be_written_keep_the_state(runs, study, tmp_path):
     in_the_way.rmdir()
     assert f"epoch {EPOCHS}/{EPOCHS}," not in finish(runs, command)  # it only writes
     assert outputs(broken) == outputs(tmp_path / "unbroken")
+
+
+def test_a_state_of_other_epochs_is_told_of(runs, study, tmp_path):
+    folder = tmp_path / "out"
+    command = arguments("train.py", study, folder, run_settings(epochs=EPOCHS), "--save-every", "0")
+    assert runs.run(command, Moment("epoch", 2))[0] == -9
+    more = arguments("train.py", study, folder, run_settings(epochs=EPOCHS + 1))
+    assert "such as other epochs: this training starts at its first epoch" in finish(runs, more)

@@ -87,9 +87,10 @@ def example(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_the_example_of_an_architecture_is_one(example, monkeypatch):
+def test_the_example_of_an_architecture_is_one(example, monkeypatch, tmp_path):
     example("An architecture", "tiny")
     monkeypatch.setitem(models.ARCHITECTURES, "tiny", "tiny")
+    monkeypatch.setattr(models, "__file__", str(tmp_path / "__init__.py"))
     network = models.build(models.ModelSettings("tiny", options={"width": 4}), 3, 2)
     assert network(torch.zeros(5, 3, 8, 8)).shape == (5, 2)
 

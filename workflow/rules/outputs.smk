@@ -26,7 +26,7 @@ GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
 
 def has_votes(index):
     """Whether annotators' votes are known."""
-    return index["reader"] == "annotations" or "votes" in index.get("columns", {})
+    return index["reader"] == "annotations" or index["columns"]["votes"] is not None
 
 
 def has_volumes(study):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from triage.constraints import Count, Dropout, Pixels
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 
 WIDTHS = (32, 64, 64, 128, 256)
@@ -26,12 +27,12 @@ def build(
     layers: list[nn.Module] = []
     for width, share in zip(WIDTHS, dropout, strict=True):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(width)]
-        layers += [nn.MaxPool2d(2), nn.Dropout(share)]
+        layers += [nn.MaxPool2d(2), FastDropout(share)]
         channels = width
     flat = channels * (size // 2 ** len(WIDTHS)) ** 2
     head = nn.Sequential(
         nn.Flatten(),
-        nn.Dropout(dropout[-1]),
+        FastDropout(dropout[-1]),
         nn.Linear(flat, hidden),
         nn.ReLU(),
         nn.Linear(hidden, outputs),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+from triage.models.dropout import FastDropout
+
 
 class Head(nn.Module):
     """Dense layers fc1, fc2, ... with ReLU between them; the last one gives the logits.
@@ -24,7 +26,7 @@ class Head(nn.Module):
         self.width = widths[-2]
         for i in range(self.depth):
             self.add_module(f"fc{i + 1}", nn.Linear(widths[i], widths[i + 1]))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
 
     @property
     def last(self) -> nn.Module:

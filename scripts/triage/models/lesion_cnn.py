@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from triage.constraints import Dropout, Pixels
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 
 Norm = Literal["none", "batch", "group"]
@@ -54,13 +55,13 @@ def build(
     spatial, dense = dropout
     first = _convolution(channels, 16, norm)
     second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
-    backbone = nn.Sequential(*first, nn.Dropout(spatial), *second, nn.Dropout(spatial))
+    backbone = nn.Sequential(*first, FastDropout(spatial), *second, FastDropout(spatial))
     head = nn.Sequential(
         nn.Flatten(),
         nn.Linear(32 * (size // 4) ** 2, DENSE),
         nn.BatchNorm1d(DENSE) if norm == "batch" else nn.Identity(),
         nn.ReLU(),
-        nn.Dropout(dense),
+        FastDropout(dense),
         nn.Linear(DENSE, outputs),
     )
     return SizedNetwork(backbone, head, size)

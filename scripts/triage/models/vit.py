@@ -6,6 +6,7 @@ from torch import nn
 
 from triage.constraints import Count, Dropout, Natural, Pixels
 from triage.errors import UserError
+from triage.models.dropout import FastDropout
 from triage.models.sized import SizedNetwork
 from triage.models.vision import models
 
@@ -42,7 +43,7 @@ def build(
             if isinstance(module, nn.Dropout):
                 module.p = block_dropout
     backbone.heads = nn.Identity()
-    head = nn.Sequential(nn.Dropout(head_dropout), nn.Linear(hidden, outputs))
+    head = nn.Sequential(FastDropout(head_dropout), nn.Linear(hidden, outputs))
     return SizedNetwork(backbone, head, size)
 
 

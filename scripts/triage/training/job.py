@@ -235,8 +235,18 @@ class Job:
             files,
         )
         run = self.settings
-        name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}-{digest}.state"
-        return Keeper(self.arguments.scratch / name, self.arguments.save_every)
+        name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}"
+        keeper = Keeper(
+            self.arguments.scratch / f"{name}-{digest}.state", self.arguments.save_every
+        )
+        others = sorted(keeper.path.parent.glob(f"{name}-*.state"))
+        if others and not purpose and not keeper.path.exists() and not keeper.previous.exists():
+            log.info(
+                "%s is of other settings, code or data, such as other epochs: this training"
+                " starts at its first epoch",
+                others[0],
+            )
+        return keeper
 
     def _checkpoint(self, epoch: int, weights: State, blueprint: Blueprint) -> Checkpoint:
         run = self.settings

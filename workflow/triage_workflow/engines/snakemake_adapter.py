@@ -28,7 +28,7 @@ from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
 from snakemake.io import IOCache
 from snakemake.jobs import Job as SnakemakeJob
-from snakemake.logging import logger
+from snakemake.logging import logger as log
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -66,7 +66,6 @@ _USED = {
 _MUCH = 2_000_000_000  # bytes that are worth a word before they are read
 _JOBS_BY_DEFAULT = (100, 1)  # jobs in so many seconds
 
-log = logger
 Book = Callable[["Records"], None]  # what is done at the start or the end of a run
 
 
@@ -213,11 +212,9 @@ class Records(FilePersistence):
     def is_stale(self, job: Any) -> bool:
         """Whether the files of a job differ from what it would make, as far as can be told."""
         self.provenance.look_anew()
-        troubles = self.provenance.troubles(map(str, job.output))
-        if troubles or not all(map(self.metadata, job.output)):
+        if not all(map(self.metadata, job.output)):
             return True
-        changes = [self.params_changed(job), *self.input_changed(job), *self.code_changed(job)]
-        return any(changes)
+        return any([self.params_changed(job), *self.input_changed(job), *self.code_changed(job)])
 
     def has_metadata(self, job: Any) -> bool:
         # Snakemake wants a record of every output, and looks at nothing where one is missing.
@@ -246,6 +243,7 @@ class Records(FilePersistence):
             params=[*origin.params, *trouble],
             input=sorted(origin.inputs) if judgement.origin else None,
             incomplete=False,
+            job_hash=hash(min(origin.outputs, default=key)),
             starttime=time,
             endtime=time,
             record_format_version=RECORD_FORMAT_VERSION,
@@ -256,12 +254,11 @@ class Records(FilePersistence):
         if self._has_read:
             return
         self._has_read = True
-        contents = self.provenance.contents
         paths = {str(path) for job in self.dag.jobs for path in (*job.input, *job.output)}
-        size = sum(contents.unread(paths).values())
+        size = sum(self.provenance.contents.unread(paths).values())
         if size > _MUCH:
             log.info(f"Reading {size / 1e9:.1f} GB of files that are new here, this once.")
-        contents.read(paths)
+        self.provenance.contents.read(paths)
 
     def _clear_cache(self) -> None:
         super()._clear_cache()

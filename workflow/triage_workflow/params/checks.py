@@ -100,21 +100,21 @@ def _check_table(index: Json, where: str) -> None:
 def _channels(block: Json) -> list[Any]:
     """What the channels of a volume are called; or each one's window."""
     index, images = block["index"], block["images"]
-    named = index.get("channels") or (SEQUENCES if index["reader"] == "volumes" else ["image"])
-    return list(images.get("windows") or named)
+    named = index["channels"] or (SEQUENCES if index["reader"] == "volumes" else ["image"])
+    return list(images["windows"] or named)
 
 
 def _check_channels(block: Json, where: str) -> None:
     images = block["images"]
     named = _channels(block | {"images": images | {"windows": []}})
-    reference = images.get("reference")
+    reference = images["reference"]
     if reference not in (None, *named):
         raise UserError(
             f"{reference!r} is no channel",
             where=f"{where}.reference",
             remedy=f"one of {', '.join(named)}, see index.channels; or null for the last",
         )
-    windows = images.get("windows")
+    windows = images["windows"]
     if not windows:
         return
     if len(named) > 1 or images["mode"] != "volume":

@@ -270,7 +270,7 @@ def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarra
     names = how.channels or tuple(files)
     reference = how.reference or names[-1]
     # A file that is no good is told before one that does not fit.
-    scans = {name: _scan(raw, files[name]) for name in (reference, *names)}
+    scans = {name: _scan(raw, files[name]) for name in dict.fromkeys((reference, *names))}
     grid = respaced(scans[reference], how.spacing) if how.spacing else scans[reference]
     channels = {name: _laid(scans[name], grid, reference, files[name]) for name in names}
     for (first, one), (second, other) in combinations(channels.items(), 2):
