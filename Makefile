@@ -8,6 +8,11 @@ BIN := .venv/bin
 # with the rules that use them; PATH is set, not read, for jobs.
 EXCEPTIONS := 'conda environment|Absolute path "/|Mixed rules and functions|variable PATH'
 
+# Snakemake and DVC keep a cache at home, which some machines do not let them.
+ifneq ($(shell test -w "$(HOME)" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: run test test-all compat fuzz bench lint format docs setup lock audit clean
 
 run: setup

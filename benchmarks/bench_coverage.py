@@ -17,9 +17,10 @@ import pandas as pd
 
 import bench
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import EvaluationSettings, summarise
+from triage.evaluation.evaluate import summarise
 from triage.evaluation.metrics import DECISION, METRICS, Decision, Probability, Ranking, ones
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import EvaluationSettings
 from triage.task import Task
 
 NORMAL = NormalDist()

@@ -10,8 +10,8 @@ import pandas as pd
 from triage import command
 from triage.arguments import Paths
 from triage.evaluation.arms import read_runs
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.published import read_published
+from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.table import build_table, comparison_table, winner_record
 from triage.files import folders, read_table, write_json, write_table
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from triage import command
 from triage.arguments import Paths
 from triage.data.split import read_lists
-from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples, headline
+from triage.evaluation.evaluate import evaluate_samples, headline
 from triage.evaluation.samples import read_sample
+from triage.evaluation.settings import EvaluationSettings
 from triage.files import write_json
 
 

@@ -1,4 +1,5 @@
-"""Join what the index and the shards found: the cases that can be used, and the quarantine."""
+"""Join what the index and the shards found: the cases that can be used, the quarantine, and a count
+of all files."""
 
 from __future__ import annotations
 
@@ -14,12 +15,14 @@ def main(
     settings: IndexSettings,
     cases: Path,
     problems: Paths,
+    inventory: Path,
     raw: Path,
     manifest: Path,
     quarantine: Path,
+    counts: Path,
 ) -> None:
-    """Write the manifest and the quarantine; ``raw`` is for messages."""
-    make(cases, problems, settings, raw, manifest, quarantine)
+    """Write the manifest, the quarantine and the counts; ``raw`` is for messages."""
+    make(cases, problems, inventory, settings, raw, manifest, quarantine, counts)
 
 
 if __name__ == "__main__":

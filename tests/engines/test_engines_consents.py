@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from triage_workflow.engines import consents
+from triage_workflow.engines.stages import Stages
 
 from triage.files import read_rows
 from triage.training import consent
 
+ROOT = Path(__file__).parents[2]
 RECORD = Path("data/beta/consent.csv")
 
 
@@ -35,6 +37,15 @@ def test_rows_are_added_and_nothing_is_written_over() -> None:
     assert read_rows(RECORD) == [row("P2"), row("P1")]
     consents.provide(["beta"])
     assert read_rows(RECORD) == [row("P2"), row("P1")]
+
+
+def test_no_engine_owns_them() -> None:
+    stages = Stages.read(ROOT / "dvc.yaml")
+    assert stages.of("data/mhist/manifest.csv")
+    assert stages.of("data/mhist/consent.csv") is None
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert "--consent data/{wildcards.study}/consent.csv" in rules  # named in a command alone
+    assert "consent=" not in rules
 
 
 @pytest.mark.parametrize("damage", ["emptied", "deleted", "shortened"])

@@ -13,9 +13,10 @@ from sklearn.metrics import average_precision_score
 from triage.evaluation import bootstrap
 from triage.evaluation.bootstrap import group_counts
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import EvaluationSettings, summarise
+from triage.evaluation.evaluate import summarise
 from triage.evaluation.intervals import Support, estimate, share_limits, spread
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import EvaluationSettings
 
 NAN = float("nan")
 

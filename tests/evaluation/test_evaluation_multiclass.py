@@ -16,8 +16,8 @@ from triage.evaluation.arms import Run, measure_arms, zero_rate
 from triage.evaluation.calibration import fit_shared_temperature
 from triage.evaluation.choices import Choices
 from triage.evaluation.comparison import compare_arms
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.samples import sample_of
+from triage.evaluation.settings import EvaluationSettings
 from triage.task import Task
 
 CLASSES = ("mild", "moderate", "severe", "none")

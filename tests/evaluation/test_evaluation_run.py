@@ -15,10 +15,10 @@ from evaluated import evaluate_run
 from triage.errors import UserError
 from triage.evaluation.bootstrap import group_counts
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
 from triage.evaluation.scoring import prepare, replicate, scopes_of
+from triage.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(replicates=200, seed=0)
 FINDINGS = ("Effusion", "Mass", "Nodule")

@@ -19,9 +19,9 @@ from triage.data.split import part as cut_part
 from triage.errors import UserError
 from triage.evaluation.arms import measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
+from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.table import build_table, columns_of, winner, winner_record
 from triage.files import read_table, write_json, write_table
 from triage.task import Task

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from triage.evaluation.evaluate import EvaluationSettings, evaluate_samples
+from triage.evaluation.evaluate import evaluate_samples
 from triage.evaluation.samples import sample_of
+from triage.evaluation.settings import EvaluationSettings
 
 
 def evaluate_run(

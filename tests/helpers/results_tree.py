@@ -17,7 +17,7 @@ from triage_workflow.params.declared import defaults
 
 from evaluated import evaluate_run
 from triage.data import attributes
-from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
 from triage.task import Task
 from triage.training.settings import Recipe
@@ -169,6 +169,9 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     _write(split, tree.split)
     bad = {"file": "train/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
     _write([bad], tree.data / "quarantine.csv")
+    used = {"use": "used", "kind": ".mha", "files": str(3 * len(manifest)), "example": "a/T1.mha"}
+    unused = {"use": "unused", "kind": ".nii", "files": "1", "example": "a/T1c.nii"}
+    _write([used, unused], tree.data / "counts.csv")
     gone = {"case": "P900", "date": "2024-05-01", "reason": "withdrew consent"}
     _write([gone], tree.data / "withdrawn.csv")
     seen = {"case": gone["case"], "partition": "train", "checkpoint": "weak/fold0/checkpoint.pt"}
@@ -397,6 +400,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         settings=[json.dumps({"studies": studies})],
         manifests=[tree.data / "manifest.csv" for tree in trees],
         quarantines=[tree.data / "quarantine.csv" for tree in trees],
+        counts=[tree.data / "counts.csv" for tree in trees],
         withdrawn=[tree.data / "withdrawn.csv" for tree in trees],
         consents=[tree.data / "consent.csv" for tree in trees],
         splits=[tree.split for tree in trees],

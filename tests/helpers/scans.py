@@ -118,9 +118,8 @@ def make_index(raw: Path, withdrawn: Path | None = None, **changes: object) -> P
     found = index.make(raw, listing, withdrawn, how)
     [problems] = write_shards(raw, found, how, 1, processes=2)
     tables = raw.parent / "manifest.csv", raw.parent / "quarantine.csv"
-    manifest.make(
-        raw.parent / "cases.csv", [raw.parent / "problems.csv", problems], how, raw, *tables
-    )
+    bad_files, counts = [raw.parent / "problems.csv", problems], raw.parent / "counts.csv"
+    manifest.make(raw.parent / "cases.csv", bad_files, listing, how, raw, *tables, counts)
     usable = {row["case"] for row in read_rows(tables[0])}
     cases = [case for case in found.cases if case.case in usable]
     bad = [Problem(**row) for row in read_rows(tables[1])]

@@ -197,7 +197,7 @@ def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bo
 def rendered(one: results_tree.Tree) -> str:
     """The page of a study, twice so that it has an overview, without pictures."""
     study = page.StudySettings(one.study.name, one.study.classes, False, 0.95, False)
-    names = ("manifest", "quarantine", "withdrawn", "consent")
+    names = ("manifest", "quarantine", "counts", "withdrawn", "consent")
     data_files = [(one.data / f"{name}.csv",) for name in names]
     files = page.Files(
         *data_files,
@@ -255,7 +255,9 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
     write_rows(bad, list(bad[0]), tmp_path / "bad.csv")
     write_rows([], ["case", "date", "reason"], tmp_path / "gone.csv")
     write_rows([], ["case", "checkpoint", "partition", "md5", "commit"], tmp_path / "seen.csv")
-    names = ("manifest.csv", "split.csv", "bad.csv", "gone.csv", "seen.csv")
+    files = [{"use": "used", "kind": ".png", "files": "3", "example": "a.png"}]
+    write_rows(files, list(files[0]), tmp_path / "counts.csv")
+    names = ("manifest.csv", "split.csv", "bad.csv", "counts.csv", "gone.csv", "seen.csv")
     paths = [tmp_path / name for name in names]
     found = data.read_data(*paths, ["x", "y", "z"], pseudonyms=False)
     assert (found.cases, found.groups, found.tested) == (3, 2, 0)
@@ -270,6 +272,7 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
     assert [[cell.text for cell in row] for row in found.alike.rows] == [
         ["a, b", "2", "pictures that are alike", "all in train"]
     ]
+    assert found.seen.title == "3 files seen: 3 used"
     assert len(found.quarantine.rows) == data.SHOWN
     assert found.quarantine.note.startswith("3 more in ")
 

@@ -23,7 +23,7 @@ from training_runs import (
     write_study,
 )
 from triage.evaluation.ensemble import average
-from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.settings import EvaluationSettings
 from triage.training.checkpoint import Checkpoint
 
 SLICES = 3

@@ -202,11 +202,11 @@ def test_the_lists_of_the_report_name_no_case(tmp_path, monkeypatch):
     (tree.data / "consent.csv").write_text(
         "case,partition,checkpoint,md5,commit\nP001,train,x,y,\n"
     )
-    names = ("manifest.csv", "quarantine.csv", "withdrawn.csv", "consent.csv")
+    names = ("manifest.csv", "quarantine.csv", "counts.csv", "withdrawn.csv", "consent.csv")
     manifest, *others = (tree.data / name for name in names)
     for hidden in (True, False):
         found = read_data(manifest, tree.split, *others, ["normal"], pseudonyms=hidden)
-        said = str((found.quarantine, found.withdrawal, found.consent))
+        said = str((found.quarantine, found.seen, found.withdrawal, found.consent))
         assert bool(re.search(r"P00\d", said)) != hidden
         assert (f"{pseudonyms.shown('P001', True)}" in said) == hidden
 

@@ -90,9 +90,11 @@ rule manifest:
     input:
         cases="data/{study}/cases/cases.csv",
         problems=problems,
+        inventory="data/{study}/inventory.csv",
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
+        counts="data/{study}/counts.csv",
     log:
         "logs/{study}/manifest.log",
     resources:

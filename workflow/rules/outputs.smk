@@ -218,6 +218,7 @@ def reported(study):
     return [
         f"data/{study}/manifest.csv",
         f"data/{study}/quarantine.csv",
+        f"data/{study}/counts.csv",
         f"data/{study}/withdrawn.csv",
         f"data/{study}/consent.csv",
         f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv",
@@ -250,6 +251,7 @@ rule report:
         expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
+        counts=expand("data/{study}/counts.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),
         consents=expand("data/{study}/consent.csv", study=PARAMS.studies),
         splits=[

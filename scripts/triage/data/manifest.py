@@ -1,16 +1,19 @@
 """The manifest of a study: the cases that can be used, once every image was decoded.
 
-It joins what the index and the shards found: problems of both are the quarantine.
+It joins what the index and the shards found: problems of both are the quarantine. Every file that
+was seen is counted.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
-from triage.data import attributes
+from triage.data import attributes, inventory
+from triage.data import counts as counting
 from triage.data.readers import IndexSettings, Problem
 from triage.errors import UserError
 from triage.files import read_rows, write_rows
@@ -35,12 +38,15 @@ _SHOWN = 5
 def make(
     cases: Path,
     problems: Sequence[Path],
+    listing: Path,
     settings: IndexSettings,
     raw: Path,
     manifest: Path,
     quarantine: Path,
+    counts: Path,
 ) -> None:
-    """Write both tables: ``cases`` without those that one of ``problems`` names.
+    """Write the tables: ``cases`` without those that one of ``problems`` names, these problems, and
+    what became of the files in the inventory ``listing``.
 
     Raises UserError where more than ``settings.max_quarantined`` of the cases are bad, or a class
     has no case that can be used.
@@ -58,6 +64,16 @@ def make(
     check_classes({row["case"]: row["label"] for row in usable}, settings, raw)
     write_rows(map(Problem.row, found), PROBLEM_COLUMNS, quarantine)
     write_rows(usable, COLUMNS, manifest)
+    seen = [entry.path for entry in inventory.read(listing)]
+    others = [row for row in rows if row["case"] in bad]
+    counted = counting.count(seen, _files(usable), _files(others), [each.file for each in found])
+    counting.tell(counted)
+    write_rows((each.row() for each in counted), counting.COLUMNS, counts)
+
+
+def _files(rows: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The files and folders of each case."""
+    return {row["case"]: list(json.loads(row["files"]).values()) for row in rows}
 
 
 def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Path) -> None:

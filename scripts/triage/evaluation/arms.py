@@ -14,10 +14,10 @@ import pandas as pd
 
 from triage.errors import UserError
 from triage.evaluation.choices import Choices
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.intervals import Estimate, mean
 from triage.evaluation.samples import Sample, read_sample
 from triage.evaluation.scoring import ZERO_RATE, main_sections, measure, prepare
+from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_json
 
 RUN = re.compile(r"fold(\d+)-seed(\d+)")

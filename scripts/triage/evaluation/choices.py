@@ -12,16 +12,15 @@ import pandas as pd
 
 from triage.evaluation.calibration import Temperature, fit_shared_temperature, fit_temperature
 from triage.evaluation.operating import (
-    ARGMAX,
     NO_VALIDATION,
     POINTS,
-    Point,
     Threshold,
     choose,
     decide,
     likeliest,
 )
 from triage.evaluation.samples import Bools, Floats, Sample
+from triage.evaluation.settings import ARGMAX, Point
 from triage.task import Task, classes_of, unsure_of
 
 

@@ -7,21 +7,18 @@ the test part chooses nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge, Gt, Le, Lt
 
-from triage.constraints import Seed
 from triage.errors import UserError
 from triage.evaluation import metrics, multiclass
 from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.metrics import OUTCOMES, Decision, ones
 from triage.evaluation.multiclass import Agreement
-from triage.evaluation.operating import ARGMAX, POINTS, Point
+from triage.evaluation.operating import POINTS
 from triage.evaluation.samples import Sample
 from triage.evaluation.scoring import (
     CALIBRATED,
@@ -35,6 +32,7 @@ from triage.evaluation.scoring import (
     measure,
     prepare,
 )
+from triage.evaluation.settings import ARGMAX, EvaluationSettings
 from triage.task import Task
 
 HEADLINE = (
@@ -47,38 +45,6 @@ HEADLINE = (
     "kappa",
     "brier",
 )
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """How predictions are judged."""
-
-    replicates: Annotated[int, Ge(100)] = 2000
-    """Bootstrap rounds of the intervals."""
-    confidence: Annotated[float, Gt(0.5), Lt(1)] = 0.95
-    """Of the intervals."""
-    sensitivity: Annotated[float, Gt(0), Le(1)] = 0.9
-    """What the operating point of that name reaches on validation, at least."""
-    seed: Seed = 1
-    """Of the bootstrap."""
-    bins: Annotated[int, Ge(2)] = 10
-    """Of the reliability curve and the calibration error."""
-    operating_point: Point = "youden"
-    """Decides between positive and negative in the main metrics."""
-    ordinal: bool = False
-    """Whether classes that exclude each other are in an order; then kappa is also quadratic."""
-    task: Task = Task.BINARY
-    classes: tuple[str, ...] = ()
-
-    @property
-    def point(self) -> Point:
-        """The operating point; classes that exclude each other have but one."""
-        return ARGMAX if self.task is Task.MULTICLASS else self.operating_point
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The classes in their order, if they have one."""
-        return self.classes if self.ordinal else ()
 
 
 def evaluate_samples(

@@ -13,15 +13,14 @@ import numpy.typing as npt
 
 from triage.evaluation.metrics import reason
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import Point
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Point = Literal["half", "youden", "sensitivity", "argmax"]
 
 # The study has none, or the run was trained on it: thresholds chosen there would flatter it.
 NO_VALIDATION = "no validation case that was not trained on"
 
-ARGMAX: Point = "argmax"  # of classes that exclude each other the likeliest, without thresholds
 POINTS: tuple[Point, ...] = ("half", "youden", "sensitivity")
 
 

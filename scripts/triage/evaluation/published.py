@@ -13,7 +13,7 @@ from triage.errors import UserError
 from triage.evaluation import multiclass
 from triage.evaluation.arms import Run
 from triage.evaluation.metrics import DECISION, METRICS
-from triage.evaluation.operating import ARGMAX
+from triage.evaluation.settings import ARGMAX
 from triage.files import read_table
 
 COLUMNS = ["study", "arm", "metric", "split", "value", "sd", "data", "source", "note"]

@@ -39,8 +39,9 @@ from triage.evaluation.metrics import (
     ones,
     reason,
 )
-from triage.evaluation.operating import ARGMAX, POINTS, Point, likeliest
+from triage.evaluation.operating import POINTS, likeliest
 from triage.evaluation.samples import Bools, Floats, Sample
+from triage.evaluation.settings import ARGMAX, Point
 
 # Sections besides the operating points, each of which has the metrics of its decisions.
 SCORES, CALIBRATED, ZERO_RATE, RELIABILITY = "scores", "calibrated", "zero_rate", "reliability"

@@ -10,8 +10,9 @@ import numpy as np
 
 from triage.data import attributes
 from triage.evaluation.choices import Choices
-from triage.evaluation.evaluate import EvaluationSettings, summarise
+from triage.evaluation.evaluate import summarise
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import EvaluationSettings
 
 SEXES = {"F": "women and girls", "M": "men and boys"}
 AGES = ((0, 18), (18, 40), (40, 65), (65, 121))  # years, the upper one not included

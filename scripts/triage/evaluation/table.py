@@ -12,10 +12,10 @@ import pandas as pd
 from triage.errors import UserError
 from triage.evaluation.arms import Arm, Run, measure_arms, zero_rate
 from triage.evaluation.comparison import Comparison, compare_arms
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.intervals import NAN, combined, mean_of, spread
 from triage.evaluation.published import beside_ours
 from triage.evaluation.scoring import main_sections
+from triage.evaluation.settings import EvaluationSettings
 
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")

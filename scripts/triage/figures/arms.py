@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from triage.evaluation import arms as evaluated
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.intervals import combined
+from triage.evaluation.settings import EvaluationSettings
 from triage.figures import style
 from triage.figures.curves import History, read_history
 from triage.figures.decisions import LEAST_SPAN

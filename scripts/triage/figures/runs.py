@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from triage.evaluation.arms import Run, read_runs
-from triage.evaluation.operating import ARGMAX
 from triage.evaluation.samples import Bools, Floats, Sample
+from triage.evaluation.settings import ARGMAX
 from triage.files import read_json, read_table
 
 MOST_ARMS = 24  # in a picture

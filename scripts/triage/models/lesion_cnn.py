@@ -53,8 +53,9 @@ def build(
     block in the place of the second convolution.
     """
     spatial, dense = dropout
-    first = _convolution(channels, 16, norm)
+    # Weights are drawn in this order.
     second = [ResidualBlock(16, 32, norm)] if residual else _convolution(16, 32, norm)
+    first = _convolution(channels, 16, norm)
     backbone = nn.Sequential(*first, FastDropout(spatial), *second, FastDropout(spatial))
     head = nn.Sequential(
         nn.Flatten(),

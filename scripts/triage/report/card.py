@@ -11,8 +11,8 @@ from typing import Any
 
 from triage.data.split import SplitSettings
 from triage.evaluation.choices import Choices
-from triage.evaluation.evaluate import EvaluationSettings
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.subgroups import Subgroup, by_subgroup
 from triage.report import decisions
 from triage.report.cases import Row, people

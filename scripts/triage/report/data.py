@@ -22,9 +22,9 @@ FEW = 4  # names in a cell
 class Data:
     """The cases of a study in numbers, ``parts`` by partition but for those ``excluded``.
 
-    ``alike`` lists the cases that are kept together or left out since pictures are alike,
-    ``quarantine`` and ``withdrawal`` those left out, ``consent`` the checkpoints that had seen
-    withdrawn ones.
+    ``seen`` says what became of each raw file. ``alike`` lists the cases that are kept together or
+    left out since pictures are alike, ``quarantine`` and ``withdrawal`` those left out, ``consent``
+    the checkpoints that had seen withdrawn ones.
     """
 
     cases: int
@@ -33,6 +33,7 @@ class Data:
     parts: dict[str, int]
     excluded: int
     counts: Table
+    seen: Table
     alike: Table
     quarantined: int
     quarantine: Table
@@ -45,6 +46,7 @@ def read_data(
     manifest: Path,
     split: Path,
     quarantine: Path,
+    seen: Path,
     withdrawn: Path,
     consent: Path,
     classes: Sequence[str],
@@ -62,6 +64,7 @@ def read_data(
         parts={part: parts[part] for part in PARTITIONS if parts[part] and part != "excluded"},
         excluded=parts["excluded"],
         counts=counts(rows, classes),
+        seen=_seen(seen, pseudonyms),
         alike=_alike(rows, known, pseudonyms),
         quarantined=len(bad),
         quarantine=_list(
@@ -79,6 +82,26 @@ def read_data(
             pseudonyms,
         ),
     )
+
+
+def _seen(counts: Path, pseudonyms: bool) -> Table:
+    """What became of the raw files, by kind."""
+    rows = read_rows(counts)
+    sums = Counter[str]()
+    for row in rows:
+        sums[row["use"]] += int(row["files"])
+    body = [
+        (
+            Cell(row["use"]),
+            Cell(row["kind"]),
+            count(int(row["files"])),
+            Cell("" if pseudonyms else row["example"]),
+        )
+        for row in rows
+    ]
+    parts = ", ".join(f"{number} {use}" for use, number in sums.items())
+    columns = ("use", "kind", "files", "such as")
+    return Table(f"{sums.total()} files seen: {parts}", columns, tuple(body))
 
 
 def _alike(

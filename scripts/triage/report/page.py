@@ -69,6 +69,7 @@ class Files(Arguments):
 
     manifests: Paths
     quarantines: Paths
+    counts: Paths
     withdrawn: Paths
     consents: Paths
     splits: Paths
@@ -137,6 +138,7 @@ def _study(
         _one(name, files.manifests),
         _one(name, files.splits),
         _one(name, files.quarantines),
+        _one(name, files.counts),
         _one(name, files.withdrawn),
         _one(name, files.consents),
         settings.classes,

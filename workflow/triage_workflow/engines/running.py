@@ -174,7 +174,10 @@ def _taken(run: Run | None, is_alive: bool) -> UserError:
 
 def _boot() -> str:
     """What tells this start of this kernel from all others, in every container."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # no Linux
+        return socket.gethostname()
 
 
 def _file_system(folder: Path) -> str:

@@ -3,7 +3,7 @@
 DVC's own choice is a folder below /var/tmp that every user of the machine may rename and fill,
 and what it finds there it unpickles, which runs whatever the pickle says. `.dvc/config` names
 `.dvc_site`, which DVC takes from wherever it is called; `.dvc/config.local`, which is of this
-machine alone, names the one of the project by its whole path.
+machine alone, names a folder in the one of the project by its whole path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from configobj import ConfigObj
 from triage.errors import UserError, unwritable
 from triage.files import write_text
 
-FOLDER = Path(".dvc_site")
+FOLDER, OWN = Path(".dvc_site"), "own"
 LOCAL = Path(".dvc/config.local")
 VARIABLE = "DVC_SITE_CACHE_DIR"
 _SECTION, _KEY = "core", "site_cache_dir"
@@ -34,23 +34,23 @@ def secure(project: Path = Path()) -> Path:
     """
     if named := os.environ.get(VARIABLE):
         return _made(Path(named))
-    own, local = (project / FOLDER).resolve(), project / LOCAL
+    top, local = (project / FOLDER).resolve(), project / LOCAL
+    own = top / OWN
     if not local.parent.is_dir():
         return own  # a project without DVC
     config = ConfigObj(str(local), encoding="utf-8", interpolation=False)
     chosen = config.get(_SECTION, {}).get(_KEY, "")
     if Path(chosen).is_absolute() and Path(chosen).is_dir() and is_private(Path(chosen)):
         return Path(chosen)
-    if own.exists() and own.stat().st_uid != os.getuid():
-        second = _made(own.with_name(f"{own.name}-{os.getuid()}"))
+    if top.exists() and top.stat().st_uid != os.getuid():
+        second = _made(top.with_name(f"{top.name}-{os.getuid()}"))
         os.environ[VARIABLE] = str(second)
         return second
-    _emptied(own)
+    _closed(top)
     _made(own)
-    if chosen != str(own):
-        config.setdefault(_SECTION, {})[_KEY] = str(own)
-        config.filename, config.encoding = None, None  # gives the lines as text
-        write_text("\n".join(config.write()) + "\n", local)
+    config.setdefault(_SECTION, {})[_KEY] = str(own)
+    config.filename, config.encoding = None, None  # gives the lines as text
+    write_text("\n".join(config.write()) + "\n", local)
     return own
 
 
@@ -64,13 +64,19 @@ def is_private(folder: Path) -> bool:
     )
 
 
-def _emptied(folder: Path) -> None:
-    """Close a folder that git or DVC made for others too, and drop what may be theirs."""
-    if folder.is_symlink() or not folder.is_dir() or is_private(folder):
-        return
-    folder.chmod(0o700)
-    for cache in (folder / "repo").glob("*/"):
-        shutil.rmtree(cache)  # no more than caches
+def _closed(top: Path) -> None:
+    """Close the folder that git or DVC may have made for others too, and drop what may be theirs.
+
+    What DVC keeps there without being told otherwise stays: it may be at work at this moment.
+    """
+    try:
+        top.mkdir(mode=0o700, exist_ok=True)
+        was_private = is_private(top)
+        top.chmod(0o700)
+    except OSError as error:
+        raise unwritable(top, error) from error
+    if not was_private:
+        shutil.rmtree(top / OWN, ignore_errors=True)  # no more than caches
 
 
 def _made(folder: Path) -> Path:

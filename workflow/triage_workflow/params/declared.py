@@ -22,7 +22,7 @@ from triage.data.groups import SplitSettings
 from triage.data.phantoms.settings import PHANTOMS
 from triage.data.readers import IndexSettings
 from triage.data.shards import Decoding
-from triage.evaluation.evaluate import EvaluationSettings
+from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.submission import SubmissionSettings
 from triage.models.pretrained import Pretext, Published
 from triage.task import Task

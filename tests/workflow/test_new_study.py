@@ -1,0 +1,227 @@
+"""A new study is planned from what a folder and its table show; two readings are never guessed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pytest
+import SimpleITK as sitk
+import yaml
+
+from triage_workflow.params import Params
+from triage_workflow.planning import plan
+from triage_workflow.planning.block import settings, yaml_of
+from triage_workflow.planning.choices import Choices
+
+from dicom_files import slice_
+from picture_sets import noise, save, write
+from scans import real_data
+from triage.data.survey import look
+from triage.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+def lesions(raw: Path) -> None:
+    """A CSV with four diagnoses, several pictures of a patient."""
+    kinds = ("nv", "mel", "bkl", "bcc")
+    names = [f"img_{i:03d}" for i in range(96)]
+    write(raw, [f"images/{name}.jpg" for name in names], "RGB")
+    rows = ["image;dx;patient;age;sex"]
+    for i, name in enumerate(names):
+        rows.append(f"{name};{kinds[i % 4]};P{i // 2};{30 + i % 40};{'mf'[i % 2]}")
+    (raw / "labels.csv").write_text("\n".join(rows))
+
+
+def chest(raw: Path) -> None:
+    """X-rays as DICOM, with an Excel sheet."""
+    book = openpyxl.Workbook()
+    book.active.append(["File", "Finding", "Patient ID"])
+    for i in range(48):
+        path = raw / f"xray/{i:04d}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(i).integers(0, 4000, (40, 32)).astype(np.uint16)
+        slice_(i, values, SeriesInstanceUID=f"1.2.{i}").save_as(path)
+        book.active.append([f"{i:04d}.dcm", ("normal", "pneumonia")[i % 2], i // 2 + 1000])
+    book.save(raw / "sheet.xlsx")
+
+
+def volume(path: Path, seed: int, size: tuple[int, ...] = (6, 20, 18)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    voxels = np.random.default_rng(seed).integers(0, 900, size).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
+
+
+def bids(raw: Path) -> None:
+    """Four MR sequences of each subject, and participants.tsv."""
+    rows = ["participant_id\tage\tsex\tdiagnosis"]
+    for i in range(1, 25):
+        name = f"sub-{unicodedata.normalize('NFD', 'é') if i == 5 else ''}{i:02d}"
+        for k, channel in enumerate(("T1w", "T1c", "T2w", "FLAIR")):
+            volume(raw / f"{name}/anat/{name}_{channel}.nii.gz", 10 * i + k)
+            (raw / f"{name}/anat/{name}_{channel}.json").write_text("{}")
+        group = ("control", "tumour")[i % 2]
+        rows.append(f"{unicodedata.normalize('NFC', name)}\t{40 + i}\t{'MF'[i % 2]}\t{group}")
+    (raw / "participants.tsv").write_text("\n".join(rows), encoding="utf-8")
+
+
+def ct(raw: Path) -> None:
+    """CT volumes with a table, of which the volume's column is a path."""
+    rows = ["scan,haemorrhage"]
+    for i in range(24):
+        volume(raw / f"scans/{i:03d}.nii.gz", i)
+        rows.append(f"scans/{i:03d}.nii.gz,{i % 2}")
+    (raw / "cases.csv").write_text("\n".join(rows))
+
+
+def hospitals(raw: Path) -> None:
+    """Two hospitals, of which one is for testing, with several findings a picture."""
+    rows = ["path,site,set,effusion,oedema,mass"]
+    for i in range(80):
+        site = "ab"[i % 4 == 0]
+        save(noise(i, size=(40, 40)), raw / f"{site}/{i}.png")
+        part = "test" if site == "b" else "train"
+        rows.append(f"{site}/{i}.png,{site},{part},{i % 2},{i % 3 // 2},{['', 0, 1, -1][i % 4]}")
+    (raw / "findings.csv").write_text("\n".join(rows))
+
+
+def planned(raw: Path, **options: str) -> tuple[dict[str, Any], int, int]:
+    """The settings of the study as they are read back, and the numbers of cases and problems."""
+    given = {name.replace("_", "-"): value for name, value in options.items()}
+    block, cases, problems = plan.study(look(raw), None, Choices(given, asks=False), raw)
+    demo = yaml.safe_load((ROOT / "presets/demo.yaml").read_text())
+    text = yaml_of("own", block)
+    read = yaml.safe_load("studies:" + text)["studies"]
+    assert read["own"] == settings(block)
+    for line in text.splitlines():
+        assert len(line) <= 100 or "raw:" in line
+    Params(demo | {"studies": demo["studies"] | read})
+    return read["own"], len(cases), len(problems)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "task", "classes", "cases"),
+    [
+        (lesions, {}, "multiclass", ["bcc", "bkl", "mel", "nv"], 96),
+        (chest, {}, "binary", ["normal", "pneumonia"], 48),
+        (bids, {}, "binary", ["control", "tumour"], 24),
+        (ct, {}, "binary", ["haemorrhage 0", "haemorrhage 1"], 24),
+        (hospitals, {}, "multilabel", ["effusion", "oedema", "mass"], 80),
+    ],
+)
+def test_five_studies_are_planned_from_their_folders(
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    options: dict[str, str],
+    task: str,
+    classes: list[str],
+    cases: int,
+) -> None:
+    make(tmp_path)
+    block, found, problems = planned(tmp_path, **options)
+    assert (block["task"], block["classes"], found, problems) == (task, classes, cases, 0)
+
+
+def test_what_is_read_of_tables_and_paths(tmp_path: Path) -> None:
+    for make in (lesions, bids, hospitals):
+        make(tmp_path / make.__name__)
+    own, _, _ = planned(tmp_path / "lesions")
+    assert own["index"]["columns"] == {"file": "image", "label": "dx", "group": "patient"}
+    assert own["index"]["attributes"] == ["age", "sex"]
+    assert own["images"] == {"mode": "rgb", "size": 32, "shards": 1}
+    own, _, _ = planned(tmp_path / "bids")
+    columns = own["index"]["columns"]
+    assert columns["pattern"] == "{participant_id}/anat/{participant_id}_{channel}.nii.gz"
+    assert sorted(own["index"]["channels"]) == ["FLAIR", "T1c", "T1w", "T2w"]
+    assert own["images"]["mode"] == "volume"
+    own, _, _ = planned(tmp_path / "hospitals")
+    assert own["index"]["columns"]["partition"] == "set"
+    assert own["index"]["attributes"] == ["site"]
+    assert own["split"]["k"] >= 3
+
+
+def test_class_folders_need_no_table(tmp_path: Path) -> None:
+    names = [f"{part}/{kind}/{part}{i}.png" for part in ("train", "test")
+             for kind in ("benign", "malignant") for i in range(12)]  # fmt: skip
+    names = [name.replace("malignant/", "malignant/m") for name in names]
+    write(tmp_path, names)
+    own, cases, problems = planned(tmp_path)
+    assert (own["index"]["reader"], own["classes"]) == ("folders", ["benign", "malignant"])
+    assert (cases, problems) == (48, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "options"),
+    [
+        ("image,dx,outcome,x\n{},a,b,1\n",
+         "Which column is the label? dx or outcome", {"label": "dx"}),
+        ("image,dx,patient,lesion\n{},a,{},{}\n",
+         "belongs together? patient or lesion", {"group": "patient"}),
+    ],
+)  # fmt: skip
+def test_two_readings_are_asked_and_options_say(
+    tmp_path: Path, text: str, message: str, options: dict[str, str]
+) -> None:
+    write(tmp_path, [f"{i:02d}.png" for i in range(40)])
+    header, row = text.splitlines()
+    rows = [
+        row.format(f"{i:02d}", f"P{i // 4}", f"L{i // 2}")
+        .replace(",a", f",{'ab'[i % 2]}")
+        .replace(",b,", f",{'cd'[i % 2]},")
+        for i in range(40)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        planned(tmp_path)
+    assert "--" in str(caught.value)
+    assert planned(tmp_path, **options)[1] == 40
+    with pytest.raises(UserError, match="there is no 'patien'"):
+        planned(tmp_path, **options | {"group": "patien"})
+
+
+def test_what_can_not_be_planned_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no folder"):
+        look(tmp_path / "nowhere")
+    (tmp_path / "a.txt").write_text("nothing")
+    with pytest.raises(UserError, match=r"holds no image: 1 \.txt"):
+        look(tmp_path)
+    write(tmp_path, ["a.png", "b.png"])
+    with pytest.raises(UserError, match="no table names these images"):
+        planned(tmp_path)
+
+
+def test_the_command_adds_a_block_that_keeps_the_rest(tmp_path: Path) -> None:
+    lesions(tmp_path / "raw")
+    params = Path(shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml"))
+    before = params.read_text()
+    command = [sys.executable, str(ROOT / "workflow/new_study.py"), "own", str(tmp_path / "raw")]
+    command += ["--params", str(params), "--no-dry-run", "--table", "labels.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "cases: 96 of 48 groups" in done.stdout
+    after = params.read_text()
+    assert after.startswith(before.rstrip("\n"))
+    assert Params.read(params).study("own")["task"] == "multiclass"
+    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert "there is a study own already" in again.stderr
+    assert params.read_text() == after
+
+
+@pytest.mark.real_data
+def test_real_ham10000_is_seven_classes() -> None:
+    raw = real_data("full") / "ham10000"
+    if not raw.is_dir():
+        pytest.skip(f"no real data at {raw}")
+    block, cases, problems = planned(raw, group="lesion_id")
+    assert block["task"] == "multiclass"
+    assert block["classes"] == ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+    assert (cases, problems) == (8034, 0)
