@@ -128,7 +128,7 @@ def _tell(survey: Survey) -> None:
         f"images: {len(survey.pictures)} pictures, {len(survey.volumes)} volumes,"
         f" {len(survey.series)} folders of slices"
     )
-    print(f"headers: {listed(headers.depths)}; {listed(headers.channels)}")
+    print("headers:", listed(headers.depths), listed(headers.channels))
     if headers.sides:
         print(f"smaller side: {min(headers.sides)} to {max(headers.sides)}, median {headers.side}")
     if headers.slices:

@@ -354,6 +354,20 @@ def test_lesions_of_ham10000_are_groups(tmp_path: Path) -> None:
     assert not problems
 
 
+def test_the_table_of_lesions_may_be_separated_by_tabs(tmp_path: Path) -> None:
+    write(tmp_path, ["train/MEL/ISIC_1.jpg", "val/MEL/ISIC_2.jpg", "train/NV/ISIC_3.jpg"])
+    rows = ["HAM_1\tISIC_1\tmel", "HAM_1\tISIC_2\tmel", "HAM_2\tISIC_3\tnv"]
+    cells = ['"' + row.replace("\t", '"\t"') + '"' for row in rows]
+    text = "\n".join(["lesion_id\timage_id\tdx", *cells])
+    (tmp_path / "HAM10000_metadata.tab").write_text(text)
+    cases, _ = find(tmp_path, "folders", LESIONS)
+    assert {name: case.group for name, case in cases.items()} == {
+        "ISIC_1": "HAM_1",
+        "ISIC_2": "HAM_1",
+        "ISIC_3": "HAM_2",
+    }
+
+
 def test_a_diagnosis_that_contradicts_the_folder_stops(tmp_path: Path) -> None:
     write(tmp_path, ["train/MEL/ISIC_1.jpg", "train/NV/ISIC_2.jpg"])
     text = "lesion_id,image_id,dx\nHAM_1,ISIC_1,nv\n"
@@ -384,6 +398,12 @@ def test_nih_labels_patients_and_ages(tmp_path: Path) -> None:
     assert [case.attributes["age"] for case in cases.values()] == ["58", "59", f"{13 / 12:g}"]
     assert [case.attributes["sex"] for case in cases.values()] == ["M", "M", "F"]
     assert cases["00000013_026"].files == {"image": "images/00000013_026.png"}
+
+
+def test_the_column_of_sex_may_be_called_so(tmp_path: Path) -> None:
+    write_nih(tmp_path, ROWS, NIH_HEADER.replace("Patient Gender", "Patient Sex"))
+    cases, _ = find(tmp_path, "nih", ALL_FINDINGS)
+    assert [case.attributes["sex"] for case in cases.values()] == ["M", "M", "F"]
 
 
 def test_any_finding_is_a_class_of_its_own(tmp_path: Path) -> None:

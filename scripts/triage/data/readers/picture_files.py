@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -26,7 +26,7 @@ from triage.data.formats.samples import (
 )
 from triage.data.readers import USUAL, BadFile, Case, Loading, Problem
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "MIN_SIDE", "by_name", "gather", "is_picture", "load"]
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "MIN_SIDE", "gather", "is_picture", "load"]
 
 EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom",
@@ -59,17 +59,6 @@ def is_picture(path: str) -> bool:
 def stem(path: str) -> str:
     """The file's name without folder and extension."""
     return PurePosixPath(path).stem
-
-
-def by_name(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
-    """The pictures among ``paths`` by file name; all but one of the same name are problems."""
-    found: dict[str, str] = {}
-    problems = []
-    for path in sorted(filter(is_picture, paths), key=lambda path: (path.count("/"), path)):
-        first = found.setdefault(PurePosixPath(path).name, path)
-        if first != path:
-            problems.append(Problem(path, "", f"has the same name as {first}"))
-    return found, problems
 
 
 def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:

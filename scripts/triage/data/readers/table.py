@@ -72,12 +72,10 @@ class Rows:
     """What the rows of one table say, by the settings; a reader of a known table changes a part.
 
     ``table`` is its path below ``raw``. Where a bare file name fits several files, the shallowest
-    is taken if ``shallowest``, or else none. Without ``needs_attributes`` columns of attributes may
-    be missing.
+    is taken if ``shallowest``, or else none.
     """
 
     shallowest = False
-    needs_attributes = True
     partition_source = "no partition"
 
     def __init__(
@@ -103,10 +101,8 @@ class Rows:
         deciding = [*self.label_of.columns, *group]
         deciding += [each for each in (self.columns.partition, self.columns.votes) if each]
         wanted = [*self.files.columns, *deciding, *_listed(self.columns.case)]
-        optional = list(self.settings.attribute_columns.values())
-        if self.needs_attributes:
-            wanted, optional = wanted + optional, []
-        rows = tables.read(self.raw / self.table, list(dict.fromkeys(wanted)), optional)
+        wanted += self.settings.attribute_columns.values()
+        rows = tables.read(self.raw / self.table, list(dict.fromkeys(wanted)))
         found = []
         for _, row in tables.unique(rows, self.files.name, deciding, self.problems):
             case = self._case(row)
