@@ -1,6 +1,6 @@
 """How often the intervals of the evaluation hold the truth, in simulated studies.
 
-python benchmarks/bench_coverage.py [--repetitions 300] [--rounds 500]
+python benchmarks/bench_coverage.py [--repetitions 300] [--rounds 300]
 
 Scores of both classes are normal, so that the truth of most metrics is known by formula, and of the
 others from half a million cases. Each repetition is evaluated by the function that evaluates runs.
@@ -9,7 +9,7 @@ others from half a million cases. Each repetition is evaluated by the function t
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -17,9 +17,11 @@ import pandas as pd
 
 import bench
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import EvaluationSettings, summarise
+from triage.evaluation.evaluate import summarise
 from triage.evaluation.metrics import DECISION, METRICS, Decision, Probability, Ranking, ones
 from triage.evaluation.samples import Sample
+from triage.evaluation.settings import EvaluationSettings
+from triage.task import Task
 
 NORMAL = NormalDist()
 LARGE = 500_000
@@ -113,24 +115,59 @@ def covered(setting: Setting, repetitions: int, rounds: int) -> dict[str, float]
     return {metric: hits[metric] / max(1, measured[metric]) for metric in METRICS}
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--repetitions", type=int, default=300)
-    options.add_argument("--rounds", type=int, default=300)
-    arguments = options.parse_args()
-    found = {each.name: covered(each, arguments.repetitions, arguments.rounds) for each in SETTINGS}
+def covered_classes(apart: float, repetitions: int, rounds: int) -> dict[str, float]:
+    """The same of four classes that exclude each other, one of them rare, and 60 cases."""
+    rng = np.random.default_rng(0)
+    classes, shares = ("a", "b", "c", "d"), (0.4, 0.3, 0.2, 0.1)
+    settings = EvaluationSettings(replicates=rounds, task=Task.MULTICLASS)
+    nothing = pd.DataFrame({"partition": [], "label": []})
+    chosen = choices_of(None, nothing, classes, 0.9, exclusive=True)
+
+    def page(cases: int, of: EvaluationSettings) -> dict[str, dict[str, float]]:
+        labels = np.eye(4)[rng.choice(4, cases, p=shares)]
+        raw = apart * (rng.normal(0, 1, (cases, 4)) + apart * labels) + np.log(shares)
+        logits = Task.MULTICLASS.logits(raw)
+        names = np.array([f"{i:06d}" for i in range(cases)])
+        sample = Sample(names, names, classes, labels, logits, np.exp(logits))
+        return summarise(sample, chosen, of)["metrics"]
+
+    truth = page(LARGE // 10, replace(settings, replicates=2))
+    hits = dict.fromkeys(truth, 0)
+    for _ in range(repetitions):
+        found = page(60, settings)
+        for metric, each in truth.items():
+            low, high = found[metric]["low"] or 0, found[metric]["high"] or 0
+            hits[metric] += low <= each["value"] <= high
+    return {metric: count / repetitions for metric, count in hits.items()}
+
+
+def report(name: str, title: str, words: str, found: dict[str, dict[str, float]]) -> None:
+    """Write a table with a row a study."""
     rows = [
         (name, *(f"{share:.0%}" for share in by_metric.values()), f"{min(by_metric.values()):.0%}")
         for name, by_metric in found.items()
     ]
-    bench.report(
-        "coverage",
-        "Coverage of the intervals",
-        f"How many of {arguments.repetitions} simulated studies have an interval that holds the "
-        "truth, at a confidence of 95 %. Five images of a patient share 0.7 of the variance of "
-        "scores. At least 90 % is promised everywhere.",
-        bench.table(["study", *METRICS, "least"], rows),
-    )
+    metrics = next(iter(found.values()))
+    bench.report(name, title, words, bench.table(["study", *metrics, "least"], rows))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--repetitions", type=int, default=300)
+    options.add_argument("--rounds", type=int, default=300)
+    options.add_argument("--only", choices=["binary", "classes"])
+    arguments = options.parse_args()
+    often = (arguments.repetitions, arguments.rounds)
+    words = f"How many of {often[0]} simulated studies have an interval that holds the truth, at a "
+    words += "confidence of 95 %. At least 90 % is promised everywhere."
+    if arguments.only != "classes":
+        found = {each.name: covered(each, *often) for each in SETTINGS}
+        more = "Five images of a patient share 0.7 of the variance of scores."
+        report("coverage", "Coverage of the intervals", f"{words} {more}", found)
+    if arguments.only != "binary":
+        found = {f"60 cases, {apart} apart": covered_classes(apart, *often) for apart in (1.0, 2.0)}
+        title = "Coverage of the intervals, four exclusive classes"
+        report("coverage_classes", title, words, found)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
+from evaluated import evaluate_run
 from triage.errors import UserError
 from triage.evaluation.bootstrap import group_counts
 from triage.evaluation.choices import choices_of
-from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.samples import sample_of
 from triage.evaluation.scoring import prepare, replicate, scopes_of

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluated import evaluate_run
 from test_evaluation_run import predictions
 from triage.data.split import part as cut_part
 from triage.errors import UserError
 from triage.evaluation.arms import measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
-from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
 from triage.evaluation.settings import EvaluationSettings

@@ -22,9 +22,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 import results_tree
+from evaluated import evaluate_run
 from triage.data.image_store import Images
 from triage.evaluation.arms import Run
-from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.samples import Sample, sample_of
 from triage.figures import (
     arms,
@@ -52,7 +52,7 @@ SETTINGS = FigureSettings(
     cases=4,
     confidence=0.95,
     replicates=100,
-    seed=0,
+    seed=results_tree.EVALUATION.seed,
     bins=10,
     pseudonyms=False,
     compared=None,

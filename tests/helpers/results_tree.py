@@ -15,8 +15,8 @@ import numpy as np
 
 from triage_workflow.params.declared import defaults
 
+from evaluated import evaluate_run
 from triage.data import attributes
-from triage.evaluation.evaluate import evaluate_run
 from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_rows, read_table, write_array, write_json, write_rows
 from triage.task import Task

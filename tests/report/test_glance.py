@@ -21,6 +21,7 @@ DATA = Data(
     parts={"train": 60, "val": 20, "test": 20},
     excluded=2,
     counts=NOTHING,
+    seen=NOTHING,
     alike=NOTHING,
     quarantined=1,
     quarantine=NOTHING,

@@ -232,11 +232,13 @@ def test_published_values_stand_beside_ours_each_with_its_data(tmp_path: Path) -
         row | {"arm": "a", "runs": 1, "cases": 5, "data": "raw/folder", "ours_value": 0.5},
         row | {"arm": "b"},
     )
-    table = results.read_results(path, {}, "generated data").published
-    assert table is not None
-    texts = [[cell.text for cell in line] for line in table.rows]
-    assert texts[0][2:7] == ["validation", "0.6600", "theirs", "0.5000", "generated data"]
-    assert texts[1][5:7] == [tables.NONE, "not run"]
+    found = results.read_results(path, {}, "generated data")
+    both = (found.published, found.unrun)
+    assert None not in both
+    ours, unrun = ([[cell.text for cell in line] for line in table.rows] for table in both if table)
+    (row_of_ours,), (row_of_none,) = ours, unrun
+    assert row_of_ours[2:7] == ["validation", "0.6600", "theirs", "0.5000", "generated data"]
+    assert row_of_none[5:7] == [tables.NONE, "not run"]
 
 
 def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:

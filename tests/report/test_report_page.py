@@ -95,3 +95,16 @@ def test_it_says_first_that_the_data_is_generated(window: Browser) -> None:
     text = window.run("return document.querySelector('main').innerText")
     place = text.index("Generated data.")
     assert place < text.index("Cases by class and partition") < text.index("Pictures of the data")
+
+
+def test_arms_are_filtered_in_every_table(window: Browser) -> None:
+    rows = (
+        "const t = document.getElementById('braintriage-results').closest('table');"
+        "return [...t.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[0].firstChild.data)"
+    )
+    field = "const f = document.querySelector('.filter');"
+    everything = window.run(rows)
+    window.run(field + "f.value = 'LSTM'; f.dispatchEvent(new Event('input'))")
+    assert window.run(rows) == ["lstm"]
+    window.run(field + "f.value = ''; f.dispatchEvent(new Event('input'))")
+    assert window.run(rows) == everything

@@ -33,7 +33,51 @@ for (const button of document.querySelectorAll(".enlarge")) {
     const [small, large] = [button.querySelector("img"), dialog.querySelector("img")];
     large.src = small.src;
     large.alt = small.alt;
+    const link = dialog.querySelector("a");
+    link.href = small.src;
+    link.download = small.alt.replaceAll(" ", "_") + (small.src.includes("svg") ? ".svg" : ".webp");
     dialog.showModal();
+  });
+}
+
+// A table as a file of comma-separated values; small lines below a value are cells of their own.
+function commaSeparated(table) {
+  const quoted = (text) => `"${text.trim().replaceAll('"', '""')}"`;
+  const line = (row) => [...row.cells].map((cell) => {
+    const parts = [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean);
+    return quoted(parts.join("; "));
+  }).join(",");
+  return [...table.rows].map(line).join("\r\n");
+}
+
+for (const table of document.querySelectorAll("main > section > .scroll table")) {
+  const button = document.createElement("button");
+  button.className = "save";
+  button.textContent = "CSV";
+  button.setAttribute("aria-label", `Save as CSV: ${table.caption.textContent}`);
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = "data:text/csv;charset=utf-8," + encodeURIComponent(commaSeparated(table));
+    link.download = `${table.caption.id}.csv`;
+    link.click();
+  });
+  table.closest(".scroll").after(button);
+}
+
+// Only the arms whose names have the text stay, in all tables and lists of the study.
+for (const field of document.querySelectorAll(".filter")) {
+  field.addEventListener("input", () => {
+    const study = field.closest("section");
+    const wanted = field.value.trim().toLowerCase();
+    for (const table of study.querySelectorAll("table")) {
+      if (!table.tHead || !table.tHead.rows[0].cells[0].textContent.startsWith("arm")) continue;
+      for (const row of table.tBodies[0].rows) {
+        row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+      }
+    }
+    for (const run of study.querySelectorAll(".run")) {
+      run.hidden = !run.querySelector("summary").textContent.toLowerCase().includes(wanted);
+    }
   });
 }
 

@@ -19,7 +19,7 @@ from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.metrics import OUTCOMES, Decision, ones
 from triage.evaluation.multiclass import Agreement
 from triage.evaluation.operating import POINTS
-from triage.evaluation.samples import Sample, sample_of
+from triage.evaluation.samples import Sample
 from triage.evaluation.scoring import (
     CALIBRATED,
     RELIABILITY,
@@ -47,28 +47,13 @@ HEADLINE = (
 )
 
 
-def evaluate_run(
-    predictions_val: pd.DataFrame | None,
-    predictions_test: pd.DataFrame | None,
-    split: pd.DataFrame,
-    settings: EvaluationSettings,
-) -> dict[str, Any]:
-    """The content of a run's metrics.json: choices, and metrics with intervals by partition.
-
-    A partition without cases is None. Raises UserError as ``sample_of`` does.
-    """
-    return evaluate_samples(
-        sample_of(predictions_val, split, "validation predictions"),
-        sample_of(predictions_test, split, "test predictions"),
-        split,
-        settings,
-    )
-
-
 def evaluate_samples(
     val: Sample | None, test: Sample | None, split: pd.DataFrame, settings: EvaluationSettings
 ) -> dict[str, Any]:
-    """The same from samples. Raises UserError where the two predict different classes."""
+    """The content of a run's metrics.json: choices, and metrics with intervals by partition.
+
+    A partition without cases is None. Raises UserError where the two predict different classes.
+    """
     if val and test and val.classes != test.classes:
         raise UserError(
             f"validation predicts {', '.join(val.classes)}; test {', '.join(test.classes)}",

@@ -238,13 +238,6 @@ def mean_of(values: Mapping[tuple[int, int], float]) -> float:
     return float(np.mean(defined)) if defined else NAN
 
 
-def percentiles(replicates: Floats, confidence: float) -> tuple[float, float]:
-    """The middle ``confidence`` of the replicates [rounds], none of them NaN."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def _limits(
     value: float, variance: float, support: Support, confidence: float
 ) -> tuple[float, float]:

@@ -262,6 +262,8 @@ def joint_of(prepared: Prepared, order: tuple[str, ...] = ()) -> multiclass.Join
     places = np.array([order.index(name) for name in sample.classes]) if order else None
     measures: dict[str, list[multiclass.Agreement | multiclass.Distribution]] = {}
     for section in prepared.sections:
+        if section in prepared.lacking:
+            continue
         own: list[multiclass.Agreement | multiclass.Distribution] = []
         if section in prepared.decided:
             called = prepared.decided[section][index].argmax(axis=1)
@@ -269,7 +271,7 @@ def joint_of(prepared: Prepared, order: tuple[str, ...] = ()) -> multiclass.Join
         if section in prepared.scores:
             scores = prepared.scores[section][index]
             own.append(multiclass.Distribution(true, scores, prepared.bins))
-        if own and section not in prepared.lacking:
+        if own:
             measures[section] = own
     fixed = frozenset({ZERO_RATE})
     groups = prepared.groups[index]

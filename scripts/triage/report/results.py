@@ -47,6 +47,7 @@ Json = Mapping[str, Any]
 class Results:
     """The arms with their metrics, published values beside ours, and what the chosen arm reaches.
 
+    ``unrun`` are published values of arms that were not run.
     ``winner`` and ``reached`` (its ROC AUC with interval) are empty where no arm could be chosen.
     ``partition`` is the part that all is measured on, None where no case is. ``decisions`` says how
     thresholds were chosen.
@@ -54,6 +55,7 @@ class Results:
 
     arms: Table
     published: Table | None
+    unrun: Table | None
     winner: str
     reached: Cell
     partition: str | None
@@ -102,7 +104,8 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
     found = Measured(metrics, measured[0]["partition"] if measured else None)
     return Results(
         _arms([row for row in rows if row in measured or to_number(row["runs"])], found),
-        _published(rows, data),
+        _published([row for row in rows if row["data"]], data),
+        _published([row for row in rows if not row["data"]], data),
         chosen["arm"] if chosen else "",
         _reached(chosen, found),
         found.partition,
