@@ -86,7 +86,8 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
         ("decode_images.py", "--raw", raw, "--cases", own, "--settings", json.dumps(decoding),
          "--array", folder / "shard.npy", "--table", table, "--problems", undecoded),
         ("write_manifest.py", "--raw", raw, "--cases", cases, "--problems", bad, undecoded,
-         "--settings", how, "--manifest", manifest, "--quarantine", quarantine),
+         "--inventory", listing, "--settings", how, "--manifest", manifest,
+         "--quarantine", quarantine, "--counts", folder / "counts.csv"),
     ):  # fmt: skip
         if status := step(script, *options, "--threads", 1):
             return Made(status, caplog.text, {}, {}, {})

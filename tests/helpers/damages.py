@@ -473,12 +473,16 @@ def any_table(name: str, columns: list[str], first: str, label: str) -> Iterator
         "empty": (lambda text: "", stop),
         "only a header": (lambda text: text.splitlines()[0], stop),
         "no header": (lambda text: text.split("\n", 1)[1], stop),
-        "semicolons": (lambda text: text.replace(",", ";"), stop),
-        "tabs": (lambda text: text.replace(",", "\t"), stop),
+        "semicolons": (lambda text: text.replace(",", ";"), used),
+        "tabs": (lambda text: text.replace(",", "\t"), used),
         "zero bytes": (lambda text: text.replace(label, "\0"), stop),
         "an open quote": (lambda text: text.replace(first, f'"{first}', 1), stop),
         "an unknown label": (lambda text: text.replace(label, "Unheard"), stop),
-        "no label": (lambda text: text.replace(label, "", 1), stop),
+        # A row without label is an unlabelled case, but where "No Finding" is a label.
+        "no label": (
+            lambda text: text.replace(label, "", 1),
+            stop if label == "No Finding" else used,
+        ),
         "no file name": (lambda text: text.replace(first, "", 1), stop),
         "a cell too many": (lambda text: text.replace(label, f"{label},{label}", 1), stop),
         "half a row": (lambda text: text + text.splitlines()[1][: len(first) + 4], stop),
@@ -492,7 +496,7 @@ def any_table(name: str, columns: list[str], first: str, label: str) -> Iterator
     }
     for what, (change, outcome) in edits.items():
         yield Damage(f"table: {what}", _edit(name, change), outcome)
-    yield Damage("table: UTF-16", _bytes(name, lambda b: b.decode().encode("utf-16")), stop)
+    yield Damage("table: UTF-16", _bytes(name, lambda b: b.decode().encode("utf-16")), used)
     yield Damage("table: latin-1", _bytes(name, lambda b: b.replace(b"\n", b"\xfc\n", 1)), stop)
     yield Damage(
         "pictures in a folder that may not be read",
@@ -547,7 +551,11 @@ def tables_of(study: str) -> list[Damage]:
             "a partition in capitals": (",train", ",TRAIN"),
         }  # fmt: skip
         return found + [
-            Damage(f"table: {what}", _edit("annotations.csv", _replace(*change)), "stopped")
+            Damage(
+                f"table: {what}",
+                _edit("annotations.csv", _replace(*change)),
+                "used" if "capitals" in what else "stopped",
+            )
             for what, change in rows.items()
         ]
     if study == "xray_heads":

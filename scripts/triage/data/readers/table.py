@@ -82,6 +82,7 @@ class Rows:
         self, raw: Path, table: str, paths: Sequence[str], settings: IndexSettings
     ) -> None:
         self.raw, self.table, self.settings = raw, table, settings
+        self.paths = paths
         self.columns = settings.columns
         others = [path for path in paths if path != table]
         self.files = RowFiles(others, settings, self.shallowest)
@@ -140,8 +141,12 @@ class Rows:
             return
         close = self.files.files.nearest(self.first_missing)
         hint = f"the most alike is {close}; " if close else ""
+        # A folder is listed among files only where it can't be looked into.
+        locked = next((path for path in self.paths if (self.raw / path).is_dir()), None)
+        more = f"; {locked} can't be looked into (no permission)" if locked else ""
         raise UserError(
-            f"names no file that is there: the first that was looked for is {self.first_missing}",
+            "names no file that is there: the first that was looked for is"
+            f" {self.first_missing}{more}",
             where=self.raw / self.table,
             remedy=f"{hint}correct index.columns.{'pattern' if self.columns.pattern else 'file'},"
             " or the study's raw folder",
