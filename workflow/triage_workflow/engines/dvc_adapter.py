@@ -122,7 +122,9 @@ def repair_rwlock() -> None:
 
 def _start(command: list[str]) -> subprocess.Popen[str]:
     say_whether_git_is_here()
-    search = os.pathsep.join(filter(None, sys.path))
+    # This very package, also in a copy of the project whose environment has another one's.
+    own = str(Path(__file__).parents[2])
+    search = os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
