@@ -17,6 +17,8 @@ SMALL = {
     "vit": {"size": 64, "layers": 2, "heads": 2, "hidden": 32, "mlp": 64},
     "cnn4": {"size": 64, "width": 4, "hidden": 8},
     "resnet18_pixels": {"size": 64, "hidden": 8},
+    "torchvision": {"network": "mobilenet_v3_small"},
+    "timm": {"network": "mobilenetv3_small_050"},
 }
 
 
@@ -38,6 +40,8 @@ def trainable(module: torch.nn.Module) -> int:
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_architecture_gives_finite_logits_and_gradients(architecture, channels):
+    if architecture == "timm":
+        pytest.importorskip("timm")
     module = network(architecture, channels, 4, **SMALL[architecture])
     logits = module(torch.randn(3, channels, 64, 64))
     assert logits.shape == (3, 4)

@@ -35,6 +35,8 @@ ARCHITECTURES = {
     "vit": "triage.models.vit",
     "fcnn": "triage.models.fcnn",
     "lesion_cnn": "triage.models.lesion_cnn",
+    "torchvision": "triage.models.torchvision_networks",
+    "timm": "triage.models.timm_networks",
 }
 
 # Architectures whose convolutions are another's: its pretrained weights fit them.

@@ -201,7 +201,7 @@ def _check_pictures(recipe: Json, block: Json, where: str) -> None:
             remedy=f"at most {whole}, or null",
         )
     shown, wanted = recipe["input"]["resize"] or cut or whole, recipe["model"]["options"]
-    if shown and wanted.get("size", shown) != shown:
+    if shown and (wanted.get("size") or shown) != shown:
         raise UserError(
             f"the network's size is {wanted['size']}, its pictures have {shown} pixels",
             where=f"{where}.model.options.size",
@@ -231,10 +231,17 @@ def _check_pretrained(model: Json, pretrained: Json, where: str) -> None:
     if name == "none":
         return
     architecture = LAYERS_OF.get(model["architecture"], model["architecture"])
-    fitting = [each for each, block in pretrained.items() if block["architecture"] == architecture]
+    network = model["options"].get("network")
+    fitting = [
+        each
+        for each, block in pretrained.items()
+        if block["architecture"] == architecture
+        and ("options" not in block or block["options"].get("network") == network)
+    ]
     if name not in fitting:
+        layers = architecture if network is None else f"{architecture} {network}"
         raise UserError(
             f"{name!r} is not allowed",
             where=f"{where}.model.pretrained",
-            remedy=f"none, or weights of {architecture}: {', '.join(fitting) or 'none'}",
+            remedy=f"none, or weights of {layers}: {', '.join(fitting) or 'none'}",
         )
