@@ -30,7 +30,7 @@ class ChannelsLast(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.read = nn.Linear(64, 16)
+        self.read = nn.Linear(64, 16, bias=False)
         nn.init.constant_(self.read.weight, 1 / 64)
 
     def forward(self, x: Tensor) -> Tensor:

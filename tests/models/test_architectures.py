@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from triage.errors import UserError
-from triage.models import ARCHITECTURES, ModelSettings, build
+from triage.models import ARCHITECTURES, WITH_FEATURES, ModelSettings, build
 
 SMALL = {
     "resnet18": {},
@@ -48,6 +48,14 @@ def test_every_architecture_gives_finite_logits_and_gradients(architecture, chan
     logits.square().sum().backward()
     gradients = [each.grad for each in module.parameters() if each.requires_grad]
     assert all(each is not None and torch.isfinite(each).all() for each in gradients)
+
+
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES.keys() - {"timm"}))
+def test_what_is_said_to_have_features_has_them(architecture):
+    with torch.device("meta"):
+        module = build(ModelSettings(architecture, "none", SMALL[architecture]), 1, 2)
+        has_them = hasattr(module, "features") and hasattr(module, "width")
+    assert has_them == (architecture in WITH_FEATURES)
 
 
 def test_cnn5_has_the_published_number_of_weights():

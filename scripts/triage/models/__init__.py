@@ -42,6 +42,9 @@ ARCHITECTURES = {
 # Architectures whose convolutions are another's: its pretrained weights fit them.
 LAYERS_OF = {"resnet18_pixels": "resnet18"}
 
+# Architectures with ``features`` and their ``width``, which a sequence model can read.
+WITH_FEATURES = ("resnet18", "resnet34", "resnet50", "torchvision", "timm")
+
 
 @dataclass(frozen=True)
 class ModelSettings:
