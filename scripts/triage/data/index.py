@@ -120,7 +120,9 @@ def _leave_out(
     """What is left without the withdrawn cases and those that have a file of one of them."""
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
-        log.warning("warning: withdrawn case %s is not among the raw data", case)
+        log.warning(
+            "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
+        )
     if withdrawn & known:
         log.info("withdrawn and left out: %d case(s)", len(withdrawn & known))
     holders = _holders([case for case in cases if case.case in withdrawn], contents)
