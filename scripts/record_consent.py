@@ -9,13 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from triage import command
-from triage.data.withdrawn import cases
+from triage.data.withdrawn import cases, copies
+from triage.files import read_rows
 from triage.training.consent import add, seen
 
 
-def main(withdrawn: Path, checkpoints: Path, consent: Path) -> None:
-    """Add to the list what the checkpoints below a folder, which lie there now, have seen."""
-    found = seen(sorted(checkpoints.glob("*/*/checkpoint.pt")), cases(withdrawn))
+def main(withdrawn: Path, manifest: Path, checkpoints: Path, consent: Path) -> None:
+    """Add to the list what the checkpoints below a folder, which lie there now, have seen.
+
+    ``manifest``: of the cases they were trained on, if there is one yet; it tells copies.
+    """
+    gone = cases(withdrawn)
+    gone |= copies(gone, read_rows(manifest)) if manifest.exists() else set()
+    found = seen(sorted(checkpoints.glob("*/*/checkpoint.pt")), gone)
     for row in add(found, consent):
         command.log.info("%(checkpoint)s has seen withdrawn case %(case)s", row)
 

@@ -16,6 +16,7 @@ from triage.files import read_json, read_rows, read_table, write_json, write_tex
 from triage.report import checklist as items
 from triage.report.card import Card, CardSettings, Sources, measured_part
 from triage.report.cases import read_cases
+from triage.report.leakage import read_reasons
 from triage.report.networks import read_networks
 from triage.report.sections import markdown
 
@@ -28,6 +29,7 @@ def main(
     records: Paths,
     splits: Paths,
     manifest: Path,
+    groups: Path,
     quarantine: Path,
     withdrawn: Path,
     texts: Path,
@@ -41,7 +43,7 @@ def main(
     arm, run = chosen.parent.name, chosen.stem
     fold = run.partition("-")[0]
     split = next(path for path in splits if path.stem == fold)
-    groups = read_table(split, ["case", "group"])
+    grouped = read_table(split, ["case", "group"])
     content = read_json(chosen)
     partition = measured_part(content)
     measured = (arm, run, f"{partition}.csv")
@@ -56,11 +58,12 @@ def main(
             winner=read_json(winner),
             metrics=content,
             partition=partition,
-            sample=read_sample(sample, groups),
+            sample=read_sample(sample, grouped),
             networks=read_networks(records, members, settings.origins, run),
             rows=read_cases(manifest, split),
             quarantined=len(read_rows(quarantine)),
             withdrawn=len(withdrawals.read(withdrawn)),
+            excluded=read_reasons(groups),
         )
     )
     guidelines = yaml.safe_load(checklists.read_text(encoding="utf-8"))

@@ -868,6 +868,31 @@ def test_a_withdrawn_bad_patient_is_not_in_quarantine(raw: Path) -> None:
     assert made.problems == []
 
 
+def test_what_holds_a_file_of_a_withdrawn_patient_is_left_out_with_it(
+    raw: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    shutil.copytree(raw / BAD_PATIENT, raw / "train/full/normal/copy")
+    shutil.copytree(raw / BAD_PATIENT, raw / "train/full/abnormal/of another class")
+    shutil.copy(raw / BAD_PATIENT / "T2.mha", raw / "final_test_set/P06/T2.mha")
+    table = withdraw(raw, "case,date,reason\nP00,,\n")
+    made = make_index(raw, table, max_quarantined=0.0)
+    assert [row["case"] for row in made.rows()] == ["P01", "P02", "P03", "P04", "P05", "P07"]
+    assert len(made.problems) == 3 + 3 + 1
+    told = {problem.file: problem.reason for problem in made.problems}
+    why = "is a copy of withdrawn case P00: case copy is left out with it"
+    assert told["train/full/normal/copy/T1.mha"] == why
+    assert f"train/full/normal/copy/T1.mha: {why}" in caplog.text
+    assert "case P06" in told["final_test_set/P06/T2.mha"]
+
+
+def test_files_that_can_not_be_read_are_no_copies_of_withdrawn_ones(raw: Path) -> None:
+    for name in ("P00", "P01"):
+        relink(raw / f"train/full/normal/{name}/T2.mha")
+    made = make_index(raw, withdraw(raw, "case,date,reason\nP00,,\n"))
+    assert {problem.case for problem in made.problems} == {"P01"}
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [

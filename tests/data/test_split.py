@@ -308,7 +308,7 @@ def leaking(kind: str) -> tuple[Table, dict[str, str]]:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("group", "both of group shared"),
+        ("group", "the same group, shared"),
         ("sha256", "the same file"),
         ("picture", "nearly the same"),
     ],
@@ -435,7 +435,7 @@ def test_an_excluded_case_is_told_with_its_reason_and_its_twin() -> None:
     made, _ = deal(cases(rows), test="source", leaks="drop")
     told = made.set_index("case")[["part", "reason", "twin"]]
     assert told.loc["cx001"].tolist() == ["excluded", "the same file", "cx000"]
-    assert told.loc["cy001"].tolist() == ["excluded", "both of group patient", "cy000"]
+    assert told.loc["cy001"].tolist() == ["excluded", "the same group", "cy000"]
     assert (told.drop(["cx001", "cy001"])["reason"] == "").all()
 
 

@@ -10,6 +10,7 @@ import pytest
 from triage_workflow.engines import consents
 from triage_workflow.engines.stages import Stages
 
+from triage.data import withdrawn
 from triage.files import read_rows
 from triage.training import consent
 
@@ -37,6 +38,13 @@ def test_rows_are_added_and_nothing_is_written_over() -> None:
     assert read_rows(RECORD) == [row("P2"), row("P1")]
     consents.provide(["beta"])
     assert read_rows(RECORD) == [row("P2"), row("P1")]
+
+
+def test_a_copy_of_a_withdrawn_case_counts_as_withdrawn() -> None:
+    sums = {"P1": "a", "P2": "b", "P3": "a", "P4": "c"}
+    manifest = [{"case": case, "sha256": content} for case, content in sums.items()]
+    assert withdrawn.copies({"P1", "P2", "gone"}, manifest) == {"P3"}
+    assert withdrawn.copies(set(), manifest) == set()
 
 
 def test_no_engine_owns_them() -> None:

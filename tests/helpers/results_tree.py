@@ -167,6 +167,7 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
         split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
     _write(manifest, tree.data / "manifest.csv")
     _write(split, tree.split)
+    _write([_grouped(row) for row in split], tree.data / "groups.csv")
     bad = {"file": "train/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
     _write([bad], tree.data / "quarantine.csv")
     used = {"use": "used", "kind": ".mha", "files": str(3 * len(manifest)), "example": "a/T1.mha"}
@@ -179,6 +180,13 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
     for shard in range(shards):
         chosen = {case: stacks[case] for case in list(stacks)[shard::shards]}
         write_shard(tree.data / "images" / f"shard-{shard}", chosen)
+
+
+def _grouped(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the split as it stands in the table of groups."""
+    part = "unlabelled" if row["partition"] == "unlabelled" else "train"
+    more = {"votes": "", "part": part, "images": f"of {row['case']}", "reason": "", "twin": ""}
+    return {key: row[key] for key in ("case", "group", "label", "fold")} | more
 
 
 def _label(study: Study, i: int) -> str:
@@ -374,6 +382,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         records=tree.runs("training/*/*/record.json"),
         splits=[tree.split],
         manifest=[tree.data / "manifest.csv"],
+        groups=[tree.data / "groups.csv"],
         quarantine=[tree.data / "quarantine.csv"],
         withdrawn=[tree.data / "withdrawn.csv"],
         texts=[words / "studies.yaml"],
@@ -399,6 +408,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         "report.py",
         settings=[json.dumps({"studies": studies})],
         manifests=[tree.data / "manifest.csv" for tree in trees],
+        groups=[tree.data / "groups.csv" for tree in trees],
         quarantines=[tree.data / "quarantine.csv" for tree in trees],
         counts=[tree.data / "counts.csv" for tree in trees],
         withdrawn=[tree.data / "withdrawn.csv" for tree in trees],

@@ -10,6 +10,7 @@ import pytest
 import results_tree
 from triage.report.data import Data
 from triage.report.glance import Fact, Glance, glance
+from triage.report.leakage import Leakage
 from triage.report.results import Measured
 from triage.report.tables import Table
 
@@ -22,7 +23,7 @@ DATA = Data(
     excluded=2,
     counts=NOTHING,
     seen=NOTHING,
-    alike=NOTHING,
+    leakage=Leakage(NOTHING, NOTHING, 0, NOTHING),
     quarantined=1,
     quarantine=NOTHING,
     withdrawn=0,

@@ -16,7 +16,7 @@ from triage_workflow.params.declared import defaults
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.operating import Threshold
-from triage.files import write_json, write_rows
+from triage.files import read_rows, write_json, write_rows
 from triage.report import data, decisions, page, pictures, results, runs, tables
 from triage.training.settings import Recipe
 
@@ -197,7 +197,7 @@ def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bo
 def rendered(one: results_tree.Tree) -> str:
     """The page of a study, twice so that it has an overview, without pictures."""
     study = page.StudySettings(one.study.name, one.study.classes, False, 0.95, False)
-    names = ("manifest", "quarantine", "counts", "withdrawn", "consent")
+    names = ("manifest", "groups", "quarantine", "counts", "withdrawn", "consent")
     data_files = [(one.data / f"{name}.csv",) for name in names]
     files = page.Files(
         *data_files,
@@ -251,14 +251,18 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
         {"case": "gone", "group": "3", "label": "x", "partition": "test"},
     ]
     write_rows(split, list(split[0]), tmp_path / "split.csv")
+    grouped = [
+        {**row, "part": "train", "images": row["case"], "reason": "", "twin": ""} for row in split
+    ]
+    write_rows(grouped, list(grouped[0]), tmp_path / "groups.csv")
     bad = [{"file": f"{i}.png", "case": str(i), "reason": "empty"} for i in range(data.SHOWN + 3)]
     write_rows(bad, list(bad[0]), tmp_path / "bad.csv")
     write_rows([], ["case", "date", "reason"], tmp_path / "gone.csv")
     write_rows([], ["case", "checkpoint", "partition", "md5", "commit"], tmp_path / "seen.csv")
     files = [{"use": "used", "kind": ".png", "files": "3", "example": "a.png"}]
     write_rows(files, list(files[0]), tmp_path / "counts.csv")
-    names = ("manifest.csv", "split.csv", "bad.csv", "counts.csv", "gone.csv", "seen.csv")
-    paths = [tmp_path / name for name in names]
+    names = ("manifest", "groups", "split", "bad", "counts", "gone", "seen")
+    paths = [tmp_path / f"{name}.csv" for name in names]
     found = data.read_data(*paths, ["x", "y", "z"], pseudonyms=False)
     assert (found.cases, found.groups, found.tested) == (3, 2, 0)
     texts = [[cell.text for cell in row] for row in found.counts.rows]
@@ -269,12 +273,30 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
         ["all cases", "2", "1", "3"],
         ["groups", "1", "1", "2"],
     ]
-    assert [[cell.text for cell in row] for row in found.alike.rows] == [
-        ["a, b", "2", "pictures that are alike", "all in train"]
+    assert [[cell.text for cell in row] for row in found.leakage.joined.rows] == [
+        ["a, b", "2", "2", "the same or nearly the same pictures", "all in train"]
     ]
     assert found.seen.title == "3 files seen: 3 used"
     assert len(found.quarantine.rows) == data.SHOWN
     assert found.quarantine.note.startswith("3 more in ")
+
+
+def test_the_page_and_the_card_tell_of_excluded_cases(tmp_path: Path) -> None:
+    tree = results_tree.Tree(tmp_path, results_tree.LESIONS)
+    results_tree.write_data(tree)
+    results_tree.write_runs(tree)
+    assert "excluded, each with its reason" not in rendered(tree)
+    rows = read_rows(tree.data / "groups.csv")
+    rows[2] |= {"part": "excluded", "reason": "the same file", "twin": rows[0]["case"]}
+    write_rows(rows, list(rows[0]), tree.data / "groups.csv")
+    split = read_rows(tree.split)
+    split[2] |= {"partition": "excluded", "fold": "-1"}
+    write_rows(split, list(split[0]), tree.split)
+    text = " ".join(rendered(tree).split())
+    assert "1 case is excluded." in text
+    assert "1 excluded, each with its reason and its twin" in text
+    results_tree.write_card(tree)
+    assert "twin in groups.csv: the same file (1)." in (tree.results / "card.md").read_text()
 
 
 def test_a_run_without_a_record_was_not_trained(tmp_path: Path) -> None:

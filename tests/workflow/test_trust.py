@@ -202,10 +202,10 @@ def test_the_lists_of_the_report_name_no_case(tmp_path, monkeypatch):
     (tree.data / "consent.csv").write_text(
         "case,partition,checkpoint,md5,commit\nP001,train,x,y,\n"
     )
-    names = ("manifest.csv", "quarantine.csv", "counts.csv", "withdrawn.csv", "consent.csv")
-    manifest, *others = (tree.data / name for name in names)
+    names = ("manifest", "groups", "quarantine", "counts", "withdrawn", "consent")
+    manifest, groups, *others = (tree.data / f"{name}.csv" for name in names)
     for hidden in (True, False):
-        found = read_data(manifest, tree.split, *others, ["normal"], pseudonyms=hidden)
+        found = read_data(manifest, groups, tree.split, *others, ["normal"], pseudonyms=hidden)
         said = str((found.quarantine, found.seen, found.withdrawal, found.consent))
         assert bool(re.search(r"P00\d", said)) != hidden
         assert (f"{pseudonyms.shown('P001', True)}" in said) == hidden

@@ -55,6 +55,7 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
         shell:
             "python scripts/record_consent.py --withdrawn {input.withdrawn}"
+            " --manifest data/{wildcards.study}/manifest.csv"
             " --consent data/{wildcards.study}/consent.csv"
             " --checkpoints results/{wildcards.study}/training"
             " --log logs/{wildcards.study}/consent.log && "

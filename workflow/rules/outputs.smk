@@ -195,6 +195,7 @@ rule card:
         records=trained_results_of("training", "/record.json"),
         splits=splits,
         manifest="data/{study}/manifest.csv",
+        groups="data/{study}/groups.csv",
         quarantine="data/{study}/quarantine.csv",
         withdrawn="data/{study}/withdrawn.csv",
         texts="workflow/report/studies.yaml",
@@ -217,6 +218,7 @@ def reported(study):
     """The files of a study that the report shows."""
     return [
         f"data/{study}/manifest.csv",
+        f"data/{study}/groups.csv",
         f"data/{study}/quarantine.csv",
         f"data/{study}/counts.csv",
         f"data/{study}/withdrawn.csv",
@@ -250,6 +252,7 @@ rule report:
         ["workflow/report/report.css", "workflow/report/report.js"],
         expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
+        groups=expand("data/{study}/groups.csv", study=PARAMS.studies),
         quarantines=expand("data/{study}/quarantine.csv", study=PARAMS.studies),
         counts=expand("data/{study}/counts.csv", study=PARAMS.studies),
         withdrawn=expand("data/{study}/withdrawn.csv", study=PARAMS.studies),

@@ -26,6 +26,7 @@ from triage.files import each_row
 
 COLUMNS = ["case", "group", "label", "votes", "part", "fold", "images", "reason", "twin"]
 FOLD_COLUMNS = ["group", "fold"]
+_SAME_GROUP = "the same group"
 _SHOWN = 5
 
 
@@ -215,8 +216,7 @@ def _leaks(
         same_group = others[(cases["group"][others] == cases["group"][position]).to_numpy()]
         same_files = others[(cases["sha256"][others] == cases["sha256"][position]).to_numpy()]
         if len(same_group):
-            why = f"both of group {cases['group'][position]}"
-            yield _Leak(position, same_group[0], why)
+            yield _Leak(position, same_group[0], _SAME_GROUP)
         elif len(same_files):
             yield _Leak(position, same_files[0], "the same file")
         else:
@@ -229,7 +229,9 @@ def _refusal(
     part_of = dict(zip(cases["case"], parts, strict=True))
     lines = []
     for position in np.flatnonzero(leaking)[:_SHOWN]:
-        case, (why, twin) = cases["case"][position], reasons.loc[position, ["reason", "twin"]]
+        case, group = cases.loc[position, ["case", "group"]]
+        why, twin = reasons.loc[position, ["reason", "twin"]]
+        why += f", {group}" if why == _SAME_GROUP else ""
         lines.append(f"\n  {case} ({part_of[case]}) and {twin} ({part_of[twin]}): {why}")
     more = f"\n  and {leaking.sum() - _SHOWN} more" if leaking.sum() > _SHOWN else ""
     return UserError(

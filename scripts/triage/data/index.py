@@ -60,14 +60,14 @@ class Index:
 def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
     """The index of the raw files in the inventory ``listing``.
 
-    ``withdrawn``: a table of the cases to leave out. Raises UserError where labels can't be
-    trusted or a class has no case.
+    ``withdrawn``: a table of the cases to leave out; those that have a file of one of them are left
+    out too. Raises UserError where labels can't be trusted or a class has no case.
     """
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
-    gone = read_withdrawn(withdrawn) if withdrawn else set()
-    cases, problems = _leave_out(gone, cases, problems)
     contents = _Contents(entries, _beside(raw, cases, settings))
+    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
         cases, bad = _without(cases, check(cases, contents))
@@ -115,17 +115,45 @@ def _inside(path: str, folders: set[str]) -> bool:
 
 
 def _leave_out(
-    withdrawn: set[str], cases: list[Case], problems: list[Problem]
+    withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
 ) -> tuple[list[Case], list[Problem]]:
+    """What is left without the withdrawn cases and those that have a file of one of them."""
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
-        log.warning("warning: withdrawn case %s is not among the raw data", case)
+        log.warning(
+            "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
+        )
     if withdrawn & known:
         log.info("withdrawn and left out: %d case(s)", len(withdrawn & known))
+    holders = _holders([case for case in cases if case.case in withdrawn], contents)
+    left = [case for case in cases if case.case not in withdrawn]
+    copies = {case.case: list(_copies(case, holders, contents)) for case in left}
+    if copied := [name for name, files in copies.items() if files]:
+        log.info("left out with withdrawn cases, of which they hold copies: %s", some(copied))
+    problems = [problem for problem in problems if problem.case not in withdrawn]
     return (
-        [case for case in cases if case.case not in withdrawn],
-        [problem for problem in problems if problem.case not in withdrawn],
+        [case for case in left if not copies[case.case]],
+        problems + [copy for files in copies.values() for copy in files],
     )
+
+
+def _holders(cases: list[Case], contents: _Contents) -> dict[str, str]:
+    """The case that holds each content; files that can't be read are not compared."""
+    readable, _ = _without(cases, _readable(cases, contents))
+    return {
+        contents.of([file]).sha256: case.case for case in readable for file in case.files.values()
+    }
+
+
+def _copies(case: Case, holders: Mapping[str, str], contents: _Contents) -> Iterator[Problem]:
+    """The files of ``case`` that withdrawn cases hold.
+
+    Not a fault of the raw data: as a problem of no case, none counts as a bad case.
+    """
+    for file in case.files.values() if holders else ():
+        if twin := holders.get(contents.of([file]).sha256):
+            reason = f"is a copy of withdrawn case {twin}: case {case.case} is left out with it"
+            yield Problem(file, "", reason)
 
 
 def _without(cases: list[Case], problems: Iterable[Problem]) -> tuple[list[Case], list[Problem]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from triage.errors import UserError
@@ -38,3 +39,9 @@ def read(table: Path) -> list[dict[str, str]]:
 def cases(table: Path) -> set[str]:
     """The withdrawn cases. Raises UserError as ``read`` does."""
     return {row["case"] for row in read(table)}
+
+
+def copies(withdrawn: Collection[str], manifest: Collection[Mapping[str, str]]) -> set[str]:
+    """The cases of a manifest whose files are, byte by byte, those of a withdrawn one."""
+    contents = {row["sha256"] for row in manifest if row["case"] in withdrawn}
+    return {row["case"] for row in manifest if row["sha256"] in contents} - set(withdrawn)

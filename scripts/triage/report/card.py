@@ -18,6 +18,7 @@ from triage.report import decisions
 from triage.report.cases import Row, people
 from triage.report.data import counts
 from triage.report.estimates import in_words
+from triage.report.leakage import in_words as excluded_in_words
 from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
@@ -63,7 +64,7 @@ class Sources:
 
     ``run`` is the arm and run it describes, with its ``metrics``, and ``sample`` its predictions on
     ``partition``. ``winner`` says how the arm was chosen. ``rows`` are those of the manifest,
-    each with its partition.
+    each with its partition; ``excluded`` counts the excluded cases by reason.
     """
 
     settings: CardSettings
@@ -78,6 +79,7 @@ class Sources:
     rows: Sequence[Row]
     quarantined: int
     withdrawn: int
+    excluded: Mapping[str, int]
 
 
 def measured_part(metrics: Json) -> str:
@@ -152,7 +154,8 @@ class Card:
             "split": f"Validation: {SPLITS[settings.split.validation]}; test: "
             f"{SPLITS[settings.split.test]}. {settings.split.k} folds, stratified by "
             f"{settings.split.stratify}, seed {settings.split.seed}. No group and no identical or "
-            "near-identical image is in two parts; this is checked.",
+            "near-identical image is in two parts; this is checked."
+            + (f" {excluded_in_words(sources.excluded)}" if sources.excluded else ""),
             "consent": f"{sources.withdrawn} cases were withdrawn and left out. A case is withdrawn"
             " by a row in withdrawn.csv: all that used it is made again.",
         }

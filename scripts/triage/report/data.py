@@ -10,21 +10,18 @@ from pathlib import Path
 from triage.data.withdrawn import read as read_withdrawn
 from triage.files import read_rows
 from triage.pseudonyms import shown
+from triage.report.leakage import SHOWN, Leakage, read_leakage
 from triage.report.tables import Cell, Table, count, of_rows
-from triage.report.words import listed
 
 PARTITIONS = ("train", "val", "test", "unlabelled", "excluded")
-SHOWN = 200  # rows of a long list
-FEW = 4  # names in a cell
 
 
 @dataclass(frozen=True)
 class Data:
     """The cases of a study in numbers, ``parts`` by partition but for those ``excluded``.
 
-    ``seen`` says what became of each raw file. ``alike`` lists the cases that are kept together or
-    left out since pictures are alike, ``quarantine`` and ``withdrawal`` those left out, ``consent``
-    the checkpoints that had seen withdrawn ones.
+    ``seen`` says what became of each raw file. ``quarantine`` and ``withdrawal`` list what is left
+    out, ``consent`` the checkpoints that had seen withdrawn cases.
     """
 
     cases: int
@@ -34,7 +31,7 @@ class Data:
     excluded: int
     counts: Table
     seen: Table
-    alike: Table
+    leakage: Leakage
     quarantined: int
     quarantine: Table
     withdrawn: int
@@ -44,6 +41,7 @@ class Data:
 
 def read_data(
     manifest: Path,
+    groups: Path,
     split: Path,
     quarantine: Path,
     seen: Path,
@@ -65,7 +63,9 @@ def read_data(
         excluded=parts["excluded"],
         counts=counts(rows, classes),
         seen=_seen(seen, pseudonyms),
-        alike=_alike(rows, known, pseudonyms),
+        leakage=read_leakage(
+            groups, known, {row["case"]: row["partition"] for row in rows}, pseudonyms
+        ),
         quarantined=len(bad),
         quarantine=_list(
             "Quarantined files", ("file", "case", "reason"), bad, quarantine, pseudonyms
@@ -102,31 +102,6 @@ def _seen(counts: Path, pseudonyms: bool) -> Table:
     parts = ", ".join(f"{number} {use}" for use, number in sums.items())
     columns = ("use", "kind", "files", "such as")
     return Table(f"{sums.total()} files seen: {parts}", columns, tuple(body))
-
-
-def _alike(
-    rows: Sequence[dict[str, str]], known: Mapping[str, dict[str, str]], pseudonyms: bool
-) -> Table:
-    """Groups of the split that join several of the source, and cases that are excluded."""
-    joined: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        joined.setdefault(row["group"], []).append(row)
-    body = []
-    for members in joined.values():
-        sources = {known[row["case"]]["group"] for row in members}
-        parts = sorted({row["partition"] for row in members})
-        if len(sources) < 2 and "excluded" not in parts:
-            continue
-        files = Counter(known[row["case"]]["sha256"] for row in members)
-        same = "the same files" if max(files.values()) > 1 else "pictures that are alike"
-        why = same if len(sources) > 1 else "one group, in several of the source's parts"
-        done = "training cases left out" if "excluded" in parts else f"all in {listed(parts)}"
-        names = [shown(row["case"], pseudonyms) for row in members]
-        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-        body.append((Cell(", ".join(names[:FEW]) + more), count(len(names)), Cell(why), Cell(done)))
-    note = f"{len(body) - SHOWN} more in the split's files" if len(body) > SHOWN else ""
-    columns = ("cases", "number", "why they belong together", "what was done")
-    return Table("Cases that belong together", columns, tuple(body[:SHOWN]), note=note)
 
 
 def counts(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> Table:

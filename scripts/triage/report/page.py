@@ -68,6 +68,7 @@ class Files(Arguments):
     """Everything that the page is made of; each path names its study."""
 
     manifests: Paths
+    groups: Paths
     quarantines: Paths
     counts: Paths
     withdrawn: Paths
@@ -136,6 +137,7 @@ def _study(
     )
     data = read_data(
         _one(name, files.manifests),
+        _one(name, files.groups),
         _one(name, files.splits),
         _one(name, files.quarantines),
         _one(name, files.counts),
