@@ -25,11 +25,25 @@ class Corner(nn.Module):
         return self.pool(x)[:, 0].relu().sum(dim=(1, 2))[:, None]
 
 
-def test_the_brightest_place_is_found() -> None:
+class ChannelsLast(nn.Module):
+    """The same of a feature map [n, rows, columns, channels], as Swin transformers have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(64, 16, bias=False)
+        nn.init.constant_(self.read.weight, 1 / 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x[:, 0].unflatten(2, (-1, 8)).unflatten(1, (-1, 8))
+        return self.read(rows.transpose(2, 3).flatten(3))[..., 0].sum(dim=(1, 2))[:, None]
+
+
+@pytest.mark.parametrize("network", [Corner, ChannelsLast])
+def test_the_brightest_place_is_found(network: type[nn.Module]) -> None:
     images = torch.zeros(2, 1, 64, 64)
     images[0, 0, 8:16, 40:48] = 1
     images[1, 0, 48:56, 0:8] = 1
-    maps = heatmaps(Corner(), images, 0)
+    maps = heatmaps(network(), images, 0)
     assert maps.shape == (2, 64, 64)
     for each, (row, column) in zip(maps, [(12, 44), (52, 3)], strict=True):
         assert each[row, column] == each.max() > 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from triage.errors import UserError
-from triage.models import ARCHITECTURES, ModelSettings, build
+from triage.models import ARCHITECTURES, WITH_FEATURES, ModelSettings, build
 
 SMALL = {
     "resnet18": {},
@@ -17,6 +17,8 @@ SMALL = {
     "vit": {"size": 64, "layers": 2, "heads": 2, "hidden": 32, "mlp": 64},
     "cnn4": {"size": 64, "width": 4, "hidden": 8},
     "resnet18_pixels": {"size": 64, "hidden": 8},
+    "torchvision": {"network": "mobilenet_v3_small"},
+    "timm": {"network": "mobilenetv3_small_050"},
 }
 
 
@@ -38,12 +40,22 @@ def trainable(module: torch.nn.Module) -> int:
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_architecture_gives_finite_logits_and_gradients(architecture, channels):
+    if architecture == "timm":
+        pytest.importorskip("timm")
     module = network(architecture, channels, 4, **SMALL[architecture])
     logits = module(torch.randn(3, channels, 64, 64))
     assert logits.shape == (3, 4)
     logits.square().sum().backward()
     gradients = [each.grad for each in module.parameters() if each.requires_grad]
     assert all(each is not None and torch.isfinite(each).all() for each in gradients)
+
+
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES.keys() - {"timm"}))
+def test_what_is_said_to_have_features_has_them(architecture):
+    with torch.device("meta"):
+        module = build(ModelSettings(architecture, "none", SMALL[architecture]), 1, 2)
+        has_them = hasattr(module, "features") and hasattr(module, "width")
+    assert has_them == (architecture in WITH_FEATURES)
 
 
 def test_cnn5_has_the_published_number_of_weights():

@@ -287,6 +287,25 @@ def test_a_sequence_arm_sees_what_its_network_saw():
     assert arms["finetuned"].recipe["model"] == arms["resnet18"].recipe["model"]
 
 
+def test_a_sequence_arm_needs_a_network_with_features():
+    path = "studies.braintriage.training.arms.resnet18"
+    assert Params(changed(f"{path}.model", {"architecture": "torchvision", "pretrained": "none"}))
+    with pytest.raises(UserError, match=r"lstm\.from: is resnet18, whose fcnn gives no feature"):
+        Params(changed(f"{path}.model", {"architecture": "fcnn", "pretrained": "none"}))
+
+
+def test_pretext_weights_are_of_the_same_network_of_a_library():
+    path = "studies.braintriage.training.arms.resnet18.model"
+    model = {"architecture": "torchvision", "options": {}, "pretrained": "named"}
+    content = changed(path, model)
+    pretext = content["pretrained"]["resnet18_pretext"]
+    content["pretrained"]["named"] = pretext | {"architecture": "torchvision", "options": {}}
+    assert Params(content)
+    model["options"]["network"] = "densenet121"
+    with pytest.raises(UserError, match="none, or weights of torchvision densenet121: none"):
+        Params(content)
+
+
 def test_a_search_is_an_arm_for_each_value():
     values = {"optimizer.lr": [0.1, 0.01], "epochs": [1, 2]}
     search = {"extends": "resnet18", "search": {"mode": "each", "values": values}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -20,48 +21,55 @@ def heatmaps(network: nn.Module, images: Tensor, output: int) -> Tensor:
     whose places matter and are enough to point somewhere, be it of a convolution or of a
     transformer's tokens; a network without one gets the size of its input's gradient.
     """
-    count, (height, width) = images.shape[-4], images.shape[-2:]
+    count, size = images.shape[-4], images.shape[-2:]
     inputs = images.detach().requires_grad_(True)
     # On a GPU the recurrent layers of cuDNN have no gradient in evaluation mode.
-    with _evaluating(network), _feature_maps(network, count) as found, _without_cudnn():
+    with _evaluating(network), _feature_maps(network, count, size) as found, _without_cudnn():
         logit = network(inputs)[:, output].sum()
-        found.sort(key=_is_fine)  # stable: the last of the fine ones comes last
-        maps = next(_maps(logit, found[::-1]), None)
+        found.sort(key=lambda each: min(_places(each, size).shape[2:]) >= FINE)  # stable
+        maps = next(_maps(logit, found[::-1], size), None)  # the last of the fine ones first
         if maps is None:
             (gradient,) = torch.autograd.grad(logit, inputs)
             maps = gradient.flatten(0, -4).abs().amax(dim=1)
     maps = maps.detach()[:, None]
-    return functional.interpolate(maps, (height, width), mode="bilinear")[:, 0]
+    return functional.interpolate(maps, size, mode="bilinear")[:, 0]
 
 
-def _maps(logit: Tensor, features: list[Tensor]) -> Iterator[Tensor]:
+def _maps(logit: Tensor, features: list[Tensor], size: Sequence[int]) -> Iterator[Tensor]:
     """The Grad-CAM [n, rows, columns] of each feature map that has a gradient in its places."""
     for each in features:
         (gradient,) = torch.autograd.grad(logit, each, retain_graph=True, allow_unused=True)
-        if gradient is not None and (places := _places(gradient)).any():
+        if gradient is not None and (places := _places(gradient, size)).any():
             weights = places.mean(dim=(2, 3), keepdim=True)
-            yield (weights * _places(each)).sum(dim=1).relu()
+            yield (weights * _places(each, size)).sum(dim=1).relu()
 
 
-def _is_fine(features: Tensor) -> bool:
-    return min(_places(features).shape[2:]) >= FINE
+def _places(features: Tensor, size: Sequence[int]) -> Tensor:
+    """Features of pictures of ``size`` as [n, channels, rows, columns].
 
-
-def _places(features: Tensor) -> Tensor:
-    """Features as [n, channels, rows, columns]; of tokens the class token is left out."""
+    Of tokens the class token is left out.
+    """
     if features.dim() == 4:
-        return features
+        return features.movedim(3, 1) if _ends_with_channels(features, size) else features
     side = int((features.shape[1] - 1) ** 0.5)
     return features[:, 1:].transpose(1, 2).unflatten(2, (side, side))
 
 
+def _ends_with_channels(features: Tensor, size: Sequence[int]) -> bool:
+    """Whether features are [n, rows, columns, channels]: rows and columns keep the picture's
+    proportions."""
+    first, second, third = (max(1, each) for each in features.shape[1:])
+    wanted = math.log(size[0] / size[1])
+    return abs(math.log(first / second) - wanted) < abs(math.log(second / third) - wanted)
+
+
 @contextmanager
-def _feature_maps(network: nn.Module, count: int) -> Iterator[list[Tensor]]:
+def _feature_maps(network: nn.Module, count: int, size: Sequence[int]) -> Iterator[list[Tensor]]:
     """A list that is filled, in a pass through ``network``, with the feature maps of the images."""
     found: list[Tensor] = []
 
     def keep(_: nn.Module, __: object, output: object) -> None:
-        if isinstance(output, Tensor) and len(output) == count and _has_places(output):
+        if isinstance(output, Tensor) and len(output) == count and _has_places(output, size):
             # A frozen part of a network may work without gradients; what follows it has some.
             found.append(output if output.requires_grad else output.requires_grad_())
 
@@ -73,9 +81,9 @@ def _feature_maps(network: nn.Module, count: int) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def _has_places(output: Tensor) -> bool:
+def _has_places(output: Tensor, size: Sequence[int]) -> bool:
     if output.dim() == 4:
-        return output.shape[2] > 1 and output.shape[3] > 1
+        return min(_places(output, size).shape[2:]) > 1
     tokens = output.shape[1] - 1 if output.dim() == 3 else 0
     return tokens > 1 and int(tokens**0.5) ** 2 == tokens
 

@@ -35,10 +35,15 @@ ARCHITECTURES = {
     "vit": "triage.models.vit",
     "fcnn": "triage.models.fcnn",
     "lesion_cnn": "triage.models.lesion_cnn",
+    "torchvision": "triage.models.torchvision_networks",
+    "timm": "triage.models.timm_networks",
 }
 
 # Architectures whose convolutions are another's: its pretrained weights fit them.
 LAYERS_OF = {"resnet18_pixels": "resnet18"}
+
+# Architectures with ``features`` and their ``width``, which a sequence model can read.
+WITH_FEATURES = ("resnet18", "resnet34", "resnet50", "torchvision", "timm")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,17 @@ from torch import Tensor, nn
 from triage.errors import UserError
 
 
+def refuse_other_sizes(x: Tensor, size: int) -> None:
+    """Raise UserError for pictures [..., height, width] that are not ``size`` pixels a side."""
+    if tuple(x.shape[-2:]) != (size, size):
+        height, width = x.shape[-2:]
+        raise UserError(
+            f"the pictures are {height} x {width} pixels, the network's size is {size}",
+            where="model.options.size",
+            remedy="set it to the pictures' size: images.size, or input.crop where that is set",
+        )
+
+
 class SizedNetwork(nn.Module):
     """A ``backbone`` and a ``head``, for pictures [batch, channels, size, size].
 
@@ -20,11 +31,5 @@ class SizedNetwork(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        if tuple(x.shape[-2:]) != (self.size, self.size):
-            height, width = x.shape[-2:]
-            raise UserError(
-                f"the pictures are {height} x {width} pixels, the network's size is {self.size}",
-                where="model.options.size",
-                remedy="set it to the pictures' size: images.size, or input.crop where that is set",
-            )
+        refuse_other_sizes(x, self.size)
         return self.head(self.backbone(x))

@@ -10,7 +10,7 @@ from triage_workflow.params.validation import Json
 
 from triage.data.readers import SEQUENCES
 from triage.errors import UserError
-from triage.models import LAYERS_OF
+from triage.models import LAYERS_OF, WITH_FEATURES, options_of
 from triage.task import Task
 
 TABLE_KEYS = (
@@ -27,6 +27,7 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     _check_table(block["index"], f"{where}.index")
     _check_channels(block, f"{where}.images")
     Task(block["task"]).check(block["classes"], f"{where}.classes")
+    _check_features(arms, where)
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
             f"{unknown[0]!r} is not an arm",
@@ -50,6 +51,20 @@ def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
     _check_pretrained(arm.recipe["model"], pretrained, where)
+
+
+def _check_features(arms: dict[str, Arm], where: str) -> None:
+    """A sequence model reads what a network gives before its last layer."""
+    for arm in arms.values():
+        if arm.stage != "sequence" or arm.parent is None:
+            continue
+        architecture = arms[arm.parent].recipe["model"]["architecture"]
+        if architecture not in WITH_FEATURES:
+            raise UserError(
+                f"is {arm.parent}, whose {architecture} gives no feature vectors",
+                where=f"{where}.training.sequence.arms.{arm.search or arm.name}.from",
+                remedy=f"an arm whose architecture is one of {', '.join(WITH_FEATURES)}",
+            )
 
 
 def _check_folds(block: Json, where: str) -> None:
@@ -201,7 +216,7 @@ def _check_pictures(recipe: Json, block: Json, where: str) -> None:
             remedy=f"at most {whole}, or null",
         )
     shown, wanted = recipe["input"]["resize"] or cut or whole, recipe["model"]["options"]
-    if shown and wanted.get("size", shown) != shown:
+    if shown and (wanted.get("size") or shown) != shown:
         raise UserError(
             f"the network's size is {wanted['size']}, its pictures have {shown} pixels",
             where=f"{where}.model.options.size",
@@ -231,10 +246,23 @@ def _check_pretrained(model: Json, pretrained: Json, where: str) -> None:
     if name == "none":
         return
     architecture = LAYERS_OF.get(model["architecture"], model["architecture"])
-    fitting = [each for each, block in pretrained.items() if block["architecture"] == architecture]
+    network = _network(model["architecture"], model["options"])
+    fitting = [
+        each
+        for each, block in pretrained.items()
+        if block["architecture"] == architecture
+        and ("options" not in block or _network(model["architecture"], block["options"]) == network)
+    ]
     if name not in fitting:
+        layers = architecture if network is None else f"{architecture} {network}"
         raise UserError(
             f"{name!r} is not allowed",
             where=f"{where}.model.pretrained",
-            remedy=f"none, or weights of {architecture}: {', '.join(fitting) or 'none'}",
+            remedy=f"none, or weights of {layers}: {', '.join(fitting) or 'none'}",
         )
+
+
+def _network(architecture: str, options: Json) -> str | None:
+    """Which of a library's networks is meant, where an architecture is many."""
+    usual: str | None = getattr(options_of(architecture), "network", None)
+    return options.get("network", usual)
