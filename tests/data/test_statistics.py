@@ -158,6 +158,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
         written = ["--array", arrays[i], "--table", tables[i], "--problems", bad[i]]
         steps.append(("decode_images.py", ["--raw", raw, "--cases", lists[i], *written]))
     joined = ["--cases", cases, "--problems", problems, *bad, "--raw", raw]
+    joined += ["--inventory", tmp_path / "inventory.csv", "--counts", tmp_path / "counts.csv"]
     written = ["--manifest", manifest, "--quarantine", tmp_path / "quarantine.csv"]
     steps.append(("write_manifest.py", [*joined, *written]))
     dealt = ["--folds", tmp_path / "folds.csv", "--groups", groups]

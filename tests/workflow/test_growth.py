@@ -40,7 +40,7 @@ def settings(raw: Path) -> Any:
         network = {"architecture": "lesion_cnn", "options": {"size": 32}}
         study["training"] = {"recipe": recipe, "arms": {"small": {"model": network}}}
         content |= {"studies": {"pneumonia": study}, "phantoms": {}, "pretrained": {}}
-        content["defaults"]["evaluation"]["replicates"] = 100
+        content["defaults"]["evaluation"] = {"replicates": 100}
 
     return change
 

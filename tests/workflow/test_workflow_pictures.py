@@ -86,7 +86,7 @@ def test_several_findings_are_submitted_a_column_each(done):
     assert len(names) == 16
     command = ["python", "scripts/check_submission.py", "results/xray_findings/submission.csv"]
     split = ["--split", "data/xray_findings/split/fold0.csv"]
-    printed = done.run(*command, *split, "--classes", *names[1:])
+    printed = done.run(*command, *split, "--task", "multilabel", "--classes", *names[1:])
     assert f"is valid: {len(submitted)} cases" in printed
 
 

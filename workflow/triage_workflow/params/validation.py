@@ -68,19 +68,30 @@ class Rules:
 
     def under(self, rule: Json, key: Any, value: Any) -> Json | None:
         """The rule of a key of ``value``; None where there are several."""
-        if "anyOf" in rule:
-            others = [each for each in rule["anyOf"] if each.get("type") != "null"]
-            return self.under(self.resolved(others[0]), key, value) if len(others) == 1 else None
-        if "discriminator" in rule:
-            kinds, name = rule["discriminator"]["mapping"], rule["discriminator"]["propertyName"]
-            if key == name:
-                return {"enum": list(kinds)}
-            return self.under(self.resolved({"$ref": kinds[value[name]]}), key, value)
+        if "discriminator" in rule and key == rule["discriminator"]["propertyName"]:
+            return {"enum": list(rule["discriminator"]["mapping"])}
+        chosen = self.chosen(rule, value)
+        if chosen is None:
+            return None
+        rule = chosen
         if "prefixItems" in rule:
             return self.resolved(rule["prefixItems"][key])
         inner = [*rule.get("patternProperties", {}).values(), rule.get("items")]
         inner = [rule.get("properties", {}).get(key), *inner, rule.get("additionalProperties")]
         return next((self.resolved(each) for each in inner if each), None)
+
+    def chosen(self, rule: Json, value: Any) -> Json | None:
+        """Of the alternatives of a rule the one that ``value`` means; None where that is open."""
+        if "discriminator" in rule:
+            kinds, name = rule["discriminator"]["mapping"], rule["discriminator"]["propertyName"]
+            return self.resolved({"$ref": kinds[value[name]]})
+        if "anyOf" not in rule:
+            return rule
+        others = [each for each in rule["anyOf"] if each.get("type") != "null"]
+        if isinstance(value, dict):
+            blocks = [each for each in map(self.resolved, others) if "properties" in each]
+            others = blocks or others
+        return self.resolved(others[0]) if len(others) == 1 else None
 
     def words(self, rule: Json) -> str:
         """What a rule allows."""
@@ -135,7 +146,7 @@ def _explain(errors: list[ErrorDetails], content: Any, rules: Rules, where: str)
     if kind == "missing":
         return UserError(f"missing key {last}", where=place, remedy="add it")
     if kind == UNKNOWN:
-        known = list(rule["properties"])
+        known = list((rules.chosen(rule, value) or {}).get("properties", {}))
         close = difflib.get_close_matches(str(last), known, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         remedy = f"{hint}allowed: {', '.join(known)}"
