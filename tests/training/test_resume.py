@@ -146,3 +146,20 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     keeper.cost = 10.0  # a huge state: an epoch that took over a minute is always kept
     assert after(61, epoch_ended=True)
     assert not after(100, epoch_ended=False)
+
+
+def test_a_run_goes_on_with_the_threads_that_it_began_with(tmp_path: Path) -> None:
+    def trainer(keeper: Keeper) -> Trainer:
+        train, val = samples(*cohort()), samples(*cohort(seed=1))
+        return Trainer(dense(norm=True), train, val, recipe(), 1, ("class0",), keeper)
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(Killed):
+            trainer(Restless(tmp_path / "run.state", 2, while_writing=False)).run()
+        torch.set_num_threads(1)
+        trainer(Keeper(tmp_path / "run.state")).run()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

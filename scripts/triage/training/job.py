@@ -296,7 +296,7 @@ class Job:
             "device": _device_name(self.device),
             "precision": resolved(self.recipe.precision, self.device),
             "processes": distributed.WORLD,
-            "threads": self.arguments.threads,
+            "threads": torch.get_num_threads(),
             "seconds": round(seconds, 3),
             "processor_seconds": round(used.ru_utime + used.ru_stime, 3),
             "peak_memory_mb": used.ru_maxrss // 1024,

@@ -282,13 +282,23 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         self.spent = time.monotonic() - self.started if self.step else 0.0
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        return parts | {name: getattr(self, name) for name in OWN}
+        own = {name: getattr(self, name) for name in OWN}
+        return parts | own | {"threads": torch.get_num_threads()}
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         for name in OWN:
             setattr(self, name, state[name])
+        self._go_on_with(state["threads"])
+
+    def _go_on_with(self, threads: int) -> None:
+        """Compute with as many threads as the run began with, on which rounding depends."""
+        if threads == torch.get_num_threads():
+            return
+        torch.set_num_threads(threads)
+        if distributed.is_main_process():
+            log.info("with %d thread(s), as it began", threads)
 
     def _parts(self) -> dict[str, Any]:
         """What has a state of its own."""
