@@ -68,7 +68,7 @@ rule ensemble:
             for member in PARAMS.members(run_of(wildcards))
         ],
     output:
-        predictions=PREDICTIONS + "/{partition}.csv",
+        predictions=f"{PREDICTIONS}/{{partition}}.csv",
     log:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
