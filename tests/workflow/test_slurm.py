@@ -166,7 +166,10 @@ def partitions(cluster: Cluster) -> list[tuple[str, str]]:
     columns = ["--sort", "i", "--format", "%k|%P"]
     listed = cluster.ask("squeue", "--noheader", "--states", "all", *columns)
     rows = [line.split("|") for line in listed.splitlines()]
-    return [(note.removeprefix("rule_").split("_wildcards")[0], where) for note, where in rows]
+    names = (note.removeprefix("rule_").split("_wildcards")[0] for note, _ in rows)
+    # The index has a rule for each number of shards.
+    shown = (re.sub(r"^index_\d+$", "index", name) for name in names)
+    return list(zip(shown, (where for _, where in rows), strict=True))
 
 
 class Training:
