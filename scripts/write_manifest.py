@@ -9,6 +9,7 @@ from triage import command
 from triage.arguments import Paths
 from triage.data.manifest import make
 from triage.data.readers import IndexSettings
+from triage.data.withdrawn import cases as read_withdrawn
 
 
 def main(
@@ -20,9 +21,11 @@ def main(
     manifest: Path,
     quarantine: Path,
     counts: Path,
+    withdrawn: Path | None = None,
 ) -> None:
     """Write the manifest, the quarantine and the counts; ``raw`` is for messages."""
-    make(cases, problems, inventory, settings, raw, manifest, quarantine, counts)
+    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    make(cases, problems, inventory, settings, raw, manifest, quarantine, counts, gone)
 
 
 if __name__ == "__main__":

@@ -60,3 +60,11 @@ def test_what_stands_beside_images(name: str) -> None:
 @pytest.mark.parametrize("name", ["a.png", "thumbprint.jpg", "b.nii.gz", "c", "thumba.dcm"])
 def test_what_does_not(name: str) -> None:
     assert not is_beside(name)
+
+
+def test_files_of_withdrawn_cases_are_counted_and_named_nowhere() -> None:
+    paths = ["a/P1/T1.mha", "a/P2/T1.mha", "b/P1.png"]
+    counts = count(paths, {"P2": ["a/P2/T1.mha"]}, {}, [], {"P1"})
+    told = {each.use: (each.files, each.example) for each in counts if each.kind == ".mha"}
+    assert told == {"used": (1, "a/P2/T1.mha"), "withdrawn": (1, "")}
+    assert not any("P1" in each.example for each in counts)

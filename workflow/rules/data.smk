@@ -92,6 +92,7 @@ rule manifest:
         cases="data/{study}/cases/cases.csv",
         problems=problems,
         inventory="data/{study}/inventory.csv",
+        withdrawn="data/{study}/withdrawn.csv",
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",

@@ -1,20 +1,21 @@
 """A count of everything: what became of each file below a raw folder.
 
-files seen = used + beside them + unused + quarantined
+files seen = used + beside them + unused + quarantined + withdrawn
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from triage.command import log
 
 USED, BESIDE, UNUSED, QUARANTINED = "used", "beside", "unused", "quarantined"
-USES = (USED, BESIDE, UNUSED, QUARANTINED)
+WITHDRAWN = "withdrawn"
+USES = (USED, BESIDE, UNUSED, QUARANTINED, WITHDRAWN)
 COLUMNS = ["use", "kind", "files", "example"]
 _DOUBLE = (".nii.gz", ".tar.gz", ".csv.gz")
 # What tools write beside images, and people beside data sets.
@@ -61,11 +62,13 @@ def count(
     used: Mapping[str, Iterable[str]],
     bad: Mapping[str, Iterable[str]],
     problems: Iterable[str],
+    withdrawn: Collection[str] = (),
 ) -> list[Count]:
     """What became of all files ``paths``, in the order of USES and by number.
 
     ``used`` and ``bad``: the files and folders of each case that is used, or in quarantine;
-    ``problems``: other files that are in quarantine.
+    ``problems``: other files that are in quarantine. A file or folder that bears the name of a
+    ``withdrawn`` case is named nowhere.
     """
     use_of = dict.fromkeys(problems, QUARANTINED)
     use_of |= {file: QUARANTINED for files in bad.values() for file in files}
@@ -74,9 +77,20 @@ def count(
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
         use = _use(path, use_of, headers)
+        if use == UNUSED and _is_of(path, withdrawn):
+            use = WITHDRAWN
         found[use, kind_of(path)].append(path)
-    counts = [Count(use, kind, len(files), files[0]) for (use, kind), files in found.items()]
+    counts = [
+        Count(use, kind, len(files), "" if use == WITHDRAWN else files[0])
+        for (use, kind), files in found.items()
+    ]
     return sorted(counts, key=lambda each: (USES.index(each.use), -each.files, each.kind))
+
+
+def _is_of(path: str, cases: Collection[str]) -> bool:
+    """Whether a file, or a folder that it lies in, bears the name of one of ``cases``."""
+    pure = PurePosixPath(path)
+    return any(name in cases for name in (pure.stem, *pure.parts))
 
 
 def _use(path: str, use_of: Mapping[str, str], headers: set[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
@@ -44,9 +44,11 @@ def make(
     manifest: Path,
     quarantine: Path,
     counts: Path,
+    withdrawn: Collection[str] = (),
 ) -> None:
     """Write the tables: ``cases`` without those that one of ``problems`` names, these problems, and
-    what became of the files in the inventory ``listing``.
+    what became of the files in the inventory ``listing``. Those of ``withdrawn`` cases are named
+    nowhere.
 
     Raises UserError where more than ``settings.max_quarantined`` of the cases are bad, or a class
     has no case that can be used.
@@ -66,7 +68,8 @@ def make(
     write_rows(usable, COLUMNS, manifest)
     seen = [entry.path for entry in inventory.read(listing)]
     others = [row for row in rows if row["case"] in bad]
-    counted = counting.count(seen, _files(usable), _files(others), [each.file for each in found])
+    bad_files = [each.file for each in found]
+    counted = counting.count(seen, _files(usable), _files(others), bad_files, withdrawn)
     counting.tell(counted)
     write_rows((each.row() for each in counted), counting.COLUMNS, counts)
 
