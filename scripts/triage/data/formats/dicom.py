@@ -34,15 +34,9 @@ from triage.data.formats import Refusal
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote headers
 
 MAX_BYTES = 2**30
-_MAGIC = slice(128, 132)
 _GROUP_LENGTH = 140  # where the length of the first group stands
 _END = b"\xff\xd9"
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
-
-
-def is_dicom(head: bytes) -> bool:
-    """Whether a file that begins like this (132 bytes or more) is DICOM."""
-    return head[_MAGIC] == b"DICM"
 
 
 def parse(content: bytes, header_only: bool = False) -> Dataset:

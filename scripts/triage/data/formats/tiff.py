@@ -13,16 +13,10 @@ from triage.data.formats.samples import Samples, check_size
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
-_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _PLAIN, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _ZSTD = 1, 5, 8, 32946, 32773, 50000
 _COMPRESSIONS = (_PLAIN, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _ZSTD)
 _ALPHA = (1, 2)  # kinds of extra samples: associated and unassociated
-
-
-def is_tiff(content: bytes) -> bool:
-    """Whether a file that begins like this is a TIFF."""
-    return content.startswith(_BEGINS)
 
 
 def read(content: bytes) -> Samples:
