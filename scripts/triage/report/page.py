@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import yaml
@@ -37,6 +39,7 @@ ON_VALIDATION = (
     "on validation: no test case of the study is labelled. These cases had a part in choosing the "
     "model, so the value is too good."
 )
+SCRIPTS = ("report.js", "thresholds.js")
 PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
 
 Json = Mapping[str, Any]
@@ -101,6 +104,15 @@ class Study:
     runs: tuple[Run, ...]
     runs_table: Table
     papers: dict[str, tuple[Section, ...]]
+    thresholds: Thresholds | None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The steps of each class of the chosen arm's run, as JSON, and the deviations of intervals."""
+
+    steps: str
+    deviations: float
 
 
 def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
@@ -115,7 +127,7 @@ def render(settings: ReportSettings, files: Files, texts: Path, template: Path) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = template.with_name("report.js").read_text(encoding="utf-8")
+    script = "".join(template.with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     return engine.get_template(template.name).render(
         studies=studies,
@@ -165,10 +177,11 @@ def _study(
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *text.get("limits", []), *words["limits"]),
-        pictures=_pictures(_of(name, files.figures), captions),
+        pictures=_pictures(_of(name, files.figures), captions, results.arms, data.counts),
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
+        thresholds=_thresholds(_one(name, files.cards), settings.confidence),
     )
 
 
@@ -186,6 +199,12 @@ def _papers(path: Path) -> dict[str, tuple[Section, ...]]:
     return {
         title: convert(tuple[Section, ...], content[name], name) for name, title in PAPERS.items()
     }
+
+
+def _thresholds(path: Path, confidence: float) -> Thresholds | None:
+    steps = read_json(path).get("thresholds")
+    deviations = NormalDist().inv_cdf((1 + confidence) / 2)
+    return Thresholds(json.dumps(steps, separators=(",", ":")), deviations) if steps else None
 
 
 def _overview(studies: Sequence[Study]) -> Table:
@@ -210,11 +229,11 @@ def _question(classes: Sequence[str]) -> str:
 
 
 def _pictures(
-    paths: Iterable[Path], captions: dict[str, Caption]
+    paths: Iterable[Path], captions: dict[str, Caption], arms: Table, counts: Table
 ) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
     groups: dict[str, list[Picture]] = {}
     for path in paths:
-        picture = embed(path, captions)
+        picture = embed(path, captions, arms, counts)
         groups.setdefault(GROUPS.get(picture.group, picture.group), []).append(picture)
     return tuple((heading, tuple(pictures)) for heading, pictures in groups.items())
 

@@ -13,9 +13,18 @@ from urllib.parse import quote
 from PIL import Image
 
 from triage.errors import UserError
+from triage.report.tables import Table
 
 PLAIN = " =:/;,.()+-_*!@?&"  # what may stand in a data URL as it is
 QUALITY = 85  # of images, 1 to 100; the files beside the page are without loss
+VALUES = {  # what the table of arms has of a picture
+    "roc": "ROC AUC",
+    "precision_recall": "average precision",
+    "reliability": "calibration error",
+    "scores": "ROC AUC",
+    "confusion": "balanced accuracy",
+    "seeds": "ROC AUC",
+}
 CAPTION = re.compile(r"\*\*(?P<title>[^*]+)\*\*\s*(?P<text>.*)", re.DOTALL)
 
 
@@ -29,12 +38,13 @@ class Caption:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URL, with what it shows."""
+    """A picture as a data URL, with what it shows; ``seen`` says so to those who can't see it."""
 
     name: str
     group: str
     caption: Caption
     source: str
+    seen: str
 
 
 def read_captions(paths: Iterable[Path]) -> dict[str, Caption]:
@@ -49,11 +59,36 @@ def read_captions(paths: Iterable[Path]) -> dict[str, Caption]:
     return found
 
 
-def embed(path: Path, captions: dict[str, Caption]) -> Picture:
-    """The picture in a file; its group is the folder it lies in."""
+def embed(path: Path, captions: dict[str, Caption], arms: Table, counts: Table) -> Picture:
+    """The picture in a file; its group is the folder it lies in.
+
+    Its words are those of the tables of ``arms`` and ``counts`` that have the same numbers.
+    """
     name = path.stem
     caption = captions.get(name) or Caption(name.replace("_", " ").capitalize(), "")
-    return Picture(name, path.parent.name, caption, SOURCES[path.suffix](path))
+    seen = caption.text
+    if name in VALUES and VALUES[name] in arms.columns:
+        seen = f"{VALUES[name]} by arm: {_values(arms, arms.columns.index(VALUES[name]))}."
+    elif name == "counts":
+        seen = f"All cases by part: {_row(counts)}."
+    return Picture(
+        name, path.parent.name, caption, SOURCES[path.suffix](path), f"{caption.title}. {seen}"
+    )
+
+
+def _values(arms: Table, column: int) -> str:
+    """A column of the arms' table in words."""
+    told = []
+    for row in arms.rows:
+        interval = next((note for note in row[column].notes if " to " in note), "")
+        told.append(f"{row[0].text} {row[column].text}{f' ({interval})' if interval else ''}")
+    return "; ".join(told)
+
+
+def _row(counts: Table) -> str:
+    marked = next((counts.rows[place] for place in counts.marked), ())
+    told = zip(counts.columns[1:], marked[1:], strict=False)
+    return ", ".join(f"{title} {cell.text}" for title, cell in told)
 
 
 def _drawing(path: Path) -> str:
