@@ -27,6 +27,7 @@ from triage.training.settings import Augment
 
 DRAWS = 5  # augmented versions of an image
 MOST_CLASSES = 6  # of a study with several labels
+HEAT = "inferno"  # colours of heat maps
 SHORT = 200  # pixels along a side
 
 
@@ -106,10 +107,7 @@ def augmentation(source: Source) -> Figure:
             [_seen(each, source.has_scans) for each in (stored, *(v[i] for v in versions))]
         )
     titles = ["as stored", "as input", *(f"augmented {k}" for k in range(1, DRAWS + 1))]
-    drawn = tiles.sheet(shown)
-    figure = tiles.figure(drawn, [source.shown(name) for name in cases.names])
-    tiles.write_names(figure, drawn, 0, titles)
-    return figure
+    return tiles.figure(tiles.sheet(shown, {0: titles}), list(map(source.shown, cases.names)))
 
 
 def _some_training_cases(source: Source) -> Cases:
@@ -130,18 +128,19 @@ def attention(source: Source) -> Figure:
     network = source.checkpoint.network().to(source.device)
     images: list[list[tiles.Image | None]] = []
     labels: list[str] = []
-    notes: list[list[str]] = []
+    notes: dict[int, list[str]] = {}
     for row in chosen:
         pairs = [_overlaid(source, data, network, name, row.output) for name in row.cases]
+        notes[len(images)] = [f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()]
         images += [[plain for plain, _ in pairs], [heat for _, heat in pairs]]
         labels += [row.title, ""]
-        notes += [[f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()], []]
-    drawn = tiles.sheet(images)
-    figure = tiles.figure(drawn, labels)
-    for place, words in enumerate(notes):
-        tiles.write_names(figure, drawn, place, words)
-    if source.partition == "val":
-        style.remark(figure, style.ON_VALIDATION)
+    figure = tiles.figure(tiles.sheet(images, notes), labels)
+    words = [style.ON_VALIDATION] if source.partition == "val" else []
+    if (more := len(source.checkpoint.outputs)) > MOST_CLASSES:
+        words += [f"the {MOST_CLASSES} classes with the most cases, of {more}"]
+    if words:
+        style.remark(figure, "\n".join(words))
+    style.colour_key(figure, "share of the largest evidence", HEAT)
     return figure
 
 
@@ -196,7 +195,7 @@ def _overlaid(
     if plain.ndim == 2:
         plain = np.repeat(plain[..., None], 3, axis=2)
     heat = tiles.shrink(maps[place] / max(float(maps.max()), 1e-12), SHORT)
-    colours = matplotlib.colormaps["inferno"](heat)[..., :3]
+    colours = matplotlib.colormaps[HEAT](heat)[..., :3]
     weight = 0.65 * heat[..., None]
     return plain, (plain * (1 - weight) + colours * weight).astype(np.float32)
 
