@@ -149,10 +149,10 @@ def test_an_arm_that_is_left_out_fades_in_pictures_and_goes_from_tables(window: 
     )
     before = window.run(source)
     window.run(box + "b.click()")
-    assert "opacity%3D%220.08%22" in window.run(source)
+    assert "opacity%3D'0.08'" in window.run(source)
     assert window.run(row) is True
     window.run(box + "b.click()")
-    assert "opacity%3D%220.08%22" not in window.run(source)
+    assert "opacity%3D'0.08'" not in window.run(source)
     assert window.run(source) == before
     assert window.run(row) is False
 

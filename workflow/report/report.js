@@ -193,7 +193,7 @@ for (const chooser of document.querySelectorAll(".arms")) {
       .filter((image) => image.src.includes("arm-"))
       .map((image) => ({ image, source: image.src, drawing: decodeURIComponent(image.src.slice(DRAWING.length)) }));
     for (const { image, source, drawing } of pictures) {
-      const faded = drawing.replace(/<g id="arm-([^"]*)"/g, (found, arm) => (left.has(arm) ? `${found} opacity="0.08"` : found));
+      const faded = drawing.replace(/<g id=["']arm-([^"']*)["']/g, (found, arm) => (left.has(arm) ? `${found} opacity='0.08'` : found));
       image.src = faded === drawing ? source : DRAWING + encodeURIComponent(faded);
     }
   };
@@ -212,12 +212,14 @@ finder.addEventListener("input", () => {
   const wanted = finder.value.trim().toLowerCase();
   const places = wanted.length < 2 ? [] : [...document.querySelectorAll(
     "main :is(h2, h3, h4, dt, caption, figcaption strong, tbody th, summary, dd, p, td)")];
-  const hits = places.filter((place) => place.textContent.toLowerCase().includes(wanted));
+  const words = (place) => [...place.childNodes].map((node) => node.textContent.trim()).join(" ");
+  const hits = places.filter((place) => words(place).toLowerCase().includes(wanted));
   const items = hits.slice(0, 30).map((place) => {
     const button = document.createElement("button");
-    const at = place.textContent.toLowerCase().indexOf(wanted);
-    const study = place.closest("section")?.id ?? "all studies";
-    button.textContent = `${study}: ${at > 40 ? "\u2026" : ""}${place.textContent.slice(Math.max(0, at - 40), at + 60).trim()}`;
+    const at = words(place).toLowerCase().indexOf(wanted);
+    const part = place.tagName === "CAPTION" ? "" : place.closest("table")?.caption?.textContent ?? "";
+    const where = [place.closest("section")?.id ?? "all studies", part].filter(Boolean).join(", ");
+    button.textContent = `${where}: ${at > 40 ? "\u2026" : ""}${words(place).slice(Math.max(0, at - 40), at + 60).trim()}`;
     button.addEventListener("click", () => {
       for (let part = place.closest("details"); part; part = part.parentNode.closest("details")) part.open = true;
       place.scrollIntoView({ block: "center" });
@@ -239,15 +241,21 @@ finder.closest("div").addEventListener("keydown", (event) => {
 });
 
 // The menu of a study says where the reader is.
-const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    const link = document.querySelector(`.parts a[href="#${CSS.escape(target.id)}"]`);
-    if (!isIntersecting || !link) continue;
-    for (const other of link.parentNode.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
-    link.setAttribute("aria-current", "true");
+const links = [...document.querySelectorAll(".parts a")]
+  .map((link) => [link, document.getElementById(link.hash.slice(1))]);
+function follow() {
+  const current = links.findLast(([, heading]) => heading.getBoundingClientRect().top < innerHeight / 3)?.[0];
+  for (const [link] of links) {
+    if (link === current) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
   }
-}, { rootMargin: "0px 0px -70% 0px" });
-for (const heading of document.querySelectorAll("h3[id*='-part-']")) watcher.observe(heading);
+}
+let waiting = false;
+addEventListener("scroll", () => {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => { waiting = false; follow(); });
+}, { passive: true });
 
 // On paper the cards are open and tables have all columns; long lists stay as the reader left them.
 addEventListener("beforeprint", () => {

@@ -128,9 +128,11 @@ def distributions(panels: Sequence[Panel]) -> Figure:
             ax.hist(chosen, edges, alpha=0.35, **shared)
             ax.hist(chosen, edges, histtype="step", **shared)
             if len(chosen) <= TICKS:
-                height = np.full(len(chosen), -0.03 - 0.05 * value)
+                middle = -0.03 - 0.05 * value
+                ends = np.tile([middle - 0.018, middle + 0.018, np.nan], len(chosen))
+                line = (np.repeat(chosen, 3), ends)  # one for all: a tick each takes much room
                 across = ax.get_xaxis_transform()
-                ax.plot(chosen, height, "|", ms=5, transform=across, clip_on=False, **shared)
+                ax.plot(*line, linewidth=1, transform=across, clip_on=False, **shared)
         ax.set_title(panel.title)
         thresholds = [member.threshold(index) for member in arm.members]
         for threshold in filter(None, thresholds):
