@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from triage_workflow.params import Params
-from triage_workflow.planning import plan
+from triage_workflow.planning import machine, plan
 from triage_workflow.planning.block import settings, yaml_of
 from triage_workflow.planning.choices import Choices
 
@@ -80,6 +80,24 @@ def test_what_is_read_of_tables_and_paths(tmp_path: Path) -> None:
     assert own["index"]["columns"]["partition"] == "set"
     assert own["index"]["attributes"] == ["site"]
     assert own["split"]["k"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "memory", "chosen", "batch", "reason"),
+    [
+        (200, 64, 16e9, "resnet18", 8, "20 batches an epoch"),
+        (8_000, 128, 16e9, "resnet34", 64, "more is rarely better"),
+        (60_000, 224, 8e9, "resnet50", 16, "fits 7 GB"),
+        (60_000, 224, 1e9, "resnet18", 2, "fits 1 GB"),
+    ],
+)
+def test_network_and_batch_follow_from_images_and_memory(
+    images: int, side: int, memory: float, chosen: str, batch: int, reason: str
+) -> None:
+    network, size = machine.network(images, side, memory)
+    assert (network.value, size.value) == (chosen, batch)
+    assert f"{images} images of {side} pixels" in network.reason
+    assert reason in size.reason
 
 
 def test_class_folders_need_no_table(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ STUDY = {
         "reader": "table",
         "table": "grades.csv",
         "columns": {"file": "scan", "label": "grade", "group": "patient"},
-        "channels": ["CT"],
         "attributes": ["sex", "site"],
         "min_slices": 4,
     },

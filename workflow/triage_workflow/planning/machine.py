@@ -12,7 +12,7 @@ from triage_workflow.planning.block import Because
 NEEDS = {"resnet18": (450, 179e6), "resnet34": (660, 341e6), "resnet50": (1770, 376e6)}
 ENOUGH = {"resnet18": 0, "resnet34": 5_000, "resnet50": 50_000}  # images to train on
 SHARE = 0.25  # of the memory that a batch may take: there is more than images and weights
-LEAST, MOST = 4, 64  # images of a batch
+LEAST, MOST = 4, 64  # images of a batch, where memory lets
 STEPS = 20  # batches of an epoch, at least
 
 
@@ -30,8 +30,8 @@ def network(images: int, side: int, memory: float) -> tuple[Because, Because]:
     """The architecture and the batch size for so many images of ``side`` pixels, with reasons."""
     fitting = [name for name in NEEDS if images >= ENOUGH[name] and _room(name, side, memory) >= 8]
     chosen = fitting[-1] if fitting else next(iter(NEEDS))
-    room, few = _room(chosen, side, memory), images / STEPS
-    batch = LEAST
+    room, few = _room(chosen, side, memory), max(LEAST, images / STEPS)
+    batch = 1
     while batch * 2 <= min(MOST, room, few):
         batch *= 2
     reason = (

@@ -122,7 +122,7 @@ def _draw_lesion(rng: np.random.Generator, kind: Kind, difficulty: float) -> Les
         radius=drawn.radius * kind.scale,
         pigment=drawn.pigment * kind.pigment,
         redness=drawn.redness * (1 - strength),
-        tint=np.float32(kind.tint) * np.float32(strength) + BROWN * np.float32(1 - strength),
+        tint=np.array(kind.tint, np.float32) * strength + BROWN * (1 - strength),
         middle=drawn.middle + strength * (kind.middle - drawn.middle),
         specks=strength * kind.specks,
     )
