@@ -344,6 +344,7 @@ def _training(
     recipe: Block = {
         "epochs": Because(epochs, f"{len(cases)} labelled cases"),
         "batch_size": batch,
+        "precision": Because("auto", "bfloat16 where there are units for it: about twice as fast"),
         "optimizer": {"lr": 1.0e-3},
         "schedule": {"name": "cosine"},
         "select": {"by": "loss"},
