@@ -31,7 +31,7 @@ def has_votes(index):
 
 def has_spread(study):
     """Whether an arm has several runs, over seeds or folds."""
-    runs = PARAMS.runs(study)
+    runs = list(PARAMS.runs(study))
     return len(runs) > len({run.arm for run in runs})
 
 
@@ -204,7 +204,7 @@ rule card:
         groups="data/{study}/groups.csv",
         quarantine="data/{study}/quarantine.csv",
         withdrawn="data/{study}/withdrawn.csv",
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         checklists="workflow/report/checklists.yaml",
     output:
         card="results/{study}/card.md",
@@ -281,7 +281,7 @@ rule report:
         ],
         figures=[path for study in PARAMS.studies for path in pictures_of(study)],
         captions=captions(),
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         template="workflow/report/report.html.jinja",
     output:
         report="results/report.html",
