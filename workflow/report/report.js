@@ -261,6 +261,7 @@ addEventListener("scroll", () => {
 addEventListener("beforeprint", () => {
   printing = true;
   for (const details of document.querySelectorAll(".paper")) details.open = true;
+  for (const picture of document.images) picture.loading = "eager";
   for (const each of choices) each.fit(true);
 });
 addEventListener("afterprint", () => {
