@@ -73,8 +73,8 @@ def main(
     parts = {"card": made.sections(), "checklist": filled}
     write_text(markdown(f"Model card: {settings.told.title}", parts["card"]), card)
     write_text(markdown(f"Reporting checklist: {settings.told.title}", filled), checklist)
-    every = {**parts, "thresholds": steps(sample, content)}
-    write_json({name: list(map(asdict, part)) for name, part in every.items()}, page)
+    shown = {name: list(map(asdict, part)) for name, part in parts.items()}
+    write_json(shown | {"thresholds": list(map(asdict, steps(sample, content)))}, page)
     command.log.info("card of %s, %s: %d subgroups", arm, run, len(made.subgroups))
 
 

@@ -173,4 +173,4 @@ def _published(row: Mapping[str, Any] | pd.Series[Any] | None) -> Row:
     if row is None:
         return {}
     parts = ("metric", "split", "value", "sd", "data", "source", "link", "note")
-    return {f"published_{part}": row[part] for part in parts} | {"ours_value": row["ours"]}
+    return {f"published_{part}": row.get(part, "") for part in parts} | {"ours_value": row["ours"]}

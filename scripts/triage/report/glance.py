@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from triage.evaluation.metrics import OUTCOMES
 from triage.report.data import Data
 from triage.report.results import (
     LEAST_SHOWN,
@@ -192,7 +191,8 @@ def _fails(chosen: Row, measured: Measured) -> list[Fact]:
 
 
 def _mistakes(confusion: Json, name: str) -> tuple[float, str]:
-    hits, alarms, missed, spared = (confusion[each] for each in OUTCOMES)
+    hits, missed = confusion["true_positive"], confusion["false_negative"]
+    alarms, spared = confusion["false_positive"], confusion["true_negative"]
     return missed + alarms, (
         f"At its threshold {missed} of {hits + missed} cases of {name} are missed, and {alarms} of "
         f"{alarms + spared} others are called {name}"

@@ -50,16 +50,18 @@ def _of_class(sample: Sample, place: int, metrics: Json) -> Steps | None:
     if not len(positive) or not len(negative):
         return None
     name, point = sample.classes[place], metrics["operating_point"]
-    chosen = metrics["choices"][name]["operating_points"][point] if point != ARGMAX else None
+    chosen: Json = {}
+    if point != ARGMAX:
+        chosen = metrics["choices"][name]["operating_points"][point]
     every = np.maximum(rates(labels, scores)[0], 0)
     places = np.linspace(0, len(every) - 1, min(MOST, len(every))).round().astype(int)
-    kept = np.unique([*every[places], 1.0, *([chosen["threshold"]] if chosen else [])])
+    kept = np.unique([*every[places], 1.0, chosen.get("threshold", 1.0)])
     return Steps(
         name,
         len(positive),
         len(negative),
-        chosen["threshold"] if chosen else None,
-        bool(chosen) and chosen["chosen_on"] == "val",
+        chosen.get("threshold"),
+        chosen.get("chosen_on") == "val",
         tuple(kept.tolist()),
         tuple((len(positive) - np.searchsorted(positive, kept, "right")).tolist()),
         tuple((len(negative) - np.searchsorted(negative, kept, "right")).tolist()),
