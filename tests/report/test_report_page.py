@@ -70,7 +70,7 @@ def test_a_picture_is_enlarged_and_put_away_by_keyboard(window: Browser) -> None
     )
     opened, words = window.run(shown)
     assert opened
-    assert words.startswith("Cases by partition. All cases by part: train ")
+    assert words.startswith("Cases by partition. All cases: train ")
     window.press(ESCAPE)
     assert window.run(shown)[0] is False
     assert window.run("return document.activeElement.className") == "enlarge"

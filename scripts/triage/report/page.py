@@ -25,6 +25,7 @@ from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
+from triage.report.seen import seen
 from triage.report.tables import NONE, Cell, Table, count
 from triage.report.words import Told
 from triage.settings import convert
@@ -160,12 +161,10 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
-    first = glance(
-        read_rows(_one(name, files.tables)),
-        Measured(measured, results.partition),
-        data,
-        {path.parent.parent.name: read_json(path) for path in records},
-    )
+    rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
+    origins = {path.parent.parent.name: read_json(path) for path in records}
+    first = glance(rows, found, data, origins)
+    told = seen(rows, found, results.winner, data.counts)
     return Study(
         name=name,
         title=settings.told.title,
@@ -178,7 +177,7 @@ def _study(
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *settings.told.limits, *words["limits"]),
-        pictures=_pictures(_of(name, files.figures), captions, results.arms, data.counts),
+        pictures=_pictures(_of(name, files.figures), captions, told),
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
@@ -226,11 +225,11 @@ def _overview(studies: Sequence[Study]) -> Table:
 
 
 def _pictures(
-    paths: Iterable[Path], captions: dict[str, Caption], arms: Table, counts: Table
+    paths: Iterable[Path], captions: dict[str, Caption], words: Mapping[str, str]
 ) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
     groups: dict[str, list[Picture]] = {}
     for path in paths:
-        picture = embed(path, captions, arms, counts)
+        picture = embed(path, captions, words)
         groups.setdefault(GROUPS.get(picture.group, picture.group), []).append(picture)
     return tuple((heading, tuple(pictures)) for heading, pictures in groups.items())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -14,18 +14,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from triage.errors import UserError
-from triage.report.tables import Table
 
 PLAIN = " =:/;,.()+-_*!@?'"  # what may stand in a data URL as it is
 QUALITY = 85  # of images, 1 to 100; the files beside the page are without loss
-VALUES = {  # what the table of arms has of a picture
-    "roc": "ROC AUC",
-    "precision_recall": "average precision",
-    "reliability": "calibration error",
-    "scores": "ROC AUC",
-    "confusion": "balanced accuracy",
-    "seeds": "ROC AUC",
-}
 COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 CAPTION = re.compile(r"\*\*(?P<title>[^*]+)\*\*\s*(?P<text>.*)", re.DOTALL)
 
@@ -61,36 +52,15 @@ def read_captions(paths: Iterable[Path]) -> dict[str, Caption]:
     return found
 
 
-def embed(path: Path, captions: dict[str, Caption], arms: Table, counts: Table) -> Picture:
+def embed(path: Path, captions: dict[str, Caption], seen: Mapping[str, str]) -> Picture:
     """The picture in a file; its group is the folder it lies in.
 
-    Its words are those of the tables of ``arms`` and ``counts`` that have the same numbers.
+    ``seen`` has the numbers of some pictures in words, by name; the others are told by the caption.
     """
     name = path.stem
     caption = captions.get(name) or Caption(name.replace("_", " ").capitalize(), "")
-    seen = caption.text
-    if name in VALUES and VALUES[name] in arms.columns:
-        seen = f"{VALUES[name]} by arm: {_values(arms, arms.columns.index(VALUES[name]))}."
-    elif name == "counts":
-        seen = f"All cases by part: {_row(counts)}."
-    return Picture(
-        name, path.parent.name, caption, SOURCES[path.suffix](path), f"{caption.title}. {seen}"
-    )
-
-
-def _values(arms: Table, column: int) -> str:
-    """A column of the arms' table in words."""
-    told = []
-    for row in arms.rows:
-        interval = next((note for note in row[column].notes if " to " in note), "")
-        told.append(f"{row[0].text} {row[column].text}{f' ({interval})' if interval else ''}")
-    return "; ".join(told)
-
-
-def _row(counts: Table) -> str:
-    marked = next((counts.rows[place] for place in counts.marked), ())
-    told = zip(counts.columns[1:], marked[1:], strict=False)
-    return ", ".join(f"{title} {cell.text}" for title, cell in told)
+    told = f"{caption.title}. {seen.get(name, caption.text)}"
+    return Picture(name, path.parent.name, caption, SOURCES[path.suffix](path), told)
 
 
 def _drawing(path: Path) -> str:
