@@ -157,6 +157,29 @@ def test_an_arm_that_is_left_out_fades_in_pictures_and_goes_from_tables(window: 
     assert window.run(row) is False
 
 
+def test_pictures_and_tables_can_be_saved(page: Path) -> None:
+    with browser() as opened:
+        opened.open(page)
+        opened.run(
+            """window.saved = [];
+            HTMLAnchorElement.prototype.click = function () {
+              saved.push([this.download, this.href.slice(0, 22)]); };
+            const small = document.querySelector('#braintriage img[data-name=roc]');
+            small.click();
+            return document.querySelector('dialog img').decode()"""
+        )
+        opened.run("document.querySelector('dialog [type=button]').click()")
+        assert opened.run("return document.querySelector('dialog a').download") == (
+            "braintriage-roc.svg"
+        )
+        opened.run("document.querySelector('#braintriage .save').click()")
+        png, table = opened.run("return saved")
+        assert png == ["braintriage-roc.png", "data:image/png;base64,"]
+        assert table[0].endswith(".csv")
+        assert table[1].startswith("data:text/csv")
+        assert opened.messages() == []
+
+
 def test_columns_fit_and_say_how_many_there_are(window: Browser) -> None:
     wide = """return [...document.querySelectorAll('.study .scroll')].filter(e =>
         e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 40))"""
