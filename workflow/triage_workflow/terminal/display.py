@@ -12,7 +12,7 @@ _SHOWN = 8  # running jobs; a cluster runs a hundred
 
 
 class Display(Protocol):
-    """``running`` gives the titles of running jobs with their seconds, ``left`` those to go."""
+    """What a run writes to."""
 
     def say(self, text: str, style: str = "") -> None: ...
 
@@ -46,7 +46,11 @@ class Lines:
 
 
 class Bar:
-    """One bar for the whole run, and below it the jobs that run."""
+    """One bar for the whole run, and below it the jobs that run.
+
+    ``running`` gives their titles with the seconds that they have run, ``left`` the seconds to go.
+    A thread of the bar calls both.
+    """
 
     def __init__(
         self,

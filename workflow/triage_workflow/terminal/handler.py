@@ -149,9 +149,9 @@ class LogHandler(LogHandlerBase):
         self._fail(record.jobid, record.rule_name, record.log)
 
     def _group_failed(self, record: Any) -> None:
-        for info in record.job_error_info:
-            if own_message(info["log"]):
-                self._fail(info["jobid"], info["rule_name"], info["log"])
+        jobs = record.job_error_info
+        for info in [each for each in jobs if own_message(each["log"])] or jobs[:1]:
+            self._fail(info["jobid"], info["rule_name"], info["log"])
 
     def _fail(self, number: int, rule: str, logs: Iterable[str]) -> None:
         job = self._jobs.get(number)

@@ -43,8 +43,9 @@ class Pace:
             return None
         usual = sum(means.values()) / len(means)
         had = list(running)
-        work = sum(count * means.get(step, usual) for step, count in self._left.items())
-        done = sum(map(sum, self._seconds.values())) + sum(had)
+        # Lists, since another thread may count a job meanwhile.
+        work = sum(count * means.get(step, usual) for step, count in list(self._left.items()))
+        done = sum(map(sum, list(self._seconds.values()))) + sum(had)
         at_once = done / max(time.monotonic() - self._begun, 1.0)
         fewest, most = max(1, len(had)), os.cpu_count() or 1
         return max(work - sum(had), 0.0) / min(max(at_once, fewest), max(most, fewest))
@@ -56,5 +57,5 @@ class Pace:
             write_text(json.dumps(rounded), self._memory)
 
     def _means(self) -> dict[str, float]:
-        now = {step: sum(each) / len(each) for step, each in self._seconds.items()}
+        now = {step: sum(each) / len(each) for step, each in list(self._seconds.items())}
         return self._known | now
