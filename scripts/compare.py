@@ -52,7 +52,7 @@ def main(
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
     write_json(winner_record(runs), winner)
-    write_json({settings.study: main_numbers(made)}, headline)
+    write_json(main_numbers(made), headline)
     shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from browser import CHROMIUM, DRIVER, MISSING, browser
-from workflow_copy import Workflow
+from workflow_copy import ROOT, Workflow
 
 STUDY = "braintriage"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 RATE = f"studies.{STUDY}.training.sequence.recipe.optimizer.lr"
 # What a change of the sequence model concerns, in DVC's words.
 FOLLOWING = [
@@ -96,7 +97,15 @@ def test_an_experiment(project: Workflow) -> None:
     assert differences == {RATE: {"old": 0.001, "new": 0.0001, "diff": pytest.approx(-0.0009)}}
     assert len(project.run("dvc", "metrics", "diff").splitlines()) < 10
     project.run("dvc", "plots", "diff", "HEAD", "workspace")
-    assert "slower" in project.run("dvc", "exp", "show", "--csv")
+    documented = re.search(r"^dvc (exp show .*) '(.*)'$", README, re.MULTILINE)
+    assert documented
+    shown = project.run("dvc", *documented[1].split(), documented[2], "--csv")
+    head, *rows = csv.reader(shown.splitlines())
+    changed = set(head) - {"Experiment", "rev", "typ", "Created", "parent"}
+    metrics = {f"results/{STUDY}/headline.json:{name}" for name in ("roc_auc", "arm")}
+    assert RATE in changed
+    assert changed <= {RATE, "roc_auc", "balanced_accuracy", "arm", *metrics}
+    assert "slower" in {row[0] for row in rows}
 
 
 def test_one_study_pulled(committed: Workflow, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ IMAGES = ROOT / "docs/images"
 STUDY = "melanoma"  # whose first screen is shown
 SCREEN = (1280, 860)  # pixels of the page
 WIDTH = 760  # pixels of a figure
-COLOURS = 128  # enough for a page; photographs need no more at this size
+COLOURS = (128, 64, 32, 16)  # the most with which a picture is small enough
+LARGEST = 150_000  # bytes
 FIGURES = {
     "melanoma/explore/cases.png": "cases",
     "melanoma/figures/roc.svg": "roc",
@@ -56,7 +57,10 @@ def figure(window: Browser, path: Path, name: str) -> None:
 def save(window: Browser, name: str) -> None:
     """What the window shows, in few colours."""
     shown = Image.open(io.BytesIO(window.screenshot())).convert("RGB")
-    shown.quantize(COLOURS).save(IMAGES / f"{name}.png", optimize=True)
+    for colours in COLOURS:
+        shown.quantize(colours).save(IMAGES / f"{name}.png", optimize=True)
+        if (IMAGES / f"{name}.png").stat().st_size <= LARGEST:
+            break
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 PROGRAMS = r"(?:[A-Z_]+=\S+ )?(?:make|snakemake|dvc|python|pip|git|source|export|cp|pre-commit)"
 
 # Run below as they stand, one after the other, but for names of studies that the copy lacks.
-HERE = """
+HERE = r"""
 dvc remote add --default store /mnt/group/triage
 git add -A
 git commit -m "Six epochs"
@@ -31,7 +31,7 @@ dvc repro
 dvc metrics show
 dvc params diff
 dvc metrics diff
-dvc exp show --only-changed
+dvc exp show --only-changed --drop '(?!recipe|defaults)\w+\.\w+$|[^:]+/[^:]+$'
 dvc plots show
 dvc plots diff HEAD workspace
 python workflow/stages.py
