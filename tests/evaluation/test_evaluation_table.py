@@ -242,6 +242,10 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     expected = build_table("toy", runs_of(tree)[1], PUBLISHED, SETTINGS, data="phantom")[0]
     assert table["roc_auc_low"].to_numpy() == pytest.approx(expected["roc_auc_low"], nan_ok=True)
     assert json.loads(outputs["winner"].read_text())["arm"] == "strong"
+    followed = json.loads(outputs["headline"].read_text())
+    assert followed.pop("arm") == "strong"
+    chosen = expected[expected["winner"] == 1].iloc[0]
+    assert followed == {name: round(chosen[name], 4) for name in ("roc_auc", "balanced_accuracy")}
     assert len(pd.read_csv(outputs["comparison"])) == 11
     first, second = folders[0] / "val.csv", folders[1] / "val.csv"
     members = ("--settings", '{"task": "binary"}', "--members", first, second)
