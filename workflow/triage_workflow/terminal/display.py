@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TextIO
+from typing import TextIO
 
-from triage_workflow.terminal.words import duration
+from triage.durations import duration
 
 _SHOWN = 8  # running jobs; a cluster runs a hundred
-
-
-class Display(Protocol):
-    """What a run writes to."""
-
-    def say(self, text: str, style: str = "") -> None: ...
-
-    def advance(self, done: int, total: int, text: str) -> None: ...
-
-    def end(self) -> None: ...
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -45,7 +35,7 @@ class Lines:
         """Nothing is left to tidy."""
 
 
-class Bar:
+class Bar(Lines):
     """One bar for the whole run, and below it the jobs that run.
 
     ``running`` gives their titles with the seconds that they have run, ``left`` the seconds to go.
@@ -60,6 +50,7 @@ class Bar:
         running: Callable[[], Mapping[str, float]],
         left: Callable[[], float | None],
     ) -> None:
+        super().__init__(stream)
         # Takes 0.1 s to import, which only who looks at it has to wait for.
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -16,11 +16,12 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from triage_workflow.terminal import outcome
-from triage_workflow.terminal.display import Bar, Display, Lines, is_terminal
+from triage_workflow.terminal.display import Bar, Lines, is_terminal
 from triage_workflow.terminal.pace import Pace
-from triage_workflow.terminal.words import duration, own_message, step, title
+from triage_workflow.terminal.words import own_message, step, title
 
 from triage.command import ONLY_LOG
+from triage.durations import duration
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -52,7 +53,7 @@ class LogHandler(LogHandlerBase):
         self._studies = list(studies)
         self._has_generated_data = has_generated_data
         self._stream = sys.stdout if common_settings.stdout else sys.stderr
-        self._display: Display = Lines(self._stream)
+        self._display = Lines(self._stream)
         self._is_run = False
         self._held: list[str] = []  # until it is known whether this is a run
         self._jobs: dict[int, _Job] = {}

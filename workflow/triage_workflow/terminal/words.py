@@ -1,4 +1,4 @@
-"""Jobs, times and failures in words."""
+"""Jobs and failures in words."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ def title(rule: str, wildcards: Mapping[str, str]) -> str:
     return ", ".join(
         [" ".join([step(rule), *names]), *(f"{key} {value}" for key, value in rest.items())]
     )
-
-
-def duration(seconds: float) -> str:
-    """So many seconds, as somebody who waits would say it."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def own_message(logs: Iterable[str]) -> str:
