@@ -95,7 +95,8 @@ def _open_log(path: Path | None) -> None:
 def _redirected(path: Path) -> logging.Handler:
     """Send to the log all that this process and its libraries would show."""
     handler = _LogOrTerminal(os.dup(2))
-    with open(path, "wb") as stream:
+    path.write_bytes(b"")
+    with open(path, "ab") as stream:  # several processes of one training add to it
         for number in (1, 2):
             os.dup2(stream.fileno(), number)
     return handler
