@@ -22,6 +22,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from triage_workflow.terminal import handler as terminal
 from triage_workflow.terminal.handler import LogHandler
+from triage_workflow.terminal.outcome import numbers
 from triage_workflow.terminal.pace import Pace
 from triage_workflow.terminal.words import own_message, title
 
@@ -203,6 +204,27 @@ def test_logs_speak_for_their_jobs(tmp_path: Path) -> None:
     log.write_text("\n".join(map(str, range(30))))
     assert own_message([str(log)]).splitlines() == [str(each) for each in range(22, 30)]
     assert title("index_4", {"study": "one", "shard": "3"}) == "index one, shard 3"
+
+
+def test_main_numbers_say_what_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = "arm,winner,roc_auc,roc_auc_low,roc_auc_high,recall,specificity,balanced_accuracy,accuracy_gain_low"
+    tables = {
+        "good": "a,0,0.9,0.8,0.95,0.1,0.1,0.1,0.2\nb,1,0.8,0.7,0.88,0.5,1,0.75,0.1",
+        "poor": "a,1,0.5,,,,,0.5,-0.1",
+        "none": "a,0,,,,,,,",
+    }
+    for study, rows in tables.items():
+        (tmp_path / "results" / study).mkdir(parents=True)
+        (tmp_path / "results" / study / "table.csv").write_text(f"{head}\n{rows}\n")
+    shown = list(numbers(["good", "poor", "none", "not there"]))
+    assert shown[1].endswith("0.800 (0.700 to 0.880)  sensitivity 0.500, specificity 1.000")
+    assert re.match(r"poor +a\* +0\.500 +balanced accuracy 0\.500$", shown[2])
+    assert shown[3] == "none   none could be chosen"
+    assert shown[4:] == ["* not shown to decide better than always saying one class"]
+    assert list(numbers(["not there"])) == []
 
 
 @given(

@@ -8,22 +8,24 @@ from pathlib import Path
 
 REPORT = Path("results/report.html")
 _HEAD = ("study", "chosen arm", "ROC AUC (95 %)", "what it decides")
-# What is decided at the threshold, or between several classes.
-_DECIDED = (
-    ("sensitivity", "recall"),
-    ("specificity", "specificity"),
-    ("balanced accuracy", "balanced_accuracy"),
-)
+_MARK = "*"
+_NOTE = f"{_MARK} not shown to decide better than always saying one class"
+# At the threshold; between several classes there is none, but a balanced accuracy.
+_DECIDED = {"sensitivity": "recall", "specificity": "specificity"}
+_BETWEEN = {"balanced accuracy": "balanced_accuracy"}
 
 
 def numbers(studies: Iterable[str]) -> Iterator[str]:
     """A table, a line a study, of those whose results are there."""
     rows = [_HEAD, *filter(None, map(_row, studies))]
-    if len(rows) > 1:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-            yield "  ".join(cells).rstrip()
+    if len(rows) == 1:
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+    if any(row[1].endswith(_MARK) for row in rows):
+        yield _NOTE
 
 
 def _row(study: str) -> tuple[str, ...] | None:
@@ -37,12 +39,13 @@ def _row(study: str) -> tuple[str, ...] | None:
         return study, "none could be chosen", "", ""
     auc, low, high = (_rounded(row, f"roc_auc{part}") for part in ("", "_low", "_high"))
     limits = f" ({low} to {high})" if low and high else ""
-    decided = ((words, _rounded(row, column)) for words, column in _DECIDED)
+    decided = _DECIDED if row.get("specificity") else _BETWEEN
+    gain = row.get("accuracy_gain_low", "")
     return (
         study,
-        row["arm"],
+        row["arm"] + _MARK * (bool(gain) and float(gain) <= 0),
         f"{auc}{limits}",
-        ", ".join(f"{words} {value}" for words, value in decided if value),
+        ", ".join(f"{words} {_rounded(row, column)}" for words, column in decided.items()),
     )
 
 
