@@ -210,7 +210,8 @@ def test_main_numbers_say_what_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    head = "arm,winner,roc_auc,roc_auc_low,roc_auc_high,recall,specificity,balanced_accuracy,accuracy_gain_low"
+    head = "arm,winner,roc_auc,roc_auc_low,roc_auc_high"
+    head += ",recall,specificity,balanced_accuracy,accuracy_gain_low"
     tables = {
         "good": "a,0,0.9,0.8,0.95,0.1,0.1,0.1,0.2\nb,1,0.8,0.7,0.88,0.5,1,0.75,0.1",
         "poor": "a,1,0.5,,,,,0.5,-0.1",
