@@ -208,15 +208,15 @@ def _thresholds(path: Path, confidence: float) -> Thresholds | None:
 
 
 def _overview(studies: Sequence[Study]) -> Table:
-    columns = ("study", "data", "cases", "tested", "chosen arm", "ROC AUC")
+    columns = ("study", "chosen arm", "ROC AUC", "data", "cases", "tested")
     rows = tuple(
         (
             Cell(study.title),
+            Cell(study.results.winner or NONE),
+            study.results.reached,
             Cell("generated" if study.phantom else "real"),
             count(study.data.cases),
             count(study.data.tested),
-            Cell(study.results.winner or NONE),
-            study.results.reached,
         )
         for study in studies
     )
