@@ -16,6 +16,7 @@ from triage.files import parse_cell
 COLUMN = "attributes"
 AGE, SEX = "age", "sex"
 OLDEST = 120
+MISSING = frozenset(("n/a", "na", "nan", "null"))  # what programs write into an empty cell
 _REMEMBERED = 10_000  # cells whose meaning need not be found again
 _AGE = re.compile(r"(\d+(?:[.,]\d+)?) ?([YMD]?)", re.IGNORECASE)
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
@@ -45,6 +46,10 @@ def years(cell: str) -> str:
 def sex(cell: str) -> str:
     """M, F or empty."""
     return _SEXES.get(cell.upper(), "")
+
+
+def _known(cell: str) -> str:
+    return "" if cell.casefold() in MISSING else cell
 
 
 class Attributes:
@@ -80,7 +85,7 @@ class Attributes:
     def _value(self, name: str, cell: str) -> str:
         known = self._read.get((name, cell))
         if known is None:
-            known = {AGE: years, SEX: sex}.get(name, str)(cell)
+            known = {AGE: years, SEX: sex}.get(name, _known)(cell)
             if len(self._read) < _REMEMBERED:
                 self._read[name, cell] = known
         return known

@@ -102,6 +102,7 @@ def _padding(data: Dataset, stored: np.ndarray) -> np.ndarray | None:
         return None
     last = dicom.value(data, "PixelPaddingRangeLimit", first)
     with dicom.quiet("has a DICOM header whose padding is no number"):
-        low, high = sorted((int(first), int(last)))
-    found: np.ndarray = (stored >= low) & (stored <= high)
+        # Often written as unsigned where pixels are signed.
+        ends = np.array([int(first), int(last)]).astype(stored.dtype)
+    found: np.ndarray = (stored >= ends.min()) & (stored <= ends.max())
     return found if found.any() else None

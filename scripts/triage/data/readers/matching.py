@@ -1,6 +1,6 @@
 """Finding of the file that a cell of a table means.
 
-Names are compared in one Unicode form: the same name is written in two ways by different systems.
+Names are compared as tables spell them: different systems write the same name in several ways.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from unicodedata import normalize
 
 from triage.data.readers import picture_files
-
-
-def composed(name: str) -> str:
-    """``name`` in Unicode's composed form."""
-    return name if name.isascii() else normalize("NFC", name)
+from triage.data.readers.table_files import spelt
 
 
 def stem(path: str, suffixes: tuple[str, ...]) -> str:
@@ -39,7 +34,7 @@ class Files:
     def __init__(
         self, paths: Iterable[str], suffixes: tuple[str, ...] = picture_files.EXTENSIONS
     ) -> None:
-        self.by_path = {composed(path): path for path in paths}
+        self.by_path = {spelt(path): path for path in paths}
         self.folders: dict[str, set[str]] = defaultdict(set)  # of each folder what is in it
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
@@ -57,7 +52,7 @@ class Files:
 
         The name may carry folders of another machine, and lack its extension. Shallow files first.
         """
-        wanted = composed(cell).replace("\\", "/").removeprefix("./")
+        wanted = spelt(cell).replace("\\", "/").removeprefix("./")
         if ".." in wanted.split("/"):
             return []
         if wanted in self.by_path:
@@ -69,7 +64,7 @@ class Files:
 
     def at(self, pattern: str) -> list[str]:
         """The files or folders at a path, whose last part may hold ``*``."""
-        wanted = composed(pattern)
+        wanted = spelt(pattern)
         if wanted in self.by_path:
             return [self.by_path[wanted]]
         folder, _, name = wanted.rpartition("/")
