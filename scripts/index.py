@@ -16,12 +16,13 @@ def main(
     inventory: Path,
     cases: Path,
     problems: Path,
+    files_withdrawn: Path,
     shards: Paths,
     withdrawn: Path | None = None,
 ) -> None:
     """Write the table of cases, that of problems, and the cases of each shard."""
     made = index.make(raw, inventory, withdrawn, settings)
-    made.write(cases, problems, shards)
+    made.write(cases, problems, files_withdrawn, shards)
 
 
 if __name__ == "__main__":

@@ -477,7 +477,7 @@ def test_parquet(tmp_path: Path) -> None:
             "age": [63.0, None, 12.5],
             "site": ["back", None, "arm"],
             "votes": pd.array([3, None, 0], "Int64"),
-            "seen": pd.to_datetime(["2024-01-02", None, "2024-01-03 10:00"]),
+            "seen": pd.to_datetime(["2024-01-02", None, "2024-01-03 10:00"], format="mixed"),
         }
     )
     lesions(tmp_path)

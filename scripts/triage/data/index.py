@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 from triage.command import log
 from triage.data import attributes, inventory, readers
+from triage.data import withdrawn as withdrawals
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
-from triage.data.withdrawn import cases as read_withdrawn
+from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
 
@@ -29,18 +30,23 @@ _STRANGE_NAME = "has control characters in its name"
 
 @dataclass(frozen=True)
 class Index:
-    """The cases, sorted, with what is in their files; and what is not used, with its reason."""
+    """The cases, sorted, with what is in their files; and what is not used, with its reason.
+
+    withdrawn: the files of each withdrawn case, by role, and all raw files behind them.
+    """
 
     cases: list[Case]
     contents: _Contents
     problems: list[Problem]
+    withdrawn: list[Withdrawn]
 
     def rows(self) -> list[dict[str, object]]:
         """A row a case."""
         return [_row(case, self.contents) for case in self.cases]
 
-    def write(self, cases: Path, problems: Path, shards: Sequence[Path]) -> None:
-        """Write the table of cases, that of problems, and for each shard what it is made of.
+    def write(self, cases: Path, problems: Path, withdrawn: Path, shards: Sequence[Path]) -> None:
+        """Write the table of cases, that of problems, that of withdrawn files, and for each shard
+        what it is made of.
 
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
@@ -48,6 +54,7 @@ class Index:
         rows = self.rows()
         write_rows(rows, COLUMNS, cases)
         write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
+        withdrawals.write(self.withdrawn, withdrawn)
         dealt: list[list[dict[str, object]]] = [[] for _ in shards]
         for row in rows:
             dealt[shard_of(str(row["case"]), len(shards))].append(row)
@@ -66,7 +73,8 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
     contents = _Contents(entries, _beside(raw, cases, settings))
-    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    gone = withdrawals.cases(withdrawn) if withdrawn else set()
+    left = _withdrawn_files(gone, cases, problems, contents)
     cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
@@ -74,7 +82,7 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
         problems += bad
     check_classes({case.case: case.label for case in cases}, settings, raw)
     log.info("%d case(s) found", len(cases) + len({each.case for each in problems if each.case}))
-    return Index(sorted(cases, key=lambda case: case.case), contents, problems)
+    return Index(sorted(cases, key=lambda case: case.case), contents, problems, left)
 
 
 # --- finding
@@ -112,6 +120,18 @@ def _find(
 
 def _inside(path: str, folders: set[str]) -> bool:
     return path.rpartition("/")[0] in folders
+
+
+def _withdrawn_files(
+    gone: set[str], cases: Iterable[Case], problems: Iterable[Problem], contents: _Contents
+) -> list[Withdrawn]:
+    found = []
+    for case in cases:
+        if case.case in gone:
+            parts = [part.path for file in case.files.values() for part in contents.parts(file)]
+            found.append(Withdrawn(dict(case.files), parts))
+    bad = [problem.file for problem in problems if problem.case in gone]
+    return found + [Withdrawn({}, [file]) for file in bad]
 
 
 def _leave_out(

@@ -180,7 +180,7 @@ def test_tiffs_of_rare_kinds_are_called_so(
 
 @pytest.mark.parametrize("values", [GREY, DEEP, GREY / 255], ids=["8 bits", "16 bits", "fractions"])
 def test_stacks_of_which_only_a_text_knows_are_refused(tmp_path: Path, values: np.ndarray) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", np.stack([values] * 3), truncate=True)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([values] * 5), truncate=True)
     text = "ImageJ=1.53\nimages={}\nslices={}\n"
     tifffile.imwrite(tmp_path / "b.tif", values, description=text.format(3, 3), metadata=None)
     for name in ("a.tif", "b.tif"):
