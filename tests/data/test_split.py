@@ -511,3 +511,16 @@ def test_near_copies_of_withdrawn_cases_are_left_out_of_all_parts() -> None:
     assert (out["fold"] == -1).all()
     whole, _ = groups.make(manifest, shown, how, {})
     assert list(whole["case"][whole["part"] == "excluded"]) == [manifest["case"][0]]
+
+
+def test_a_class_that_a_part_lacks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"label": f"c{i % 3}", "partition": "train"} for i in range(30)]
+    manifest = cases([*rows, *({"label": "c0", "partition": "test"} for _ in range(3))])
+    split(manifest, validation="fold", test="source")
+    assert "the test part has no case of c1, c2: add cases, or see split.test" in caplog.text
+
+
+def test_one_group_of_a_class_can_not_be_dealt() -> None:
+    manifest = cases([*({"label": "common"} for _ in range(20)), {"label": "rare"}])
+    with pytest.raises(UserError, match="rare 1\n  -> leave the class out, join it"):
+        deal(manifest)

@@ -206,7 +206,7 @@ def test_a_persons_mistake_ends_with_a_message_and_no_traceback(tmp_path: Path) 
     (tmp_path / "inventory.csv").write_text("path,size,sha256\n")
     given = ["--raw", tmp_path, "--inventory", tmp_path / "inventory.csv", "--settings", "{}"]
     given += ["--cases", tmp_path / "c.csv", "--problems", tmp_path / "p.csv"]
-    given += ["--shards", tmp_path / "s.csv"]
+    given += ["--shards", tmp_path / "s.csv", "--files-withdrawn", tmp_path / "w.csv"]
     done = run("index.py", *given)
     assert done.returncode == 1
     assert "missing setting(s)" in done.stderr

@@ -574,7 +574,9 @@ def test_odd_attributes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     cases, _ = find(tmp_path, **BASIC, attributes=["site", "age", "sex"])
     assert cases["b"].attributes == {"site": "X", "sex": "F"}
     assert "attribute site (column site) is always X" in caplog.text
-    assert "attribute age (column age): only 0 of 3 rows have it" in caplog.text
+    assert "attribute age (column age): only 0 of 3 rows have it: fill it in, or" in caplog.text
+    assert caplog.text.count(f"{tmp_path}/labels.csv: attribute") == 2
+    assert caplog.text.count("take it out of index.attributes") == 2
     assert "1 age(s) are left out, for example '411Y' in line 2" in caplog.text
 
 

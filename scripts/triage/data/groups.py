@@ -304,8 +304,10 @@ def _check_enough(cases: pd.DataFrame, groups: pd.Series, settings: SplitSetting
     if cases["label"].str.contains("|", regex=False).any():  # rare findings can't be everywhere
         log.warning("warning: fewer groups than %d folds: %s", settings.k, listed)
         return
+    least = min(few.values())
+    merge = "leave the class out, join it to another one, or add cases"
     raise UserError(
         f"{settings.k} folds, but fewer groups: {listed}",
         where="split.k",
-        remedy=f"set split.k to {max(min(few.values()), 2)} or less, or add cases",
+        remedy=merge if least < 2 else f"set split.k to {least} or less, or add cases",
     )

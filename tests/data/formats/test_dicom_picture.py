@@ -130,6 +130,7 @@ def test_colours(tmp_path: Path, packed: bool, planar: int) -> None:
         ({"PixelData": b"1234"}, "can't be decoded"),
         ({"BitsAllocated": 17}, "can't be decoded"),
         ({"HighBit": 12}, "up to bit 12"),
+        ({"PresentationLUTShape": "INVERSE"}, "white and that it is black"),
     ],
 )
 def test_what_makes_no_picture_is_refused_in_words(

@@ -30,6 +30,8 @@ def _read(data: Dataset, window: Window) -> Samples:
     dicom.check_frame(data)
     check_size(int(data.Columns), int(data.Rows))
     kind = dicom.value(data, "PhotometricInterpretation", "")
+    if kind == "MONOCHROME2" and dicom.value(data, "PresentationLUTShape") == "INVERSE":
+        raise Refusal("says both that its greatest value is white and that it is black")
     if kind in _GREY:
         return _grey(data, window)
     if kind in _COLOURS:

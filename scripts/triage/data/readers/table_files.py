@@ -134,7 +134,9 @@ def _of_text(path: Path, columns: Sequence[str]) -> Iterator[Line]:
         reader = csv.reader(chain([first], text), strict=True, delimiter=delimiter)
         try:
             for cells in reader:
-                cells = [spelt(cell).strip() for cell in cells]
+                if not "".join(cells).isascii():
+                    cells = list(map(spelt, cells))
+                cells = [cell.strip() for cell in cells]
                 if any(cells):
                     yield line, cells
                 line = reader.line_num + 1

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from sys import intern
 
 from triage.data.attributes import MISSING
 from triage.data.readers import Problem
@@ -20,7 +21,7 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 _ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """A row of a table: its line in the file, from 1, and its cells by column."""
 
@@ -137,7 +138,7 @@ def unique(
     """
     first: dict[str, tuple[int, tuple[str, ...]]] = {}
     for row in rows:
-        name, values = name_of(row), tuple(row[each] for each in deciding)
+        name, values = name_of(row), tuple([intern(row.cells[each]) for each in deciding])
         line, others = first.setdefault(name, (row.line, values))
         if line == row.line:
             yield name, row
