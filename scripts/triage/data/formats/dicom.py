@@ -55,7 +55,7 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
 def _flat(data: Dataset) -> Dataset:
     """What an enhanced file says of its one frame stands where others have it."""
     for name in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
-        groups = data.get(name) or ()
+        groups = list(data.get(name) or ())
         for macro in groups[0] if len(groups) == 1 else ():
             if macro.VR == "SQ" and len(macro.value) == 1:
                 data.update({each.tag: each for each in macro.value[0] if each.tag not in data})

@@ -169,8 +169,8 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
                 unpacked = sum(each.file_size for each in archive.infolist())
                 if unpacked > MAX_SHEET:
                     raise UserError(f"has more than {MAX_SHEET} bytes", where=path, remedy=_REMEDY)
-                sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
-                calculates = any(b"</f>" in archive.read(name) for name in sheets)
+                parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+                calculates = any(b"</f>" in archive.read(name) for name in parts)
             book = openpyxl.load_workbook(path, data_only=True)
             formulas = openpyxl.load_workbook(path) if calculates else book
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
