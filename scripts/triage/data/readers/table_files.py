@@ -172,7 +172,7 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
                 parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
                 calculates = any(b"</f>" in archive.read(name) for name in parts)
             book = openpyxl.load_workbook(path, data_only=True)
-            formulas = openpyxl.load_workbook(path) if calculates else book
+            formulas = openpyxl.load_workbook(path) if calculates else None
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
             raise UserError(f"is no workbook ({error})", where=path, remedy=_REMEDY) from error
     sheets = [sheet for sheet in book.worksheets if sheet.max_row > 1 or sheet["A1"].value]
@@ -189,7 +189,8 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
             where=f"{path}, sheet {sheet.title}",
             remedy="part them, and fill each cell",
         )
-    _check_formulas(sheet, formulas[sheet.title], f"{path}, sheet {sheet.title}")
+    if formulas:
+        _check_formulas(sheet, formulas[sheet.title], f"{path}, sheet {sheet.title}")
     if hidden := sum(each.hidden for each in sheet.row_dimensions.values()):
         log.warning("warning: %s, sheet %s: %d hidden row(s) count", path, sheet.title, hidden)
     return _filled(sheet.iter_rows(values_only=True))
