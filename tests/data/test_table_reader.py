@@ -384,6 +384,14 @@ def test_names_of_one_group_are_one_in_any_spelling(tmp_path: Path) -> None:
     assert {case.group for case in cases.values()} == {"Größe 1"}
 
 
+def test_files_whose_names_look_the_same_are_all_told_of(tmp_path: Path) -> None:
+    names = [f"{unicodedata.normalize(form, 'Größe')}.png" for form in ("NFC", "NFD")]
+    lesions(tmp_path, "image_id,dx\nGröße,nv\n", names)
+    cases, problems = find(tmp_path, **BASIC)
+    told = [problem.file for problem in problems]
+    assert sorted([case.files["image"] for case in cases.values()] + told) == sorted(names)
+
+
 @pytest.mark.parametrize(
     "text",
     [

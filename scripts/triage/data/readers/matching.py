@@ -35,7 +35,10 @@ class Files:
     def __init__(
         self, paths: Iterable[str], suffixes: tuple[str, ...] = picture_files.EXTENSIONS
     ) -> None:
-        self.by_path = {spelt(path): path for path in paths}
+        self.by_path: dict[str, str] = {}
+        for path in paths:
+            if self.by_path.setdefault(spelt(path), path) is not path:
+                self.by_path[f"{path}\0"] = path  # named by nothing, but there
         self._suffixes = suffixes
         self._by_stem: dict[str, str] = {}
         self._more: dict[str, list[str]] = defaultdict(list)  # others of the same stem
