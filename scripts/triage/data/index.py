@@ -101,7 +101,8 @@ def _find(
         )
     readers.Grouping(settings.group).check([case.case for case in cases])
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
-    cases = [case for case in cases if inventory.plain(case.case) == case.case]
+    if strange:
+        cases = [case for case in cases if inventory.plain(case.case) == case.case]
     problems += [
         Problem(next(iter(case.files.values())), inventory.plain(case.case), _STRANGE_NAME)
         for case in strange
@@ -217,9 +218,9 @@ class _Contents:
     def of(self, files: Iterable[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""
         parts = [part for file in files for part in self.parts(file)]
-        size = sum(part.size for part in parts)
         if len(parts) == 1:
-            return _Content(size, parts[0].sha256)
+            return _Content(parts[0].size, parts[0].sha256)
+        size = sum(part.size for part in parts)
         text = "\n".join(part.sha256 for part in parts)
         return _Content(size, hashlib.sha256(text.encode()).hexdigest())
 
