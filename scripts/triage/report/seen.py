@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from triage.report.results import METRICS, ZERO_RATE, Measured, Row, to_number
@@ -21,12 +21,14 @@ OF_ARMS = ("seeds",)  # also where the others show the classes of the chosen arm
 Json = Mapping[str, Any]
 
 
-def seen(rows: list[Row], measured: Measured, winner: str, counts: Table) -> dict[str, str]:
+def seen(rows: Sequence[Row], measured: Measured, winner: str, counts: Table) -> dict[str, str]:
     """Words by name of a picture; ``rows`` are those of the study's table."""
     marked = next((counts.rows[place] for place in counts.marked), ())
     parts = zip(counts.columns[1:], marked[1:], strict=False)
     found = {"counts": f"All cases: {', '.join(f'{name} {cell.text}' for name, cell in parts)}."}
-    classes = next((page["classes"] for page in measured.pages(winner) if "classes" in page), {})
+    classes: Mapping[str, Json] = next(
+        (page["classes"] for page in measured.pages(winner) if "classes" in page), {}
+    )
     for name, metric in PICTURED.items():
         by_class = bool(classes) and name not in OF_ARMS
         told = list(_of_classes(classes, metric) if by_class else _of_arms(rows, metric))
@@ -36,7 +38,7 @@ def seen(rows: list[Row], measured: Measured, winner: str, counts: Table) -> dic
     return found
 
 
-def _of_arms(rows: list[Row], metric: str) -> Iterator[str]:
+def _of_arms(rows: Sequence[Row], metric: str) -> Iterator[str]:
     for row in rows:
         if row["arm"] != ZERO_RATE and metric in row:
             limits = (to_number(row[metric + part]) for part in ("", "_low", "_high"))
