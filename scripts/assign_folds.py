@@ -6,7 +6,8 @@ from pathlib import Path
 
 from triage import command
 from triage.arguments import Paths
-from triage.data.groups import FOLD_COLUMNS, SplitSettings, make, read_shown
+from triage.data.dealing import FOLD_COLUMNS
+from triage.data.groups import SplitSettings, make, read_shown
 from triage.files import each_row, read_table, write_rows, write_table
 
 

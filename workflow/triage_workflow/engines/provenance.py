@@ -110,7 +110,10 @@ class Provenance:
         if not folder.is_dir():
             return f"{folder} is not there"
         found = STATE / f"{folder.parent.name}-{folder.name}.csv"
-        inventory.refresh(folder, found, found.with_suffix(".json"))
+        try:
+            inventory.refresh(folder, found, found.with_suffix(".json"))
+        except UserError as error:
+            return str(error)
         same = self.contents.sha256(str(found)) == self.contents.sha256(listing)
         return "" if same else f"{folder} does not hold the files that its job left"
 

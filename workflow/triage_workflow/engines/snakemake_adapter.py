@@ -26,7 +26,7 @@ import snakemake.api
 import snakemake.workflow
 from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
-from snakemake.io import IOCache
+from snakemake.io import IOCache, is_flagged
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.logging import logger as log
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 # What is replaced or called here; where one is gone, Snakemake has changed.
 _USED = {
-    DAG: ("check_output_mtime", "finish", "register_running", "toposorted"),
+    DAG: ("check_output_mtime", "clean", "finish", "register_running", "toposorted"),
     FilePersistence: ("started", "finished", "lock", "cleanup_locks", "_read_record", "_code"),
     JobScheduler: ("exit_gracefully",),
     SnakemakeJob: ("output_mintime", "check_protected_output"),
@@ -78,8 +78,8 @@ def attach(
     """
     _check_parts()
     _take_times_out()
-    if not workflow.is_main_process:
-        return  # a single job, which the main process judged and will record
+    if not workflow.is_main_process:  # a single job, which the main process judges and records
+        return
     refuse_elsewhere(workflow)
     known = provenance()
     snakemake.workflow.FilePersistence = functools.partial(
@@ -124,8 +124,8 @@ class Graph(DAG):
     """Snakemake's graph, where a step that comes out the same as before makes nothing stale.
 
     Snakemake plans everything that follows a job that has to run, and then runs all of it. Here
-    each job that becomes ready is judged once more, by what its inputs have become: a change of
-    code that changes no manifest retrains nothing. `dvc repro` does the same from stage to stage.
+    each job that becomes ready is judged once more, by what its inputs have become, as `dvc repro`
+    judges stages: a change of code that changes no manifest retrains nothing.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -134,6 +134,12 @@ class Graph(DAG):
 
     async def check_output_mtime(self, job: Any, expanded_output: Any) -> None:
         """An input from a clock that is fast is no fault of the output."""
+
+    async def clean(self, *arguments: Any, **options: Any) -> None:
+        """Delete outputs, but none that only grows: those that `update` marks."""
+        for job in self.jobs:
+            job.output = [path for path in job.output if not is_flagged(path, "update")]
+        await super().clean(*arguments, **options)
 
     async def finish(self, job: Any, *arguments: Any, **options: Any) -> Any:
         answer = await super().finish(job, *arguments, **options)
@@ -173,21 +179,22 @@ class Records(FilePersistence):
         self._has_read = False
         with bare_messages():
             refuse_guesses(workflow)
-        self._is_run = workflow.executor_plugin is not None and not workflow.dryrun
-        self._is_locking = self._is_run and not options.get("nolock")
+        self.is_run = workflow.executor_plugin is not None and not workflow.dryrun
+        self._is_locking = self.is_run and not options.get("nolock")
         self.lock = self._lock  # in place of what the options made of it
-        if self._is_run:
+        if self.is_run:
             _start_at_once(workflow)
 
     @property
-    def is_narrowed(self) -> bool:
-        """Whether an option keeps Snakemake from looking at everything."""
-        return bool(set(RerunTrigger) - set(self.workflow.rerun_triggers) - {RerunTrigger.MTIME})
+    def narrowed_by(self) -> str:
+        """The option that keeps Snakemake from looking at everything, if there is one."""
+        left_out = set(RerunTrigger) - set(self.workflow.rerun_triggers) - {RerunTrigger.MTIME}
+        return "--rerun-triggers" if left_out else "--batch" * bool(self.dag.batch)
 
     @property
-    def is_needed(self) -> bool:
-        """Whether a job that makes files has to run."""
-        return any(job.output for job in self.dag.needrun_jobs())
+    def planned(self) -> list[Any]:
+        """The jobs that have to run and make files."""
+        return [job for job in self.dag.needrun_jobs() if job.output]
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -201,7 +208,7 @@ class Records(FilePersistence):
             try:
                 yield
             finally:
-                if self._is_run:
+                if self.is_run:
                     self.finish()
 
     def cleanup_locks(self) -> None:
@@ -328,18 +335,14 @@ def _start_at_once(workflow: Workflow) -> None:
 
 
 def whole_graph(records: Records) -> list[Job]:
-    """All jobs of the default target as the files are now, each after those before it.
-
-    Raises UserError where a source is missing.
-    """
+    """All jobs of the default target, in order. Raises UserError where a source is missing."""
     return _plain(_whole_dag(records), records)
 
 
 def _whole_dag(records: Records) -> DAG:
-    workflow = records.workflow
+    workflow, target = records.workflow, records.workflow.get_rule(records.workflow.default_target)
     workflow.iocache = IOCache(workflow.dag_settings.max_inventory_wait_time)
     records.provenance.look_anew()
-    target = workflow.get_rule(workflow.default_target)
     dag = DAG(workflow, list(workflow.rules), targetfiles=set(), targetrules={target})
     try:
         workflow.async_run(dag.init())
@@ -359,10 +362,7 @@ def _plain(dag: DAG, records: Records) -> list[Job]:
 
 @dataclass(frozen=True)
 class View:
-    """All jobs, each after those before it, and what they were judged by.
-
-    ``dag`` is Snakemake's own graph of them.
-    """
+    """All jobs in order, Snakemake's own graph of them, and what they were judged by."""
 
     dag: DAG
     jobs: list[Job]
