@@ -18,6 +18,8 @@ WITHOUT_RAW = ["index@beta", "split@beta", "training@beta", "metrics@beta", "tab
 def tracked(project: Project) -> Project:
     """The made project, whose raw folder was then given to DVC, in a remote of its own."""
     store = project.folder.parent / "store"
+    store.mkdir()
+    project.server.own(store)
     project.succeed("dvc", "remote", "modify", "store", "url", str(store))
     project.git("rm", "-r", "--quiet", "--cached", RAW)
     project.succeed("dvc", "add", RAW)

@@ -45,7 +45,7 @@ from snakemake_interface_common.exceptions import ApiError
 
 from triage_workflow.engines.jobs import Job, command_digest
 from triage_workflow.engines.lock import Origin
-from triage_workflow.engines.provenance import Provenance
+from triage_workflow.engines.provenance import Judgement, Provenance
 from triage_workflow.engines.refusals import bare_messages, refuse_elsewhere, refuse_guesses
 
 from triage.errors import UserError
@@ -72,10 +72,7 @@ Book = Callable[["Records"], None]  # what is done at the start or the end of a 
 def attach(
     workflow: Workflow, provenance: Callable[[], Provenance], begin: Book, finish: Book
 ) -> None:
-    """Make a workflow judge files by their provenance; a run starts and ends with the books.
-
-    Raises UserError where settings come from elsewhere, or records would go elsewhere.
-    """
+    """Judge files by provenance, keep the books; UserError where settings come from elsewhere."""
     _check_parts()
     _take_times_out()
     if not workflow.is_main_process:  # a single job, which the main process judges and records
@@ -237,24 +234,7 @@ class Records(FilePersistence):
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         self._read_new_files()
-        judgement = self.provenance.judge(key)
-        origin = judgement.origin or Origin("", "", (), {}, {})
-        if not judgement.origin and not judgement.trouble:
-            return None
-        # Snakemake compares parameters, and prints those that differ as the reason.
-        trouble = [f"({key}: {judgement.trouble})"] if judgement.trouble else []
-        time = Path(key).stat().st_mtime if Path(key).exists() else 0.0
-        return MetadataRecord(
-            rule=origin.rule,
-            code=origin.shell or None,
-            params=[*origin.params, *trouble],
-            input=sorted(origin.inputs) if judgement.origin else None,
-            incomplete=False,
-            job_hash=hash(min(origin.outputs, default=key)),
-            starttime=time,
-            endtime=time,
-            record_format_version=RECORD_FORMAT_VERSION,
-        )
+        return _record(self.provenance.judge(key), key)
 
     def _read_new_files(self) -> None:
         """Read all files of the graph that are new here side by side, once."""
@@ -290,6 +270,28 @@ class Records(FilePersistence):
         return command_digest(super()._code(rule)) or None
 
 
+@functools.cache
+def _record(judgement: Judgement, key: str) -> MetadataRecord | None:
+    """What Snakemake is told of a file."""
+    origin = judgement.origin or Origin("", "", (), {}, {})
+    if not judgement.origin and not judgement.trouble:
+        return None
+    # Snakemake compares parameters, and prints those that differ as the reason.
+    trouble = [f"({key}: {judgement.trouble})"] if judgement.trouble else []
+    time = Path(key).stat().st_mtime if Path(key).exists() else 0.0
+    return MetadataRecord(
+        rule=origin.rule,
+        code=origin.shell or None,
+        params=[*origin.params, *trouble],
+        input=sorted(origin.inputs) if judgement.origin else None,
+        incomplete=False,
+        job_hash=hash(min(origin.outputs, default=key)),
+        starttime=time,
+        endtime=time,
+        record_format_version=RECORD_FORMAT_VERSION,
+    )
+
+
 def as_job(job: Any, records: Records, is_stale: bool, before: list[Job]) -> Job:
     """A job of Snakemake's as plain data."""
     return Job(
@@ -317,17 +319,15 @@ def _stop(scheduler: JobScheduler, lock: IO[str], *_: object) -> None:
 
 def commands_to_run(workflow: Workflow) -> list[str]:
     """The commands of the jobs that are about to start on this machine; none for a cluster."""
-    if not workflow.is_main_process or not workflow.local_exec:
-        return []
-    return [job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs()]
+    is_here = workflow.is_main_process and workflow.local_exec
+    return [job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs() if is_here]
 
 
 def _start_at_once(workflow: Workflow) -> None:
     """Look for jobs when one has ended, and not besides, where they run on this machine.
 
-    Snakemake limits how many jobs start in a second, for which it looks again a second after each
-    look. Each job that ends adds a look, and so one more in every second that follows, until it
-    does little else. Here the cores are limit enough, unless somebody set another.
+    Snakemake limits how many start in a second, for which it looks again a second after each look:
+    the more have ended, the more it looks, until it does little else. The cores are limit enough.
     """
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == _JOBS_BY_DEFAULT:
