@@ -383,11 +383,8 @@ def whole_workflow() -> Iterator[View]:
     settings = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
     with snakemake.api.SnakemakeApi(settings) as api:
         try:
-            source = api.workflow(
-                ResourceSettings(cores=1),
-                storage_settings=StorageSettings(),
-                workflow_settings=WorkflowSettings(),
-            )
+            more = {"storage_settings": StorageSettings(), "workflow_settings": WorkflowSettings()}
+            source = api.workflow(ResourceSettings(cores=1), **more)  # type: ignore[arg-type]
             source.dag(DAGSettings())
             workflow = source._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
