@@ -408,6 +408,20 @@ def test_target_alone_blesses_nothing_else(project: Project) -> None:
     assert project.plan() == [*left, "table alpha", "table beta"]
 
 
+@pytest.mark.slow
+def test_batches_of_many_runs(project: Project) -> None:
+    project.set("recipe.rate", 0.9)
+    made = []
+    for batch in ("1/2", "2/2"):
+        output = project.succeed("snakemake", "--batch", f"beta_metrics={batch}", "beta_metrics")
+        assert "--batch looks at a part only: a run without it will tell DVC" in output
+        made += jobs(output)
+    runs = ("beta small 1", "beta small 2")
+    assert sorted(made) == [f"{step} {run}" for step in ("evaluate", "train") for run in runs]
+    assert "table beta" in project.snakemake()
+    project.assert_agreed()
+
+
 def test_failed_run_keeps_the_books_of_what_was_made(project: Project) -> None:
     project.set("studies.alpha.table.digits", "nonsense")
     project.set("studies.beta.table.digits", 1)

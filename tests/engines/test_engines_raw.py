@@ -85,6 +85,7 @@ def test_an_imported_folder(tracked: Project, made: Project, folder: Path, serve
     tracked.write(f"{RAW}/2.txt", "new\n")
     tracked.succeed("dvc", "add", RAW)
     tracked.commit()
+    tracked.succeed("dvc", "push", "--quiet")
     importing.succeed("dvc", "update", "raw/imported.dvc")
     assert importing.snakemake() == BETA_ALL
     importing.assert_agreed()

@@ -384,7 +384,7 @@ def whole_workflow() -> Iterator[View]:
     with snakemake.api.SnakemakeApi(settings) as api:
         try:
             more = {"storage_settings": StorageSettings(), "workflow_settings": WorkflowSettings()}
-            source = api.workflow(ResourceSettings(cores=1), **more)  # type: ignore[arg-type]
+            source = api.workflow(ResourceSettings(cores=1), **more)
             source.dag(DAGSettings())
             workflow = source._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
