@@ -30,14 +30,14 @@ def main(
     settings: TableSettings,
     metrics: Paths,
     predictions: Paths,
-    splits: Paths,
+    parts: Paths,
     published: Path,
     table: Path,
     comparison: Path,
     winner: Path,
 ) -> None:
     """Write the table, the comparisons of arms and the winner."""
-    groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    groups = pd.concat([read_table(path, ["case", "group"]) for path in parts])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
         settings.study,
