@@ -24,6 +24,7 @@ from triage.data.withdrawn import cases as read_withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _STRANGE_NAME = "has control characters in its name"
 
 
@@ -35,9 +36,9 @@ class Index:
     contents: _Contents
     problems: list[Problem]
 
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> Iterator[dict[str, object]]:
         """A row a case."""
-        return [_row(case, self.contents) for case in self.cases]
+        return (_row(case, self.contents) for case in self.cases)
 
     def write(self, cases: Path, problems: Path, shards: Sequence[Path]) -> None:
         """Write the table of cases, that of problems, and for each shard what it is made of.
@@ -45,16 +46,18 @@ class Index:
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
         """
-        rows = self.rows()
-        write_rows(rows, COLUMNS, cases)
-        write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
         dealt: list[list[dict[str, object]]] = [[] for _ in shards]
-        for row in rows:
-            dealt[shard_of(str(row["case"]), len(shards))].append(row)
-        for target, own in zip(shards, dealt, strict=True):
-            write_rows(
-                ({name: row[name] for name in SHARD_COLUMNS} for row in own), SHARD_COLUMNS, target
-            )
+
+        def rows_to_deal() -> Iterator[dict[str, object]]:
+            for row in self.rows():
+                own = {name: row[name] for name in SHARD_COLUMNS}
+                dealt[shard_of(str(row["case"]), len(shards))].append(own)
+                yield row
+
+        write_rows(rows_to_deal(), COLUMNS, cases)
+        write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
+        for target, rows in zip(shards, dealt, strict=True):
+            write_rows(rows, SHARD_COLUMNS, target)
 
 
 def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
@@ -181,33 +184,28 @@ class _Contents:
         self, entries: Iterable[inventory.Entry], beside: Mapping[str, Sequence[str]]
     ) -> None:
         self._beside = beside
-        self._entries = sorted(entries, key=lambda entry: entry.path)
-        self._paths = [entry.path for entry in self._entries]
+        self._at = {entry.path: entry for entry in entries}
+        self._paths = sorted(self._at)
 
     def parts(self, file: str) -> list[inventory.Entry]:
-        """The raw files behind ``file``: itself, what is in it, and what its header names."""
-        parts = [*self._at(file), *self._below(file + "/")]
-        for other in self._beside.get(file, ()):
-            parts += self._at(other)
-        return parts
-
-    def _at(self, path: str) -> list[inventory.Entry]:
-        start = bisect_left(self._paths, path)
-        found = self._paths[start : start + 1] == [path]
-        return [self._entries[start]] if found else []
+        """The raw files behind ``file``: itself, or what is in it, and what its header names."""
+        own = self._at.get(file)
+        parts = [own] if own else list(self._below(file + "/"))
+        beside = self._beside.get(file)
+        return parts + [self._at[each] for each in beside if each in self._at] if beside else parts
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
         for i in range(bisect_left(self._paths, prefix), len(self._paths)):
             if not self._paths[i].startswith(prefix):
                 return
-            yield self._entries[i]
+            yield self._at[self._paths[i]]
 
     def of(self, files: Iterable[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""
         parts = [part for file in files for part in self.parts(file)]
-        size = sum(part.size for part in parts)
         if len(parts) == 1:
-            return _Content(size, parts[0].sha256)
+            return _Content(parts[0].size, parts[0].sha256)
+        size = sum(part.size for part in parts)
         text = "\n".join(part.sha256 for part in parts)
         return _Content(size, hashlib.sha256(text.encode()).hexdigest())
 
@@ -276,7 +274,7 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "label": case.label,
         "votes": "" if case.votes is None else case.votes,
         "partition": case.partition,
-        "files": json.dumps(dict(case.files), ensure_ascii=False),
+        "files": _JSON.encode(dict(case.files)),
         "size": content.size,
         "sha256": content.sha256,
         attributes.COLUMN: attributes.text(case.attributes),

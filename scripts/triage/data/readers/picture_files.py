@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename, splitext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def is_picture(path: str) -> bool:
 
 def stem(path: str) -> str:
     """The file's name without folder and extension."""
-    return PurePosixPath(path).stem
+    return splitext(basename(path))[0]
 
 
 def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
