@@ -14,6 +14,8 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ STUDY = {
         "arms": {"fcnn": {"model": {"architecture": "fcnn", "options": {"size": 32}}}},
     },
 }
+Spent = tuple[float, float]  # seconds on processors, and the most memory of a process in MB
 STEPS = {
     "inventory": "inventory", "index": "index", "decode_images": "images",
     "write_manifest": "manifest", "assign_folds": "groups", "split": "split",
@@ -73,8 +76,8 @@ def _png(pixels: np.ndarray) -> bytes:
     )
 
 
-def measure(work: Path, count: int) -> dict[str, tuple[float, float]]:
-    """Of each step the seconds on processors and the most memory of a process in MB."""
+def measure(work: Path, count: int) -> dict[str, Spent]:
+    """Of each step what it took; and the size of the page, in MB."""
     folder, raw = work / f"copy-{count}", work / f"raw-{count}"
     if not (work / f"written-{count}").exists():
         shutil.rmtree(raw, ignore_errors=True)
@@ -86,7 +89,8 @@ def measure(work: Path, count: int) -> dict[str, tuple[float, float]]:
     if not known.exists():
         copy = Copy.at(folder)
         copy.run("snakemake", "--cores", "1")
-        known.write_text(json.dumps(copy.measured()))
+        page = (folder / "results/report.html").stat().st_size / 1e6
+        known.write_text(json.dumps(copy.measured() | {"page": (0.0, page)}))
     return {step: (each[0], each[1]) for step, each in json.loads(known.read_text()).items()}
 
 
@@ -106,12 +110,14 @@ def prepare(folder: Path, raw: Path) -> None:
     made.rename(folder)
 
 
-def row_of(step: str, counts: list[int], of: list[dict[str, tuple[float, float]]]) -> list[Any]:
-    """Milliseconds a picture at each count, seconds at the last; then MB, and KB a picture."""
-    seconds, memory = zip(*(each.get(step, (0.0, 0.0)) for each in of), strict=True)
-    costs = [1e3 * spent / count for spent, count in zip(seconds, counts, strict=True)]
-    more = 1e3 * (memory[-1] - memory[0]) / (counts[-1] - counts[0]) if len(counts) > 1 else 0.0
-    return [STEPS.get(step, step), *costs, seconds[-1], *memory, more]
+def row_of(name: str, counts: Sequence[int], measured: Sequence[Spent]) -> list[Any]:
+    """What each further picture costs from count to count, ms; s at the last; MB; KB a picture."""
+    pairs = list(pairwise(zip(counts, measured, strict=True)))
+    further = [1e3 * (after[0] - before[0]) / (b - a) for (a, before), (b, after) in pairs]
+    kept = max(
+        (1e3 * (after[1] - before[1]) / (b - a) for (a, before), (b, after) in pairs), default=0.0
+    )
+    return [name, *further, measured[-1][0], *(memory for _, memory in measured), kept]
 
 
 def main() -> None:
@@ -122,30 +128,38 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     counts = arguments.counts
     found = [measure(arguments.work, count) for count in counts]
-    rows = [row_of(step, counts, found) for step in STEPS if any(step in each for each in found)]
-    total = [
-        1e3 * sum(busy for busy, _ in each.values()) / n
-        for each, n in zip(found, counts, strict=True)
+    pages = [each.pop("page")[1] for each in found]
+    steps = [step for step in STEPS if all(step in each for each in found)]
+    rows = [row_of(STEPS[step], counts, [each[step] for each in found]) for step in steps]
+    whole = [
+        (sum(busy for busy, _ in each.values()), max(most for _, most in each.values()))
+        for each in found
     ]
+    costs = [1e3 * busy / count for (busy, _), count in zip(whole, counts, strict=True)]
     bench.report(
         "scale",
         "Scale: cost of a picture as a study grows",
         f"The whole workflow on grey pictures of {SIZE} pixels in {SHARDS} shards, each step a"
-        " process of its own with one thread. Milliseconds on a processor for each picture, from"
-        f" {counts[0]:,} to {counts[-1]:,} pictures; the most memory of a process, MB, and what"
-        " each further picture adds, KB.",
+        " process of its own with one thread. What each further picture costs, milliseconds on a"
+        " processor; seconds of the step; the most memory of a process, MB; and what a further"
+        " picture adds to it at most, KB.",
         bench.table(
             [
                 "step",
-                *(f"ms at {count:,}" for count in counts),
+                *(f"ms, {a:,} to {b:,}" for a, b in pairwise(counts)),
                 f"s at {counts[-1]:,}",
                 *(f"MB at {count:,}" for count in counts),
                 "KB a picture",
             ],
-            rows,
+            [*rows, row_of("all", counts, whole)],
         ),
-        f"All steps: {', '.join(f'{each:.3f}' for each in total)} ms a picture; with"
-        f" {counts[-1]:,} pictures {total[-1] / total[0]:.2f} of that with {counts[0]:,}.",
+        "All steps, with what they take to start: "
+        + ", ".join(
+            f"{cost:.2f} ms a picture of {n:,}" for cost, n in zip(costs, counts, strict=True)
+        )
+        + f"; the last is {costs[-1] / costs[0]:.2f} of the first. The report has "
+        + ", ".join(f"{size:.2f} MB" for size in pages)
+        + ".",
     )
 
 
