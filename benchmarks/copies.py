@@ -27,7 +27,7 @@ if not status:
     open("measured.jsonl", "a").write(json.dumps(line) + chr(10))
 sys.exit(status)
 """
-PARTS = ("scripts", "workflow", "dvc.yaml", ".dvcignore", ".gitignore")
+PARTS = ("scripts", "workflow", "presets", "dvc.yaml", ".dvcignore", ".gitignore")
 
 
 class Copy:

@@ -31,10 +31,10 @@ def main(
     metrics: Paths,
     predictions: Paths,
     parts: Paths,
-    published: Path,
     table: Path,
     comparison: Path,
     winner: Path,
+    published: Path | None = None,
 ) -> None:
     """Write the table, the comparisons of arms and the winner."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in parts])
@@ -42,7 +42,7 @@ def main(
     made, comparisons = build_table(
         settings.study,
         runs,
-        read_published(published),
+        read_published(published) if published else None,
         settings.evaluation,
         partition=partition,
         data=settings.data,

@@ -94,7 +94,9 @@ rule table:
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
         parts=parts_of("val", "test"),
-        published="workflow/published.csv",
+        published=lambda wildcards: (
+            ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
+        ),
     output:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",
