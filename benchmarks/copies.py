@@ -27,7 +27,7 @@ if not status:
     open("measured.jsonl", "a").write(json.dumps(line) + chr(10))
 sys.exit(status)
 """
-PARTS = ("scripts", "workflow", "presets", "dvc.yaml", ".dvcignore", ".gitignore")
+PARTS = ("scripts", "workflow", "presets", "answers.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
 
 
 class Copy:
@@ -45,7 +45,7 @@ class Copy:
         for part in PARTS:
             if (source / part).is_dir():
                 shutil.copytree(source / part, folder / part)
-            else:
+            elif (source / part).exists():  # another version may not have it
                 shutil.copy(source / part, folder / part)
         settings = source / "presets" / "demo.yaml"
         settings = settings if settings.exists() else source / "params.yaml"
