@@ -3,10 +3,10 @@
 python benchmarks/bench_growth.py --raw FOLDER [--pictures 100000] [--before CHECKOUT]
 
 Of real pictures in folders of classes, copied under other names (with some bytes behind their end)
-until there are so many. First all steps of the data run from cold; then one picture is added, and
-they run again; after each, `dvc push` sends to a folder what it has to. ``--before``: a checkout of
-another version with its environment, which prepares the same pictures, and generated volumes,
-by turns with this one.
+until there are so many. First index and images run from cold; then one picture is added, and they
+run again; after each, `dvc push` sends to a folder what it has to. ``--before``: a checkout of
+another version with its environment; then the pictures given, and generated volumes, are prepared
+by it and by this one by turns.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VOLUMES = {
     "split": {"k": 4, "test": "fold"},
 }
 TRAINING = {"recipe": {}, "arms": {"resnet18": {"model": {"architecture": "resnet18"}}}}
-PATIENTS, SIDE, SLICES = 32, 512, 32  # volumes: of three sequences each, as large as published ones
+PATIENTS, SIDE, SLICES = 32, 256, 32  # three sequences each, as large as real ones
 STATISTICS = "data/own/statistics/fold0.json"
 
 
@@ -131,12 +131,12 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=1)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        told = growth(work / "growth", given.raw, given.pictures)
-        shutil.rmtree(work / "growth")
         if given.before:
-            told = [*versus(given.before, work, given.raw, given.rounds), *told]
-    bench.report("growth", "A study that grows", *told)
+            told = versus(given.before, Path(folder), given.raw, given.rounds)
+            bench.report("preparing", "From raw files to statistics", *told)
+        else:
+            told = growth(Path(folder), given.raw, given.pictures)
+            bench.report("growth", "A study that grows", *told)
 
 
 if __name__ == "__main__":
