@@ -217,13 +217,14 @@ def write_rows(
 
     ``exact``: others than this project read it, and want every cell as it is.
     """
-    rows = rows if exact else map(_shielded, rows)
-    if sealed:
-        rows, columns = _seal(rows, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([row.get(name, "") for name in columns] for row in rows)
+        writer.writerow([*columns, SEAL] if sealed else columns)
+        for row in rows:
+            cells = [row.get(name, "") for name in columns]
+            if not exact:
+                cells = [shielded(cell) if isinstance(cell, str) else cell for cell in cells]
+            writer.writerow([*cells, _checksum(columns, cells)] if sealed else cells)
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:
@@ -275,26 +276,11 @@ def _unsealed(
         yield row
 
 
-def _shielded(row: Mapping[str, object]) -> Mapping[str, object]:
-    if any(map(is_formula, row.values())):
-        return {
-            name: shielded(cell) if isinstance(cell, str) else cell for name, cell in row.items()
-        }
-    return row
-
-
 def _unshielded(row: dict[str, str]) -> dict[str, str]:
     for name, cell in row.items():
         if cell and cell[0] == "'":
             row[name] = unshielded(cell)
     return row
-
-
-def _seal(
-    rows: Iterable[Mapping[str, object]], columns: list[str]
-) -> Iterator[Mapping[str, object]]:
-    for row in rows:
-        yield {**row, SEAL: _checksum(columns, [row.get(name) for name in columns])}
 
 
 def _is_sealed(names: list[str], path: Path, step: str) -> bool:

@@ -115,7 +115,9 @@ class Study:
 
     def run(self) -> tuple[list[str], set[str]]:
         """The jobs that ran, with the folds of their runs; and the stages that DVC was told of."""
-        printed = self.workflow.snakemake(*TARGETS)
+        self.workflow.snakemake(*TARGETS)
+        logs = (self.workflow.folder / ".snakemake/log").iterdir()
+        printed = max(logs, key=lambda path: path.stat().st_mtime_ns).read_text()
         started = re.findall(r"^(?:local)?rule (\w+):((?:\n    .*)*)", printed, re.MULTILINE)
         told = re.search(r"DVC was told of (.*)\.", printed)
         return (

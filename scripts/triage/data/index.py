@@ -121,6 +121,8 @@ def _leave_out(
     withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
 ) -> tuple[list[Case], list[Problem]]:
     """What is left without the withdrawn cases and those that have a file of one of them."""
+    if not withdrawn:
+        return cases, problems
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
         log.warning(
@@ -227,7 +229,7 @@ def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
 
 def _different_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
     """Cases in which one file is a copy of another."""
-    for case in cases:
+    for case in (each for each in cases if len(each.files) > 1):
         sums = {role: contents.of([file]).sha256 for role, file in case.files.items()}
         for one, other in combinations(sums, 2):
             if sums[one] == sums[other]:
