@@ -338,6 +338,7 @@ def write_study_table(tree: Tree) -> None:
         settings=[json.dumps(settings)],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
+        headline=[tree.results / "headline.json"],
         winner=[tree.results / "winner.json"],
     )
 
