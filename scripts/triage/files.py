@@ -220,7 +220,10 @@ def write_rows(
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*columns, SEAL] if sealed else columns)
+        known = frozenset(columns)
         for row in rows:
+            if not row.keys() <= known:
+                raise ValueError(f"rows have other columns: {', '.join(row.keys() - known)}")
             cells = [row.get(name, "") for name in columns]
             if not exact:
                 cells = [shielded(cell) if isinstance(cell, str) else cell for cell in cells]

@@ -7,7 +7,7 @@ import re
 
 # What a spreadsheet begins a formula with, also in full width; tabs and line ends are skipped.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_BEGINS = frozenset("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+BEGINNINGS = frozenset("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
 
 # Control characters but for line ends and tabs, and those that turn the direction of writing.
@@ -25,7 +25,7 @@ def is_formula(cell: object) -> bool:
 
 def shielded(cell: str) -> str:
     """``cell`` with an apostrophe before it where it is a formula: a spreadsheet shows the text."""
-    return f"'{cell}" if cell[:1] in _BEGINS and is_formula(cell) else cell
+    return f"'{cell}" if cell[:1] in BEGINNINGS and is_formula(cell) else cell
 
 
 def unshielded(cell: str) -> str:

@@ -6,57 +6,59 @@ Nothing is decoded here: what an image is like is found out where its shard is m
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
 from triage.data import attributes, inventory, readers
+from triage.data import withdrawn as withdrawals
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
-from triage.data.withdrawn import cases as read_withdrawn
+from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
 
-_JSON = json.JSONEncoder(ensure_ascii=False)
 _STRANGE_NAME = "has control characters in its name"
 
 
 @dataclass(frozen=True)
 class Index:
-    """The cases, sorted, with what is in their files; and what is not used, with its reason."""
+    """The cases, sorted, with what is in their files; and what is not used, with its reason.
+
+    withdrawn: the files of each withdrawn case, by role, and all raw files behind them.
+    """
 
     cases: list[Case]
     contents: _Contents
     problems: list[Problem]
+    withdrawn: list[Withdrawn]
 
     def rows(self) -> Iterator[dict[str, object]]:
         """A row a case."""
         return (_row(case, self.contents) for case in self.cases)
 
-    def write(self, cases: Path, problems: Path, shards: Sequence[Path]) -> None:
-        """Write the table of cases, that of problems, and for each shard what it is made of.
+    def write(self, cases: Path, problems: Path, withdrawn: Path, shards: Sequence[Path]) -> None:
+        """Write the table of cases, that of problems, that of withdrawn files, and for each shard
+        what it is made of.
 
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
         """
-        dealt: list[list[dict[str, object]]] = [[] for _ in shards]
-
-        def rows_to_deal() -> Iterator[dict[str, object]]:
-            for row in self.rows():
-                own = {name: row[name] for name in SHARD_COLUMNS}
-                dealt[shard_of(str(row["case"]), len(shards))].append(own)
-                yield row
-
-        write_rows(rows_to_deal(), COLUMNS, cases)
+        write_rows(self.rows(), COLUMNS, cases)
         write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
-        for target, rows in zip(shards, dealt, strict=True):
+        withdrawals.write(self.withdrawn, withdrawn)
+        dealt: list[list[Case]] = [[] for _ in shards]
+        for case in self.cases:
+            dealt[shard_of(case.case, len(shards))].append(case)
+        for target, own in zip(shards, dealt, strict=True):
+            rows = (_row_of_shard(case, self.contents) for case in own)
             write_rows(rows, SHARD_COLUMNS, target)
 
 
@@ -69,7 +71,8 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
     contents = _Contents(entries, _beside(raw, cases, settings))
-    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    gone = withdrawals.cases(withdrawn) if withdrawn else set()
+    left = _withdrawn_files(gone, cases, problems, contents)
     cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
@@ -77,7 +80,7 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
         problems += bad
     check_classes({case.case: case.label for case in cases}, settings, raw)
     log.info("%d case(s) found", len(cases) + len({each.case for each in problems if each.case}))
-    return Index(sorted(cases, key=lambda case: case.case), contents, problems)
+    return Index(sorted(cases, key=lambda case: case.case), contents, problems, left)
 
 
 # --- finding
@@ -115,6 +118,18 @@ def _find(
 
 def _inside(path: str, folders: set[str]) -> bool:
     return path.rpartition("/")[0] in folders
+
+
+def _withdrawn_files(
+    gone: set[str], cases: Iterable[Case], problems: Iterable[Problem], contents: _Contents
+) -> list[Withdrawn]:
+    found = []
+    for case in cases:
+        if case.case in gone:
+            parts = [part.path for file in case.files.values() for part in contents.parts(file)]
+            found.append(Withdrawn(dict(case.files), parts))
+    bad = [problem.file for problem in problems if problem.case in gone]
+    return found + [Withdrawn({}, [file]) for file in bad]
 
 
 def _leave_out(
@@ -191,10 +206,9 @@ class _Contents:
 
     def parts(self, file: str) -> list[inventory.Entry]:
         """The raw files behind ``file``: itself, or what is in it, and what its header names."""
-        own = self._at.get(file)
-        parts = [own] if own else list(self._below(file + "/"))
-        beside = self._beside.get(file)
-        return parts + [self._at[each] for each in beside if each in self._at] if beside else parts
+        entry, others = self._at.get(file), self._beside.get(file, ())
+        parts = [entry] if entry else list(self._below(file + "/"))
+        return parts + [self._at[other] for other in others if other in self._at]
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
         for i in range(bisect_left(self._paths, prefix), len(self._paths)):
@@ -221,15 +235,18 @@ def _beside(raw: Path, cases: Iterable[Case], settings: IndexSettings) -> dict[s
 def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
     for case in cases:
         for file in case.files.values():
-            bad = [part.path for part in contents.parts(file) if not part.sha256]
-            if bad or not contents.parts(file):
+            parts = contents.parts(file)
+            bad = [part.path for part in parts if not part.sha256]
+            if bad or not parts:
                 yield Problem(bad[0] if bad else file, case.case, inventory.WHY_UNREADABLE)
                 break
 
 
 def _different_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
     """Cases in which one file is a copy of another."""
-    for case in (each for each in cases if len(each.files) > 1):
+    for case in cases:
+        if len(case.files) == 1:
+            continue
         sums = {role: contents.of([file]).sha256 for role, file in case.files.items()}
         for one, other in combinations(sums, 2):
             if sums[one] == sums[other]:
@@ -242,13 +259,14 @@ def _unique_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Proble
 
     Whole copies of one label are no problem here: the split keeps them together.
     """
-    files = [(case, file) for case in cases for file in case.files.values()]
-    found = [(contents.of([file]).sha256, case, file) for case, file in files]
-    often = Counter(content for content, _, _ in found)
+    cases = list(cases)
+    files = [file for case in cases for file in case.files.values()]
+    often = Counter(contents.of([file]).sha256 for file in files)
     holders: dict[str, list[tuple[Case, str]]] = defaultdict(list)
-    for content, case, file in found:
-        if often[content] > 1:
-            holders[content].append((case, file))
+    for case in cases if len(often) < len(files) else ():
+        for file in case.files.values():
+            if often[content := contents.of([file]).sha256] > 1:
+                holders[content].append((case, file))
     for shared in holders.values():
         kinds: dict[tuple[str, str], str] = {}  # a file of each kind of case, to name it
         for case, file in shared:
@@ -268,6 +286,18 @@ def _clash(label: str, content: str, kinds: dict[tuple[str, str], str]) -> str:
     return ""
 
 
+def _row_of_shard(case: Case, contents: _Contents) -> dict[str, object]:
+    content = contents.of(case.files.values())
+    return {"case": case.case, "files": _mapping(case.files), "sha256": content.sha256}
+
+
+def _mapping(files: Mapping[str, str]) -> str:
+    """As JSON, faster than by ``json.dumps`` for many."""
+    return (
+        "{" + ", ".join([f"{quoted(role)}: {quoted(file)}" for role, file in files.items()]) + "}"
+    )
+
+
 def _row(case: Case, contents: _Contents) -> dict[str, object]:
     content = contents.of(case.files.values())
     return {
@@ -276,7 +306,7 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "label": case.label,
         "votes": "" if case.votes is None else case.votes,
         "partition": case.partition,
-        "files": _JSON.encode(dict(case.files)),
+        "files": _mapping(case.files),
         "size": content.size,
         "sha256": content.sha256,
         attributes.COLUMN: attributes.text(case.attributes),

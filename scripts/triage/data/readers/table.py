@@ -157,7 +157,8 @@ class Rows:
             log.info("left out by index.leave_out: %d row(s) with %s", count, words)
         if unlabelled := sum(not case.label for case in found):
             log.info("%d row(s) have no label", unlabelled)
-        self.attributes.tell()
+        table = self.raw / self.table
+        self.attributes.tell(table)
         parts: dict[str, Case] = {}
         torn: dict[str, str] = {}
         for case in found:
@@ -167,9 +168,11 @@ class Rows:
                                 f"{case.case} in {case.partition or 'no part'}")  # fmt: skip
         if torn:
             log.warning(
-                "warning: %d group(s) have cases in two partitions: %s: see split.leaks",
-                len(torn),
+                "warning: %s: %d group(s) have cases in two partitions: %s: correct column %s,"
+                " or see split.leaks",
+                *(table, len(torn)),
                 "; ".join(f"{group}: {words}" for group, words in list(torn.items())[:_SHOWN]),
+                self.columns.partition,
             )
 
     def _without_row(self) -> list[Problem]:
@@ -227,10 +230,11 @@ class Rows:
 
     def _files(self, row: Row, case: str) -> dict[str, str]:
         """The file of each channel; empty, with a problem, where one is missing or not sure."""
-        wanted, found = self.files.wanted(row), self.files.found(row)
+        found = self.files.found(row)
         for role, files in found.items():
             if len(files) == 1:
                 continue
+            wanted = self.files.wanted(row)
             of = f" as {role}" if len(wanted) > 1 else ""
             if files:
                 what = f"which fits {len(files)} files: {', '.join(files[:3])}"
