@@ -101,7 +101,8 @@ def _find(
         )
     readers.Grouping(settings.group).check([case.case for case in cases])
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
-    cases = [case for case in cases if inventory.plain(case.case) == case.case]
+    if strange:
+        cases = [case for case in cases if inventory.plain(case.case) == case.case]
     problems += [
         Problem(next(iter(case.files.values())), inventory.plain(case.case), _STRANGE_NAME)
         for case in strange

@@ -69,7 +69,7 @@ class Files:
         The name may carry folders of another machine, and lack its extension. Shallow files first.
         """
         wanted = spelt(cell).replace("\\", "/").removeprefix("./")
-        if ".." in wanted.split("/"):
+        if ".." in wanted and ".." in wanted.split("/"):
             return []
         if wanted in self.by_path:
             return [self.by_path[wanted]]
@@ -78,8 +78,9 @@ class Files:
         found = self._of_stem(short)
         exact = [path for path in found if _name(path) == name]
         found = exact or (found if short == name else self._of_stem(name))
-        below = [path for path in found if path.endswith(f"/{wanted}")]
-        return [self.by_path[path] for path in below or found]
+        if len(found) > 1:
+            found = [path for path in found if path.endswith(f"/{wanted}")] or found
+        return [self.by_path[path] for path in found]
 
     def at(self, pattern: str) -> list[str]:
         """The files or folders at a path, whose last part may hold ``*``."""

@@ -84,6 +84,7 @@ class Rows:
         self.raw, self.table, self.settings = raw, table, settings
         self.paths = paths
         self.columns = settings.columns
+        self.groups = _listed(self.columns.group)
         others = [path for path in paths if path != table]
         self.files = RowFiles(others, settings, self.shallowest)
         self.problems: list[Problem] = []
@@ -98,8 +99,7 @@ class Rows:
 
     def cases(self) -> tuple[list[Case], list[Problem]]:
         """The cases, and what is wrong with the rest."""
-        group = _listed(self.columns.group)
-        deciding = [*self.label_of.columns, *group]
+        deciding = [*self.label_of.columns, *self.groups]
         deciding += [each for each in (self.columns.partition, self.columns.votes) if each]
         wanted = [*self.files.columns, *deciding, *_listed(self.columns.case)]
         wanted += self.settings.attribute_columns.values()
@@ -199,16 +199,17 @@ class Rows:
         """By the pattern, by the columns, or each case for itself."""
         if self.settings.group or not self.columns.group:
             return self.grouping(case)
-        return "/".join(tables.filled(row, column) for column in _listed(self.columns.group))
+        return "/".join([tables.filled(row, column) for column in self.groups])
 
     def partition(self, row: Row) -> str | None:
         """train, val, test, or empty where nobody says; None where it should be said and isn't."""
         column = self.columns.partition
         if column is None:
             return ""
-        if row[column].casefold() not in self.partition_of:
+        part = self.partition_of.get(row[column].casefold())
+        if part is None:
             raise tables.unknown(column, row[column], row, self.partition_of)
-        return self.partition_of[row[column].casefold()]
+        return part
 
     def votes(self, row: Row, label: str) -> int | None:
         """How many annotators chose the last class."""
