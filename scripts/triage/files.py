@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.errors import UserError, unwritable
-from triage.shield import is_formula, shielded, unshielded
+from triage.shield import BEGINNINGS, is_formula, shielded, unshielded
 
 if TYPE_CHECKING:
     import numpy as np
