@@ -151,7 +151,6 @@ def _study(
         read_rows(_one(name, files.tables)),
         Measured(measured, results.partition),
         data,
-        {path.parent.parent.name: read_json(path) for path in records},
     )
     return Study(
         name=name,

@@ -345,4 +345,8 @@ def _training(survey: Survey, whole: Block, cases: Sequence[Case], plain: Block)
         share = f"the commonest class has {most / least:.1f} times the cases of the rarest"
         recipe["loss"] = {key: Because(how, share)}
     recipe["augment"] = {"flip": Because(0.5, "0 where left and right differ")}
-    return {"recipe": recipe, "arms": {"resnet18": {"model": {"architecture": "resnet18"}}}}
+    floor = Because(
+        {"architecture": "random_forest"}, "no network, but what one has to be ahead of"
+    )
+    arms = {"resnet18": {"model": {"architecture": "resnet18"}}, "random_forest": {"model": floor}}
+    return {"recipe": recipe, "arms": arms}
