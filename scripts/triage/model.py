@@ -27,17 +27,18 @@ from triage.data.shards import Task as File
 from triage.errors import UserError
 from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.evaluate import summarise
-from triage.evaluation.samples import Sample, sample_of
+from triage.evaluation.samples import Sample
 from triage.evaluation.settings import EvaluationSettings, Point
 from triage.files import read_json
-from triage.task import SEPARATOR, Task, classes_of, unsure_of
+from triage.task import SEPARATOR, Task
 from triage.training import distributed
-from triage.training.cases import Cases
+from triage.training.cases import Cases, check_labels
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
 from triage.training.prediction import Flip, Predictor
 
 AT_ONCE = 256 << 20  # bytes of decoded images that are predicted together
+TINY = 1e-300  # for logarithms of what may be 0
 
 Decoded = tuple[File, np.ndarray]
 
@@ -154,43 +155,28 @@ class Model:
         count. Cases of one of the ``groups`` are drawn together; without them each by itself.
         Raises UserError for a label that is no class, and where no case has one.
         """
-        task, classes = self.checkpoint.task, self.classes
-        rows = [
-            row
-            for each in predictions
-            if each.usable and labels.get(each.case)
-            for row in self._rows(each, labels[each.case])
-        ]
-        if not rows:
+        known = sorted(
+            (each for each in predictions if each.usable and labels.get(each.case)),
+            key=lambda each: each.case,
+        )
+        if not known:
             raise UserError("no predicted case has a label", where="the labels")
-        table = pd.DataFrame(rows)
-        known = groups or {name: name for name in table["case"]}
-        split = pd.DataFrame({"case": list(known), "group": list(known.values())})
-        sample = sample_of(table, split)
-        assert isinstance(sample, Sample)
-        settings = EvaluationSettings(task=task, classes=classes)
-        return summarise(sample, self.choices, settings)
-
-    def _rows(self, prediction: Prediction, label: str) -> Iterator[dict[str, object]]:
-        """A row a class, as tables of predictions have them."""
-        present, unsure = classes_of(label), unsure_of(label)
-        task = self.checkpoint.task
-        if not {*present, *unsure} <= {*self.classes} or not task.allows(label):
-            raise UserError(
-                f"{label!r} is no class",
-                where=f"the label of {prediction.case}",
-                remedy=f"must be of {', '.join(self.classes)}",
-            )
-        for output in sorted(self.checkpoint.outputs):
-            p = prediction.probabilities[output]
-            odds = p if task is Task.MULTICLASS else p / max(1 - p, 1e-300)
-            yield {
-                "case": prediction.case,
-                "class": output,
-                "label": "" if output in unsure else int(output in present),
-                "logit": np.log(max(odds, 1e-300)),
-                "probability": p,
-            }
+        cases = Cases(
+            tuple(each.case for each in known), tuple(labels[each.case] for each in known)
+        )
+        outputs, task = tuple(sorted(self.checkpoint.outputs)), self.checkpoint.task
+        check_labels(cases, self.classes, task, "the labels")
+        found = np.array([[each.probabilities[name] for name in outputs] for each in known])
+        odds = found if task is Task.MULTICLASS else found / np.maximum(1 - found, TINY)
+        sample = Sample(
+            np.array(cases.names),
+            np.array([(groups or {}).get(name, name) for name in cases.names]),
+            outputs,
+            cases.targets(outputs).astype(float),
+            np.log(np.maximum(odds, TINY)),
+            found,
+        )
+        return summarise(sample, self.choices, EvaluationSettings(task=task, classes=self.classes))
 
     def _least_slices(self) -> int:
         """How many slices a case must have."""

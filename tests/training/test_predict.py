@@ -228,7 +228,7 @@ def test_predictions_are_scored_as_by_the_workflow(
     assert found["metrics"]["roc_auc"]["low"] <= found["metrics"]["roc_auc"]["value"]
     labels.write_text("file,label\n" + "\n".join(f"{case},ill" for case in cases))
     printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
-    assert "'ill' is no class" in printed
+    assert "has the label 'ill'" in printed
     assert "must be of normal, abnormal" in printed
 
 

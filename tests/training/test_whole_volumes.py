@@ -19,6 +19,7 @@ from triage.training.checkpoint import Checkpoint
 KEYWORDS = {"init_features": 4, "growth_rate": 4, "block_config": [1]}
 
 
+@pytest.mark.slow  # importing MONAI takes seconds
 def test_whole_volumes_are_learnt_and_predicted(tmp_path: Path) -> None:
     pytest.importorskip("monai", reason="the extra monai is not installed")
     study = write_study(tmp_path / "study", cases=60, slices=8)

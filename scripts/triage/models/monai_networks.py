@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from triage.constraints import Count, Dropout, Text
 from triage.errors import UserError
+from triage.models import vision
 from triage.models.headed import HeadedNetwork
 from triage.models.heads import Head
 from triage.models.libraries import refuse_unknown
@@ -56,6 +57,7 @@ def build(
     layers, ``freeze`` fixes all but the head.
     """
     refuse_unknown(network, "monai")
+    assert vision  # MONAI imports torchvision, which has to be importable by then
     from monai.networks import nets
 
     family = network.rstrip("0123456789")
