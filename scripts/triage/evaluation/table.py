@@ -1,4 +1,4 @@
-"""A study's table: one row an arm, the zero rate first, published values beside ours."""
+"""A study's table: one row an arm, the zero rate and floors first, published values beside ours."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def build_table(
     ours = {"partition": partition, "data": data}
     zero = zero_rate(runs, settings)
     rows = [_zero_rate(arm) | ours for arm in zero]
-    for name in _names(runs):
+    for name in sorted(_names(runs), key=lambda name: name not in floors):
         row = _row(name, runs, measured.get(name)) | _difference(name, comparisons)
         row |= _gain(measured.get(name), zero) | {"floor": int(name in floors)}
         row |= {} if name in floors else _over_floor(name, with_floor, 1 - settings.confidence)
