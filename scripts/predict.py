@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Annotated
 
 from triage import command
-from triage.arguments import Paths
+from triage.arguments import Paths, Repeated
 from triage.data.readers import tables
 from triage.errors import UserError
 from triage.files import ensure_writable, write_json, write_rows
@@ -41,10 +41,10 @@ def main(
     files: Annotated[Paths, "new files, or folders of them"],
     /,
     arguments: DeviceArguments,
-    checkpoint: Annotated[Paths, "checkpoint.pt of a run; may be given several times"],
+    checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")],
     output: Annotated[Path, "CSV, to write"],
     metrics: Annotated[Path | None, "metrics.json of the run, for its thresholds"] = None,
-    flip: Annotated[tuple[Flip, ...], "also show the images in this reflection"] = (),
+    flip: Annotated[tuple[Flip, ...], Repeated("also show the images so")] = (),
     labels: Annotated[Path | None, "table of the true classes, to score by"] = None,
 ) -> None:
     """Write the predictions."""

@@ -29,6 +29,10 @@ class Arguments:
     """What a dataclass of arguments that several scripts share inherits."""
 
 
+class Repeated(str):
+    """The help of an option that is given once for each value: others may follow, without a name."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Option:
     """A parameter of a function or dataclass, as the command line has it."""
@@ -53,8 +57,7 @@ class _Option:
     def is_several(self) -> bool:
         return get_origin(self.kind) is tuple
 
-    def add_to(self, parser: argparse.ArgumentParser, repeated: bool) -> None:
-        """``repeated``: an option of several values is given once for each."""
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
         is_required = self.default is inspect.Parameter.empty
         how: dict[str, Any] = {"help": self.help, "default": None if is_required else self.default}
         one = get_args(self.kind)[0] if self.is_several else self.kind
@@ -66,7 +69,7 @@ class _Option:
             how |= {"type": one if one in _SCALARS else str}
         if self.is_several:
             how["nargs"] = "+" if is_required else "*"
-            if repeated and self.is_named:
+            if isinstance(self.help, Repeated):
                 how |= {"action": "extend", "nargs": 1}
                 how["default"] = list(how["default"] or ())
         if self.is_named and one is not bool:
@@ -107,14 +110,11 @@ def parser(main: Callable[..., None]) -> argparse.ArgumentParser:
     )
     options.add_argument("--log", type=Path, help="also write messages to this file")
     options.add_argument("--threads", type=int, default=CORES)
-    wanted = list(_options(main))
-    # What follows an option of several values is not to be taken for an argument without a name.
-    repeated = not all(option.is_named for option in wanted)
-    for option in wanted:
+    for option in _options(main):
         if option.name == "threads":
             options.set_defaults(threads=option.default)
         else:
-            option.add_to(options, repeated)
+            option.add_to(options)
     return options
 
 

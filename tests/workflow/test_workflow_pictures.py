@@ -55,8 +55,9 @@ def test_arms_without_a_network_stand_beside_the_zero_rate(done, study):
     assert floor["floor"] == "1"
     assert 0 <= float(floor["roc_auc_low"]) <= float(floor["roc_auc_high"]) <= 1
     networks = [arm for arm in arms[2:] if arm["runs"] not in ("", "0")]
-    assert all(arm["ahead"] in ("0", "1") and arm["floor"] == "0" for arm in networks)
-    assert all(arm["floor_p_holm"] for arm in networks)
+    assert {arm["floor"] for arm in networks} == {"0"}
+    if study != "xray_findings":  # of a class without cases there is nothing to compare
+        assert {arm["ahead"] for arm in networks} <= {"0", "1"}
     page = (done.folder / "results" / "report.html").read_text()
     assert "Is it ahead of what takes no network?" in page
 

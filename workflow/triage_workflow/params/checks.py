@@ -153,7 +153,7 @@ def _check_loss(recipe: Json, task: Task, where: str) -> None:
     """Positives and negatives are of a class for itself."""
     if task is Task.MULTICLASS and recipe["loss"]["pos_weight"] != "none":
         raise UserError(
-            f"{recipe['loss']['positive_weights']} is for classes that don't exclude each other",
+            f"{recipe['loss']['pos_weight']} is for classes that don't exclude each other",
             where=f"{where}.loss.pos_weight",
             remedy="set it to none, and loss.class_weights to inverse",
         )
