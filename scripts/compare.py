@@ -35,10 +35,10 @@ def main(
     metrics: Paths,
     predictions: Paths,
     splits: Paths,
-    published: Path,
     table: Path,
     comparison: Path,
     winner: Path,
+    published: Path | None = None,
 ) -> None:
     """Write the table, the comparisons of arms and the winner."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
@@ -46,7 +46,7 @@ def main(
     made, comparisons = build_table(
         settings.study,
         runs,
-        read_published(published),
+        read_published(published) if published else None,
         settings.evaluation,
         partition=partition,
         data=settings.data,

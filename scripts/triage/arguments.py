@@ -30,7 +30,7 @@ class Arguments:
 
 
 class Repeated(str):
-    """The help of an option that is given once for each value: others may follow, without a name."""
+    """The help of an option that is given once for each value, and may stand before files."""
 
 
 @dataclasses.dataclass(frozen=True)

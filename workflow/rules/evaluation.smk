@@ -88,7 +88,9 @@ rule table:
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
         splits=splits,
-        published="workflow/published.csv",
+        published=lambda wildcards: (
+            ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
+        ),
     output:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",

@@ -198,7 +198,7 @@ rule card:
         groups="data/{study}/groups.csv",
         quarantine="data/{study}/quarantine.csv",
         withdrawn="data/{study}/withdrawn.csv",
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         checklists="workflow/report/checklists.yaml",
     output:
         card="results/{study}/card.md",
@@ -275,7 +275,7 @@ rule report:
         ],
         figures=[path for study in PARAMS.studies for path in pictures_of(study)],
         captions=captions(),
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         template="workflow/report/report.html.jinja",
     output:
         report="results/report.html",

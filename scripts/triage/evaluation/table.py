@@ -39,7 +39,7 @@ def columns_of(metrics: Iterable[str]) -> list[str]:
 def build_table(
     study: str,
     runs: Sequence[Run],
-    published: pd.DataFrame,
+    published: pd.DataFrame | None,
     settings: EvaluationSettings,
     *,
     partition: str = "test",
@@ -67,8 +67,10 @@ def build_table(
         compare_arms(list(measured.values()), each, settings.confidence) if each in measured else []
         for each in (best, floor)
     )
-    beside = beside_ours(published, study, runs).drop_duplicates("arm")
-    told = {row["arm"]: row for _, row in beside.iterrows()}
+    told = {}
+    if published is not None:
+        beside = beside_ours(published, study, runs).drop_duplicates("arm")
+        told = {row["arm"]: row for _, row in beside.iterrows()}
     ours = {"partition": partition, "data": data}
     zero = zero_rate(runs, settings)
     rows = [_zero_rate(arm) | ours for arm in zero]

@@ -1,0 +1,21 @@
+"""answers.yaml: what only the authors of a study can say, for its model card and checklist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triage_workflow.params.reading import read
+
+from triage.settings import convert
+
+FILE = Path("answers.yaml")
+
+
+def of(study: str) -> dict[str, str]:
+    """The authors' answers for a study, by topic; empty where there are none.
+
+    Raises UserError where the file holds anything but texts by study and topic.
+    """
+    content = read(FILE) if FILE.exists() else None
+    found = convert(dict[str, dict[str, str] | None], content or {}, str(FILE))
+    return found.get(study) or {}
