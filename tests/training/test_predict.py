@@ -178,7 +178,8 @@ def judged(pictures: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     samples = [read_sample(pictures.folder / f"{name}.csv", split) for name in ("val", "test")]
     settings = EvaluationSettings(replicates=100, task=Task.BINARY, classes=CLASSES)
-    write_json(evaluate_samples(*samples, split, settings), root / "metrics" / f"{run}.json")
+    metrics_of(checkpoint).parent.mkdir(parents=True)
+    write_json(evaluate_samples(*samples, split, settings), metrics_of(checkpoint))
     return checkpoint
 
 

@@ -39,10 +39,11 @@ class LogisticRegression(Floor):
             found = [self._fitted(scaled[known], targets[known].argmax(1), targets.shape[1])]
         else:
             known_of = ~np.isnan(targets).T
-            found = [
-                [each[1:] - each[:1] for each in self._fitted(scaled[known], column[known], 2)]
+            pairs = [
+                self._fitted(scaled[known], column[known], 2)
                 for known, column in zip(known_of, targets.T, strict=True)
             ]
+            found = [(weight[1:] - weight[:1], bias[1:] - bias[:1]) for weight, bias in pairs]
         weight = np.concatenate([each for each, _ in found]) / deviation
         bias = np.concatenate([each for _, each in found])
         self.weight.copy_(torch.from_numpy(weight))

@@ -33,7 +33,7 @@ def build(
     assert vision  # timm imports torchvision, which has to be importable by then
     import timm
 
-    keywords = {"pretrained": False, "in_chans": channels, "num_classes": 0}
+    keywords: dict[str, Any] = {"pretrained": False, "in_chans": channels, "num_classes": 0}
     keywords |= {} if size is None else {"img_size": size}
     backbone: Any = built(partial(timm.create_model, network, **keywords), network, size)
     if size is None and backbone.pretrained_cfg.get("fixed_input_size"):

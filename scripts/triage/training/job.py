@@ -151,7 +151,7 @@ class Job:
         self.arguments = arguments
         self.settings = parse(TrainingSettings, arguments.settings)
         self.recipe: Recipe = self.settings.recipe
-        self.packages = ("torch", "torchvision", "numpy")
+        self.packages: tuple[str, ...] = ("torch", "torchvision", "numpy")
         self.inputs = dict(train=arguments.train, val=arguments.val, **inputs)
         if isinstance(arguments, TrainingArguments):
             for path in (arguments.checkpoint, arguments.history, arguments.record):

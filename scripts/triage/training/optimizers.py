@@ -32,13 +32,13 @@ def make(network: nn.Module, options: settings.Optimizer) -> torch.optim.Optimiz
 def _groups(network: nn.Module, first: float) -> list[dict[str, Any]]:
     """The weights that learn, in bands from the first layer to the last, and each band's share of
     the learning rate, which rises by equal factors from ``first`` to 1."""
-    layers = [list(each.parameters(recurse=False)) for each in network.modules()]
     known: set[nn.Parameter] = set()  # a weight may be in several layers
-    learning = [
-        [each for each in layer if each.requires_grad and not (each in known or known.add(each))]
-        for layer in layers
-    ]
-    learning = [layer for layer in learning if layer]
+    learning = []
+    for module in network.modules():
+        own = module.parameters(recurse=False)
+        layer = [each for each in own if each.requires_grad and each not in known]
+        known.update(layer)
+        learning += [layer] if layer else []
     bands = 1 if first == 1 else min(BANDS, len(learning))
     groups: list[dict[str, Any]] = [
         {"params": [], "share": first ** (1 - band / (bands - 1)) if bands > 1 else 1.0}
