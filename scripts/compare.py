@@ -12,7 +12,7 @@ from triage.arguments import Paths
 from triage.evaluation.arms import read_runs
 from triage.evaluation.published import read_published
 from triage.evaluation.settings import EvaluationSettings
-from triage.evaluation.table import build_table, comparison_table, winner_record
+from triage.evaluation.table import build_table, comparison_table, main_numbers, winner_record
 from triage.files import folders, read_table, write_json, write_table
 
 
@@ -38,9 +38,10 @@ def main(
     table: Path,
     comparison: Path,
     winner: Path,
+    headline: Path,
     published: Path | None = None,
 ) -> None:
-    """Write the table, the comparisons of arms and the winner."""
+    """Write the table, the comparisons of arms, the winner and its main numbers."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
@@ -56,6 +57,7 @@ def main(
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
     write_json(winner_record(runs), winner)
+    write_json(main_numbers(made), headline)
     shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high", "ahead"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 

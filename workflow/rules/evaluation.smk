@@ -50,7 +50,6 @@ rule evaluate:
         parts=[part("train"), part("val"), part("test")],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
-        summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
@@ -95,6 +94,7 @@ rule table:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",
         winner="results/{study}/winner.json",
+        headline="results/{study}/headline.json",
     log:
         "logs/{study}/table.log",
     resources:
