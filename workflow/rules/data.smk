@@ -43,6 +43,7 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
         output:
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
+            files_withdrawn="data/{study}/cases/withdrawn.csv",
             shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
         log:
             "logs/{study}/index.log",
@@ -92,7 +93,7 @@ rule manifest:
         cases="data/{study}/cases/cases.csv",
         problems=problems,
         inventory="data/{study}/inventory.csv",
-        withdrawn="data/{study}/withdrawn.csv",
+        withdrawn="data/{study}/cases/withdrawn.csv",
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
@@ -113,6 +114,7 @@ rule groups:
     input:
         manifest="data/{study}/manifest.csv",
         tables=lambda wildcards: shards(wildcards.study, ".csv"),
+        withdrawn="data/{study}/cases/withdrawn.csv",
     output:
         groups="data/{study}/groups.csv",
         folds=update("data/{study}/folds.csv"),
@@ -122,8 +124,9 @@ rule groups:
         **asks(mem_mb=2000, runtime=30),
     params:
         **step("assign_folds"),
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
     shell:
-        python("assign_folds")
+        python("assign_folds", "--raw {params.raw:q}")
 
 
 rule split:

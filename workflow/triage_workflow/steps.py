@@ -79,7 +79,8 @@ class Steps:
         return Reads(_index(self.params.study(study)))
 
     def assign_folds(self, study: str) -> Reads:
-        return Reads(self.params.study(study)["split"])
+        block = self.params.study(study)
+        return Reads({"split": block["split"], "images": _decoding(block)}, [_reader(block)])
 
     def split(self, study: str) -> Reads:
         return Reads(self.params.study(study)["split"])

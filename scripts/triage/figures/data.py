@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +14,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from triage import pseudonyms
 from triage.data import attributes
 from triage.data.image_store import Images
 from triage.errors import UserError
-from triage.figures import style, tiles
+from triage.figures import style, tiles, twins
 from triage.figures.settings import ExploreSettings
+from triage.figures.twins import Pair
 from triage.files import read_rows
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,7 @@ SAMPLED = 128  # pixels along a side that a histogram takes
 RANGES = ("first third of slices", "middle third", "last third")
 SPOTS = 3  # circled in each slice
 UNKNOWN = "unknown"
+DECADES = 0.8  # inches: the room for labels such as 0.0001
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Study:
     images: Images
     channels: tuple[str, ...]
     settings: ExploreSettings
+    pairs: Sequence[Pair] = ()
 
     @classmethod
     def read(
@@ -52,7 +55,8 @@ class Study:
         manifest: Path,
         split: Path,
         arrays: Iterable[Path],
-        tables: Iterable[Path],
+        tables: Sequence[Path],
+        groups: Path,
         settings: ExploreSettings,
     ) -> Study:
         """The study in these files."""
@@ -64,7 +68,8 @@ class Study:
         )
         images = Images.open(list(arrays), list(tables))
         roles = list(json.loads(cases[0]["files"])) if cases else []
-        return cls(cases, images, _channel_names(roles, images.channels), settings)
+        pairs = twins.read_pairs(groups, tables, cases)
+        return cls(cases, images, _channel_names(roles, images.channels), settings, pairs)
 
     def shown(self, case: str) -> str:
         """What a picture calls a case."""
@@ -115,7 +120,9 @@ def intensities(study: Study) -> Figure:
     edges = _edges(study)
     ranges = RANGES if study.is_volume else ("all",)
     columns = len(study.channels)
-    figure, axes = style.panels(len(ranges) * columns, height=2.2, columns=columns, sharex="col")
+    figure, axes = style.panels(
+        len(ranges) * columns, height=2.2, columns=columns, left=DECADES, sharex="col"
+    )
     for i, ax in enumerate(axes):
         part, channel = divmod(i, columns)
         for k, histograms in enumerate(found.values()):
@@ -135,7 +142,9 @@ def intensities_apart(study: Study) -> Figure:
     edges = _edges(study)
     columns = len(study.channels)
     classes = study.training
-    figure, axes = style.panels(len(classes) * columns, height=2.2, columns=columns, sharex="col")
+    figure, axes = style.panels(
+        len(classes) * columns, height=2.2, columns=columns, left=DECADES, sharex="col"
+    )
     for k, label in enumerate(classes):
         whole = _histograms(study, label).mean(axis=1)
         for channel in range(columns):
@@ -203,20 +212,15 @@ def cases(study: Study) -> Figure:
     """Random training cases of every class: the middle slice, a row a channel of a volume."""
     rows: list[list[tiles.Image | None]] = []
     names: list[str] = []
-    captions = []
+    captions = {}
     for label in study.training:
         chosen = study.training[label][: study.settings.cases]
         faces = [tiles.faces(study.images.stack(case), 256) for case in chosen]
-        captions.append(chosen)
+        captions[len(rows)] = list(map(study.shown, chosen))
         for i in range(len(faces[0])):
             rows.append([each[i] for each in faces])
             names.append(f"{label}\n{study.channels[i]}" if study.is_volume else label)
-    shown = tiles.sheet(rows)
-    figure = tiles.figure(shown, names)
-    each = len(rows) // len(captions)
-    for k, chosen in enumerate(captions):
-        tiles.write_names(figure, shown, k * each, list(map(study.shown, chosen)))
-    return figure
+    return tiles.figure(tiles.sheet(rows, captions), names)
 
 
 def patients(study: Study) -> Figure:
@@ -252,9 +256,9 @@ def spots(study: Study) -> Figure:
         rows.append(row)
     shown = tiles.sheet(rows)
     figure = tiles.figure(shown, list(study.training))
-    height, width = shown.cell
+    width = shown.cell[1]
     for i, k, y, x in circles:
-        centre = (k * width + x, i * height + y)
+        centre = (k * width + x, shown.tops[i] + y)
         circle = Circle(centre, 0.05 * width, fill=False, color="#D55E00", linewidth=1.4)
         figure.axes[0].add_patch(circle)
     return figure
@@ -281,7 +285,7 @@ def counts(study: Study) -> Figure:
     kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
     sizes = {
         kind: Counter(
-            (value or UNKNOWN, case["partition"])
+            (value or (UNKNOWN if kind != "label" else "unlabelled"), case["partition"])
             for case in cases
             for value in case[kind].split("|")
         )
@@ -304,7 +308,7 @@ def counts(study: Study) -> Figure:
 def _values(sizes: Counter[tuple[str, str]], kind: str, classes: tuple[str, ...]) -> list[str]:
     """The values of a kind that cases have, in their order."""
     present = {value for value, _ in sizes}
-    known = classes if kind == "label" else sorted(present - {UNKNOWN})
+    known = (*classes, "unlabelled") if kind == "label" else sorted(present - {UNKNOWN})
     return [value for value in (*known, UNKNOWN) if value in present]
 
 
@@ -322,6 +326,7 @@ def _bars(ax: Axes, sizes: Counter[tuple[str, str]], values: list[str], parts: l
         ax.bar_label(bars, [str(width or "") for width in widths], fontsize=6.5, padding=2)
     ax.set_yticks(range(len(values)), values)
     ax.grid(visible=False, axis="y")
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set_xlabel("cases")
 
 
@@ -332,6 +337,7 @@ FIGURES = {
     "cases": cases,
     "patients": patients,
     "spots": spots,
+    "twins": lambda study: twins.figure(study.pairs, study.images, study.shown),
 }
 
 
@@ -340,7 +346,7 @@ def draw(study: Study, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]
     for target in targets:
         if target.stem not in FIGURES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(FIGURES)}")
-        if study.training or target.stem == "counts":
+        if study.training or target.stem in ("counts", "twins"):
             yield target, FIGURES[target.stem](study)
         else:
             yield target, style.notice("no training case has a known label")

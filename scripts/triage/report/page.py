@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import yaml
@@ -23,6 +25,7 @@ from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
+from triage.report.seen import seen
 from triage.report.tables import NONE, Cell, Table, count
 from triage.report.words import Told
 from triage.settings import convert
@@ -38,6 +41,7 @@ ON_VALIDATION = (
     "on validation: no test case of the study is labelled. These cases had a part in choosing the "
     "model, so the value is too good."
 )
+SCRIPTS = ("report.js", "thresholds.js")
 PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
 
 Json = Mapping[str, Any]
@@ -103,6 +107,15 @@ class Study:
     runs: tuple[Run, ...]
     runs_table: Table
     papers: dict[str, tuple[Section, ...]]
+    thresholds: Thresholds | None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The steps of each class of the chosen arm's run, as JSON, and the deviations of intervals."""
+
+    steps: str
+    deviations: float
 
 
 def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
@@ -117,7 +130,7 @@ def render(settings: ReportSettings, files: Files, texts: Path, template: Path) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = template.with_name("report.js").read_text(encoding="utf-8")
+    script = "".join(template.with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     return engine.get_template(template.name).render(
         studies=studies,
@@ -148,11 +161,9 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
-    first = glance(
-        read_rows(_one(name, files.tables)),
-        Measured(measured, results.partition),
-        data,
-    )
+    rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
+    first = glance(rows, found, data)
+    told = seen(rows, found, results.winner, data.counts)
     return Study(
         name=name,
         title=settings.told.title,
@@ -165,10 +176,11 @@ def _study(
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *settings.told.limits, *words["limits"]),
-        pictures=_pictures(_of(name, files.figures), captions),
+        pictures=_pictures(_of(name, files.figures), captions, told),
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
+        thresholds=_thresholds(_one(name, files.cards), settings.confidence),
     )
 
 
@@ -188,16 +200,22 @@ def _papers(path: Path) -> dict[str, tuple[Section, ...]]:
     }
 
 
+def _thresholds(path: Path, confidence: float) -> Thresholds | None:
+    steps = read_json(path).get("thresholds")
+    deviations = NormalDist().inv_cdf((1 + confidence) / 2)
+    return Thresholds(json.dumps(steps, separators=(",", ":")), deviations) if steps else None
+
+
 def _overview(studies: Sequence[Study]) -> Table:
-    columns = ("study", "data", "cases", "tested", "chosen arm", "ROC AUC")
+    columns = ("study", "chosen arm", "ROC AUC", "data", "cases", "tested")
     rows = tuple(
         (
             Cell(study.title),
+            Cell(study.results.winner or NONE),
+            study.results.reached,
             Cell("generated" if study.phantom else "real"),
             count(study.data.cases),
             count(study.data.tested),
-            Cell(study.results.winner or NONE),
-            study.results.reached,
         )
         for study in studies
     )
@@ -206,11 +224,11 @@ def _overview(studies: Sequence[Study]) -> Table:
 
 
 def _pictures(
-    paths: Iterable[Path], captions: dict[str, Caption]
+    paths: Iterable[Path], captions: dict[str, Caption], words: Mapping[str, str]
 ) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
     groups: dict[str, list[Picture]] = {}
     for path in paths:
-        picture = embed(path, captions)
+        picture = embed(path, captions, words)
         groups.setdefault(GROUPS.get(picture.group, picture.group), []).append(picture)
     return tuple((heading, tuple(pictures)) for heading, pictures in groups.items())
 
