@@ -32,11 +32,16 @@ class Features(nn.Module):
         self.register_buffer("edges", torch.zeros(bins - 1, channels))
 
     def look(self, images: Tensor) -> None:
-        """Lay the ranges so that each holds as many pixels of these images."""
-        pixels = images.flatten(2).transpose(0, 1).flatten(1)  # [channels, pixels]
+        """Lay the ranges so that each holds as many pixels of these images.
+
+        Their edges are halfway between intensities, where rounding decides nothing.
+        """
         shares = np.linspace(0, 1, len(self.edges) + 2)[1:-1]
-        found = np.quantile(pixels.cpu().numpy(), shares, axis=1)
-        self.edges.copy_(torch.from_numpy(found))
+        for channel, pixels in enumerate(images.transpose(0, 1).flatten(1).cpu().numpy()):
+            known = np.append(np.unique(pixels), np.inf)
+            above = known.searchsorted(np.quantile(pixels, shares), "right")
+            halfway = (known[above - 1] + known[above]) / 2
+            self.edges[:, channel] = torch.from_numpy(halfway)
 
     def forward(self, images: Tensor) -> Tensor:
         size = (self.side, self.side)
