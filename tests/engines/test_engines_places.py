@@ -177,11 +177,12 @@ def test_few_open_files_and_variables_of_other_tools(project: Project) -> None:
 
 
 def test_as_cron_or_a_container_starts_it(project: Project) -> None:
-    """No HOME, no name of the user, no standard input, a short PATH."""
+    """No name of the user, no standard input, and next to no environment."""
     start_one(project, 0.3)
     before = {path.name for path in project.folder.iterdir()}
     here = Path(sys.executable).parent
-    bare = ["env", "-i", "PATH=/usr/bin:/bin", f"ENGINES_ROOT={ROOT}"]
+    home = project.server.environment["HOME"]
+    bare = ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={home}", f"ENGINES_ROOT={ROOT}"]
     for value, tool, arguments in ((0.3, "snakemake", []), (0.4, "dvc", ["repro"])):
         start_one(project, value)
         command = [*project.server.before, *bare, "sh", "-c", 'exec "$0" "$@" <&-']
