@@ -7,10 +7,10 @@ from pathlib import Path
 
 from triage import command
 from triage.errors import UserError
-from triage.files import ensure_writable, sha256, write_tensors
+from triage.files import ensure_writable, sha256
 from triage.models.pretrained import Pretext, Published
 from triage.settings import parse
-from triage.training import pretext
+from triage.training import pretext, tensor_files
 from triage.training.checkpoint import read_weights
 from triage.training.job import PretrainArguments, prepare
 from triage.training.limit import TimeLimit
@@ -40,7 +40,7 @@ def _learn(arguments: PretrainArguments, output: Path) -> None:
 
 
 def _write(weights: State, path: Path) -> None:
-    write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
+    tensor_files.write({name: each.cpu().contiguous() for name, each in weights.items()}, path)
 
 
 def _from_file(settings: Published) -> State:
