@@ -6,6 +6,7 @@ from pathlib import Path
 
 from triage import command
 from triage.arguments import Paths
+from triage.data import attributes
 from triage.data.groups import FOLD_COLUMNS, SplitSettings, make, read_shown
 from triage.files import each_row, read_table, write_rows, write_table
 
@@ -13,6 +14,7 @@ from triage.files import each_row, read_table, write_rows, write_table
 def main(settings: SplitSettings, manifest: Path, tables: Paths, groups: Path, folds: Path) -> None:
     """Write the table of groups, and add new ones to the folds."""
     columns = ["case", "group", "label", "votes", "partition", "sha256"]
+    columns += [attributes.COLUMN] if settings.leave_out else []
     cases = read_table(manifest, columns, usecols=columns.__contains__)
     shown = read_shown(tables, cases["case"].tolist())
     known = {}

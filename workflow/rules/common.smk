@@ -19,7 +19,8 @@ let_threads_wait(CORES)
 
 
 wildcard_constraints:
-    study="|".join(PARAMS.studies + PARAMS.phantoms),
+    study="|".join(PARAMS.sources + PARAMS.phantoms),
+    external="[a-z][a-z0-9_]*",
     arm="[a-z][a-z0-9_]*",
     fold=r"\d+",
     seed=r"\d+",
@@ -132,6 +133,15 @@ PARTITIONS = ["train", "val", "test", "unlabelled"]
 def part(name):
     """The list of the cases of one part of a split."""
     return f"data/{{study}}/parts/{name}/fold{{fold}}.csv"
+
+
+def parts_of(*names):
+    """An input function: the lists of these parts, for every fold of a study."""
+    return lambda wildcards: [
+        part(name).format(study=wildcards.study, fold=fold)
+        for fold in PARAMS.study(wildcards.study)["folds"]
+        for name in names
+    ]
 
 
 def splits(wildcards):

@@ -66,8 +66,7 @@ class Steps:
         return Reads(self.params.content["phantoms"][study], [f"triage.data.phantoms.{study}"])
 
     def index(self, study: str) -> Reads:
-        block = self.params.study(study)
-        return Reads(_index(block), [_reader(block)])
+        return Reads(self._index(study), [_reader(self.params.study(study))])
 
     def decode_images(self, study: str) -> Reads:
         block = self.params.study(study)
@@ -75,7 +74,12 @@ class Steps:
         return Reads(settings, [_reader(block)])
 
     def write_manifest(self, study: str) -> Reads:
-        return Reads(_index(self.params.study(study)))
+        return Reads(self._index(study))
+
+    def exclude_seen(self, external: str) -> Reads:
+        block = self.params.study(external)
+        same = {"same_patients": block["same_patients"]}
+        return Reads({"near_duplicate_bits": block["split"]["near_duplicate_bits"]} | same)
 
     def assign_folds(self, study: str) -> Reads:
         return Reads(self.params.study(study)["split"])
@@ -155,6 +159,10 @@ class Steps:
         settings = {
             "study": study,
             "data": self.params.dataset(study),
+            "external": {
+                each.rpartition("/")[2]: self.params.dataset(each)
+                for each in self.params.external(study)
+            },
             "arms": arms,
             "evaluation": self._evaluation(study),
         }
@@ -179,6 +187,12 @@ class Steps:
             "origins": self._origins(study),
         }
         return Reads(settings)
+
+    def _index(self, source: str) -> dict[str, Any]:
+        block = self.params.study(source)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        elsewhere = {"external": True} if source not in self.params.studies else {}
+        return _chosen(block["index"], USUAL_TABLE) | classes | elsewhere
 
     def _evaluation(self, study: str) -> dict[str, Any]:
         """How predictions of a study are judged."""
@@ -286,11 +300,6 @@ class Steps:
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
         return ARCHITECTURES[architecture]
-
-
-def _index(block: dict[str, Any]) -> dict[str, Any]:
-    read = _chosen(block["index"], USUAL_TABLE)
-    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

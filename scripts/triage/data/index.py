@@ -67,6 +67,8 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     cases, problems = _find(raw, entries, settings)
     contents = _Contents(entries, _beside(raw, cases, settings))
     gone = read_withdrawn(withdrawn) if withdrawn else set()
+    if not settings.external:
+        _tell_absent(gone, cases, problems)
     cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
@@ -114,15 +116,19 @@ def _inside(path: str, folders: set[str]) -> bool:
     return path.rpartition("/")[0] in folders
 
 
-def _leave_out(
-    withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
-) -> tuple[list[Case], list[Problem]]:
-    """What is left without the withdrawn cases and those that have a file of one of them."""
+def _tell_absent(withdrawn: set[str], cases: list[Case], problems: list[Problem]) -> None:
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
         log.warning(
             "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
         )
+
+
+def _leave_out(
+    withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
+) -> tuple[list[Case], list[Problem]]:
+    """What is left without the withdrawn cases and those that have a file of one of them."""
+    known = {case.case for case in cases} | {problem.case for problem in problems}
     if withdrawn & known:
         log.info("withdrawn and left out: %d case(s)", len(withdrawn & known))
     holders = _holders([case for case in cases if case.case in withdrawn], contents)
