@@ -9,7 +9,7 @@ import pandas as pd
 
 from triage import command
 from triage.arguments import Paths
-from triage.evaluation.arms import read_runs
+from triage.evaluation.arms import read_runs, runs_on
 from triage.evaluation.published import read_published
 from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.table import build_table, comparison_table, winner_record
@@ -18,10 +18,14 @@ from triage.files import folders, read_table, write_json, write_table
 
 @dataclass(frozen=True)
 class TableSettings:
-    """``data`` is the name of the data; ``arms`` tells what each starts from, and its search."""
+    """``data`` is the name of the data, and ``external`` that of each external set.
+
+    ``arms`` tells what each starts from, and its search.
+    """
 
     study: str
     data: str
+    external: dict[str, str]
     arms: dict[str, dict[str, str]]
     evaluation: EvaluationSettings
 
@@ -35,8 +39,10 @@ def main(
     table: Path,
     comparison: Path,
     winner: Path,
+    external: Path,
+    external_parts: Paths = (),
 ) -> None:
-    """Write the table, the comparisons of arms and the winner."""
+    """Write the table, the comparisons of arms, the winner, and the table of external sets."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
@@ -51,6 +57,22 @@ def main(
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
     write_json(winner_record(runs), winner)
+    elsewhere = [made.iloc[:0]]
+    for path in external_parts:
+        name = path.parent.name
+        part = read_table(path, ["case", "group"])
+        elsewhere.append(
+            build_table(
+                settings.study,
+                runs_on(f"external/{name}", metrics, folders(predictions), part),
+                read_published(published).iloc[:0],
+                settings.evaluation,
+                partition=name,
+                data=settings.external[name],
+                arms=settings.arms,
+            )[0]
+        )
+    write_table(pd.concat(elsewhere), external)
     shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 

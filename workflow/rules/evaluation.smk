@@ -12,15 +12,6 @@ PREDICTED = ["val", "test", "unlabelled"]
 PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
 
 
-def parts_of(*names):
-    """An input function: the lists of these parts, for every fold of a study."""
-    return lambda wildcards: [
-        part(name).format(study=wildcards.study, fold=fold)
-        for fold in PARAMS.study(wildcards.study)["folds"]
-        for name in names
-    ]
-
-
 rule predict:
     input:
         **IMAGES,
@@ -43,6 +34,18 @@ rule predict:
         python("predict_cases")
 
 
+use rule predict as predict_external with:
+    input:
+        arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
+        tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
+        checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
+        external=f"{EXTERNAL}/part.csv",
+    output:
+        predictions=f"{PREDICTIONS}/external/{{external}}.csv",
+    log:
+        "logs/{study}/predict/{arm}/fold{fold}-seed{seed}-{external}.log",
+
+
 rule evaluate:
     input:
         val=f"{PREDICTIONS}/val.csv",
@@ -61,6 +64,24 @@ rule evaluate:
         python("evaluate")
 
 
+# Thresholds and temperatures are those that validation chose: only the run's metrics are read.
+rule evaluate_external:
+    input:
+        metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
+        predictions=f"{PREDICTIONS}/external/{{external}}.csv",
+        part=f"{EXTERNAL}/part.csv",
+    output:
+        page="results/{study}/metrics/{arm}/fold{fold}-seed{seed}/{external}.json",
+    log:
+        "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}-{external}.log",
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("evaluate"),
+    shell:
+        python("evaluate_external")
+
+
 rule ensemble:
     input:
         members=lambda wildcards: [
@@ -73,7 +94,7 @@ rule ensemble:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
-        partition="|".join(PREDICTED),
+        partition="|".join(PREDICTED + ["external/[a-z][a-z0-9_]*"]),
     localrule: True
     resources:
         **asks(mem_mb=1000, runtime=10),
@@ -83,16 +104,28 @@ rule ensemble:
         python("average")
 
 
+def results_of_external(kind, suffix):
+    """An input function: ``suffix``, with each external set for ``*``, of each run of a study."""
+    return lambda wildcards: [
+        run.result(kind, suffix.replace("*", Path(external).name))
+        for run in PARAMS.runs(wildcards.study)
+        for external in PARAMS.external(wildcards.study)
+    ]
+
+
 rule table:
     input:
+        results_of_external("predictions", "/external/*.csv"),
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
         splits=splits,
+        external_parts=lambda wildcards: files_of_external([wildcards.study], "part.csv"),
         published="workflow/published.csv",
     output:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",
         winner="results/{study}/winner.json",
+        external="results/{study}/external.csv",
     log:
         "logs/{study}/table.log",
     resources:
