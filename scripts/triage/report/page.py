@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from triage.errors import UserError
 from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.data import Data, read_data
+from triage.report.external import Elsewhere, elsewhere, read_externals
 from triage.report.glance import Glance, glance
 from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Measured, Results, read_metrics, read_results
@@ -80,6 +81,11 @@ class Files(Arguments):
     records: Paths
     figures: Paths
     captions: Paths
+    external: Paths = ()
+    external_tables: Paths = ()
+    external_groups: Paths = ()
+    external_manifests: Paths = ()
+    shifts: Paths = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Study:
     runs: tuple[Run, ...]
     runs_table: Table
     papers: dict[str, tuple[Section, ...]]
+    elsewhere: Elsewhere
 
 
 def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
@@ -153,6 +160,14 @@ def _study(
         data,
         {path.parent.parent.name: read_json(path) for path in records},
     )
+    found = elsewhere(
+        read_externals(_one(name, files.external), _of(name, files.shifts)),
+        read_rows(_one(name, files.external_tables)),
+        Measured(measured, results.partition),
+        _of(name, files.external_groups),
+        _of(name, files.external_manifests),
+        settings.pseudonyms,
+    )
     return Study(
         name=name,
         title=text.get("title") or name.replace("_", " ").capitalize(),
@@ -161,7 +176,7 @@ def _study(
         pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        glance=first,
+        glance=replace(first, facts=(*first.facts, *found.facts)),
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *text.get("limits", []), *words["limits"]),
@@ -169,6 +184,7 @@ def _study(
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
+        elsewhere=found,
     )
 
 
