@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -25,9 +25,9 @@ class TableSettings:
 
     study: str
     data: str
-    external: dict[str, str]
     arms: dict[str, dict[str, str]]
     evaluation: EvaluationSettings
+    external: dict[str, str] = field(default_factory=dict)
 
 
 def main(

@@ -38,7 +38,7 @@ def main(
     card: Path,
     checklist: Path,
     page: Path,
-    external: Path,
+    external: Paths = (),
     shifts: Paths = (),
     external_metrics: Paths = (),
 ) -> None:

@@ -234,7 +234,8 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     assert summary["roc_auc"] == pytest.approx(test["roc_auc"]["value"], abs=1e-4)
     assert 0 <= summary["val_roc_auc"] <= 1
     assert (tmp_path / "run.json").read_bytes() == metrics[0].read_bytes()
-    outputs = {name: tmp_path / name for name in ("table", "comparison", "winner")}
+    names = ("table", "comparison", "winner", "external")
+    outputs = {name: tmp_path / name for name in names}
     of_table = {"study": "toy", "data": "phantom", "arms": {}, "evaluation": asdict(SETTINGS)}
     run_script(
         "compare.py",

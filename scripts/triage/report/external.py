@@ -52,10 +52,11 @@ class External:
         )
 
 
-def read_externals(sets: Path, shifts: Sequence[Path]) -> list[External]:
-    """The external sets of a study, if it has any."""
+def read_externals(sets: Sequence[Path], shifts: Sequence[Path]) -> list[External]:
+    """The external sets of a study, from the one list of them, if it has any."""
     by_name = {path.parent.name: path for path in shifts}
-    return [External(row["set"], row, read_json(by_name[row["set"]])) for row in read_rows(sets)]
+    rows = [row for path in sets for row in read_rows(path)]
+    return [External(row["set"], row, read_json(by_name[row["set"]])) for row in rows]
 
 
 def fact(externals: Sequence[External]) -> str:

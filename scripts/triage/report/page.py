@@ -161,8 +161,8 @@ def _study(
         {path.parent.parent.name: read_json(path) for path in records},
     )
     found = elsewhere(
-        read_externals(_one(name, files.external), _of(name, files.shifts)),
-        read_rows(_one(name, files.external_tables)),
+        read_externals(_of(name, files.external), _of(name, files.shifts)),
+        [row for path in _of(name, files.external_tables) for row in read_rows(path)],
         Measured(measured, results.partition),
         _of(name, files.external_groups),
         _of(name, files.external_manifests),
