@@ -77,7 +77,7 @@ rule evaluate_external:
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
-        **step("evaluate"),
+        **step("evaluate_external"),
     shell:
         python("evaluate_external")
 

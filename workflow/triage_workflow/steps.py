@@ -145,6 +145,8 @@ class Steps:
     def evaluate(self, study: str) -> Reads:
         return Reads(self._evaluation(study))
 
+    evaluate_external = evaluate
+
     def average(self, study: str) -> Reads:
         return Reads({"task": self.params.study(study)["task"]})
 
