@@ -153,8 +153,10 @@ def exclude_seen(
     ``seen``: the manifest of the cases that training or validation use.
     """
     cases = manifest.sort_values("case", ignore_index=True)
-    known = seen if same_patients else seen.assign(group="\0" + seen["group"])
-    both = pd.concat([cases, known], ignore_index=True)
+    # A name means another patient on the other side, unless it is said that it does not.
+    sides = (cases, "="), (seen, "=" if same_patients else "~")
+    both = pd.concat([side.assign(group=mark + side["group"]) for side, mark in sides])
+    both = both.reset_index(drop=True)
     prints = [shown[case].fingerprint for case in cases["case"]]
     prints += [seen_shown[case].fingerprint for case in seen["case"]]
     parts = pd.Series(["train"] * len(cases) + ["val"] * len(seen), dtype=object)
@@ -165,7 +167,7 @@ def exclude_seen(
     return pd.DataFrame(
         {
             "case": cases["case"],
-            "group": groups[own].str.lstrip("\0"),
+            "group": groups[own].str[1:],
             "label": cases["label"],
             "votes": cases["votes"],
             "part": parts[own].replace("train", "external"),
