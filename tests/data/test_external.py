@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as search
 from hypothesis import strategies as st
 
 from triage.data import shift
@@ -74,6 +75,7 @@ def test_a_case_of_the_same_name_is_another_one() -> None:
     assert made[["case", "group", "part"]].values.tolist() == [["a1", "p1", "external"]]
 
 
+@search(max_examples=25)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_what_is_left_shares_no_picture_with_what_was_seen(seeds: list[int]) -> None:
     cases = {f"b{i}": (f"q{i}", f"file {i}") for i, _ in enumerate(seeds)}
