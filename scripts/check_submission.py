@@ -18,7 +18,7 @@ from triage.task import Task
 def main(
     submission: Path,
     /,
-    split: Annotated[Path, "for example data/braintriage/split/fold0.csv"],
+    split: Annotated[Path, "of the study: data/<study>/split/fold0.csv"],
     threshold: float = 0.5,
     classes: Annotated[tuple[str, ...], "in their order, where there are several"] = (),
     task: Literal["binary", "multiclass", "multilabel"] = "binary",

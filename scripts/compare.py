@@ -35,12 +35,12 @@ def main(
     metrics: Paths,
     predictions: Paths,
     splits: Paths,
-    published: Path,
     table: Path,
     comparison: Path,
     winner: Path,
     external: Path,
     external_parts: Paths = (),
+    published: Path | None = None,
 ) -> None:
     """Write the table, the comparisons of arms, the winner, and the table of external sets."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
@@ -48,7 +48,7 @@ def main(
     made, comparisons = build_table(
         settings.study,
         runs,
-        read_published(published),
+        read_published(published) if published else None,
         settings.evaluation,
         partition=partition,
         data=settings.data,
@@ -65,7 +65,7 @@ def main(
             build_table(
                 settings.study,
                 runs_on(f"external/{name}", metrics, folders(predictions), part),
-                read_published(published).iloc[:0],
+                None,
                 settings.evaluation,
                 partition=name,
                 data=settings.external[name],

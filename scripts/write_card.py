@@ -77,9 +77,10 @@ def main(
         )
     )
     guidelines = yaml.safe_load(checklists.read_text(encoding="utf-8"))
-    parts = {"card": made.sections(), "checklist": items.checklist(guidelines, made.facts)}
-    write_text(markdown(f"Model card: {made.title}", parts["card"]), card)
-    write_text(markdown(f"Reporting checklist: {made.title}", parts["checklist"]), checklist)
+    filled = items.checklist(guidelines, made.facts, settings.answers)
+    parts = {"card": made.sections(), "checklist": filled}
+    write_text(markdown(f"Model card: {settings.told.title}", parts["card"]), card)
+    write_text(markdown(f"Reporting checklist: {settings.told.title}", filled), checklist)
     write_json({name: list(map(asdict, part)) for name, part in parts.items()}, page)
     command.log.info("card of %s, %s: %d subgroups", arm, run, len(made.subgroups))
 

@@ -20,7 +20,7 @@ from typing import Annotated
 
 from triage_workflow.params import Params
 from triage_workflow.params.reading import load
-from triage_workflow.planning import plan
+from triage_workflow.planning import machine, plan
 from triage_workflow.planning.block import listed, yaml_of
 from triage_workflow.planning.choices import Choices
 
@@ -67,7 +67,7 @@ def main(
     _tell(survey)
     given = {key.replace("_", "-"): each for key, each in asdict(readings).items()}
     table = _below(folder, given.pop("table"))
-    whole, cases, problems = plan.study(survey, table, Choices(given), folder)
+    whole, cases, problems = plan.study(survey, table, Choices(given), folder, machine.memory())
     _tell_cases(cases, problems)
     written = yaml_of(name, whole)
     added = _added(text, written, params)

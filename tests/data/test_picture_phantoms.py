@@ -5,6 +5,7 @@ What a phantom is worth is checked on what its reader makes of it.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from functools import cache
@@ -17,11 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from picture_sets import NIH_HEADER, find, noise, save
 from triage.data.fingerprints import fingerprint, near_pairs
-from triage.data.phantoms import folder, melanoma, mhist, pneumonia, xray_heads
+from triage.data.phantoms import folder, melanoma, mhist, pneumonia, skin, xray_heads
 from triage.data.pictures import to_grey
 from triage.data.readers import Case, nih, picture_files
 from triage.errors import UserError
@@ -36,6 +38,7 @@ MODULES: dict[str, Any] = {
     "mhist": mhist,
     "melanoma": melanoma,
 }
+SKIN: dict[str, Any] = {"seed": 1, "pictures": 140, "size": 32, "skew": 0.5, "difficulty": 0.3}
 SETTINGS: dict[str, dict[str, Any]] = {
     "pneumonia": {
         "seed": 1,
@@ -258,6 +261,28 @@ def test_mhist_votes_follow_the_hidden_score() -> None:
     assert np.corrcoef(votes, scores)[0, 1] > 0.8
     assert {case.votes for case in cases("mhist").values()} == set(range(8))
     assert re.fullmatch(r"images/MHIST_[a-z]{3}\.png", cases("mhist")["MHIST_aaa"].files["image"])
+
+
+def test_skin_is_laid_out_as_ham10000_and_each_diagnosis_has_a_look(tmp_path: Path) -> None:
+    how = convert(skin.Settings, SKIN, "skin")
+    skin.generate(how, tmp_path / "a")
+    skin.generate(how, tmp_path / "b", workers=2)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    with open(tmp_path / "a/HAM10000_metadata.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert ",".join(rows[0]) == "lesion_id,image_id,dx,dx_type,age,sex,localization"
+    assert {f"images/{row['image_id']}.jpg" for row in rows} == {
+        name for name in contents(tmp_path / "a") if name.endswith(".jpg")
+    }
+    sizes = Counter(row["dx"] for row in rows)
+    assert set(sizes) == set(skin.KINDS)
+    assert sizes["nv"] > 3 * sizes["df"] >= 9
+    assert len({(row["lesion_id"], row["dx"]) for row in rows}) < len(rows) == 140
+    pictures = [_features(tmp_path / f"a/images/{row['image_id']}.jpg", "skin") for row in rows]
+    labels, lesions = ([row[name] for row in rows] for name in ("dx", "lesion_id"))
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0)
+    called = cross_val_predict(forest, pictures, labels, groups=lesions, cv=GroupKFold(4))
+    assert 0.25 < balanced_accuracy_score(labels, called) < 0.9
 
 
 def test_melanoma_names_say_nothing() -> None:

@@ -323,7 +323,7 @@ def test_a_column_for_the_file_of_each_channel(tmp_path: Path) -> None:
     write(tmp_path, ["x/1.png", "y/1.png"])
     (tmp_path / "labels.csv").write_text("one,two,dx\nx/1.png,y/1.png,nv\n")
     columns = {"file": {"A": "one", "B": "two"}, "label": "dx"}
-    cases, problems = find(tmp_path, columns=columns, values=VALUES)
+    cases, problems = find(tmp_path, columns=columns, values=VALUES, channels=["A", "B"])
     assert not problems
     assert cases["1"].files == {"A": "x/1.png", "B": "y/1.png"}
 
@@ -372,6 +372,9 @@ def test_equal_names_in_several_folders_are_cases_of_their_own(tmp_path: Path) -
         ({"table": "lables.csv"}, "there is no lables.csv\n  -> did you mean labels.csv?"),
         ({"columns": {"file": "image", "label": "dx"}},
          "lacks the column(s) image\n  -> did you mean image_id?"),
+        ({"channels": ["CT"]}, "index.channels are CT, and the columns are those of one file"),
+        ({"columns": {"file": {"CT": "image_id"}, "label": "dx"}},
+         "index.channels are none, and the columns are those of CT"),
         ({"columns": {"label": "dx"}}, "one of file and pattern has to be set"),
         ({"columns": {"pattern": "a.jpg", "label": "dx"}}, "names no column"),
         ({"columns": {"pattern": "{image_id}_{channel}.nii", "label": "dx"}}, "don't fit together"),

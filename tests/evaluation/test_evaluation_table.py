@@ -284,7 +284,7 @@ def test_members_of_an_ensemble_must_agree():
 
 
 def test_published_values_that_ship_can_be_read():
-    table = read_published(ROOT / "workflow" / "published.csv")
+    table = read_published(ROOT / "presets" / "published.csv")
     assert set(table["study"]) == {"braintriage", "xray_heads", "pneumonia", "mhist", "melanoma"}
     assert table["value"].between(0, 1).all()
     assert (table[["data", "source"]] != "").all().all()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,7 @@ from triage.figures import (
     bands,
     data,
     decisions,
+    explained,
     mistakes,
     results,
     runs,
@@ -247,9 +250,9 @@ def test_slices_are_those_of_an_arm_that_sees_slices(tmp_path: Path) -> None:
     ]
     found = slices.read_slices(paths, "lstm")
     assert found.arm == "cnn"
-    assert found.table.columns.tolist() == [4, 10]
-    np.testing.assert_allclose(found.table.loc["a"], [0.3, 0.6])
-    assert slices.read_slices(paths[:1], "lstm").table.empty
+    assert found.of("x").columns.tolist() == [4, 10]
+    np.testing.assert_allclose(found.of("x").loc["a"], [0.3, 0.6])
+    assert not slices.read_slices(paths[:1], "lstm").tables
 
 
 def test_a_sheet_puts_every_image_in_its_place() -> None:
@@ -461,6 +464,10 @@ def test_exclusive_classes_are_drawn_and_told(tmp_path: Path) -> None:
     tree = results_tree.Tree(tmp_path, results_tree.SKIN)
     assert "Cohen" in page
     assert "likeliest class" in page
+    assert "log loss" in page
+    card = json.loads((tree.results / "card.json").read_text())["card"]
+    (by_class,) = (each for each in card if each["title"] == "Metrics by class")
+    assert sorted(row[0] for row in by_class["rows"]) == sorted(results_tree.SKIN.classes)
     table = pd.read_csv(tree.results / "table.csv").set_index("arm")
     assert table.loc["finetuned", "kappa_low"] < table.loc["finetuned", "kappa"]
     assert table.loc["zero_rate", "roc_auc"] == 0.5
@@ -500,3 +507,20 @@ def test_mistakes_of_exclusive_classes_are_shown_by_pair() -> None:
         ("b\ncalled a", ["c3"]),
     ]
     assert found["a\ncalled b"][0].probability == pytest.approx(0.8)
+
+
+def test_heat_maps_are_of_the_true_class_and_of_the_called_one() -> None:
+    chances = {"a": (0.9, 0.1), "b": (0.6, 0.4), "c": (0.2, 0.8), "d": (0.3, 0.7)}
+    predictions = [
+        {"case": case, "class": name, "label": str(int(name == "x")), "probability": str(chance)}
+        for case, each in chances.items()
+        for name, chance in zip("xy", each, strict=True)
+    ]
+    checkpoint = SimpleNamespace(outputs=("x", "y"), task=Task.MULTICLASS)
+    source = SimpleNamespace(
+        checkpoint=checkpoint, predictions=predictions, settings=SimpleNamespace(cases=3)
+    )
+    (row,) = explained._surest(source)
+    assert (row.title, row.output) == ("x", 0)
+    assert list(row.cases) == ["a", "b", "c"], "the surest that are right, then mistakes"
+    assert row.called == {"c": 1}

@@ -69,6 +69,10 @@ class Study:
         return self.task.outputs(self.classes)
 
     @property
+    def told(self) -> dict[str, Any]:
+        return {"title": f"About {self.name}", "question": "What is it?", "limits": ["That it is."]}
+
+    @property
     def pictures(self) -> list[str]:
         more = self.slices > 1
         explored = EXPLORED + EXPLORED_VOLUMES * more
@@ -364,14 +368,19 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
     )
 
 
-def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> None:
+def write_card(
+    tree: Tree,
+    ensembles: dict[str, list[str]] | None = None,
+    answers: dict[str, str] | None = None,
+) -> None:
     split = {"k": 4, "seed": 1, "validation": "fold", "test": "fold", "stratify": "label"}
     settings = {
-        **{"study": tree.study.name, "classes": tree.study.classes, "phantom": True},
+        **{"told": tree.study.told, "classes": tree.study.classes, "phantom": True},
         **{"task": tree.study.task, "ensembles": ensembles or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
         "evaluation": asdict(tree.evaluation),
         "origins": ORIGINS if tree.study.slices > 1 else {},
+        "answers": answers or {},
     }
     words = PROJECT / "workflow" / "report"
     run_script(
@@ -386,7 +395,7 @@ def write_card(tree: Tree, ensembles: dict[str, list[str]] | None = None) -> Non
         groups=[tree.data / "groups.csv"],
         quarantine=[tree.data / "quarantine.csv"],
         withdrawn=[tree.data / "withdrawn.csv"],
-        texts=[words / "studies.yaml"],
+        texts=[words / "texts.yaml"],
         checklists=[words / "checklists.yaml"],
         card=[tree.results / "card.md"],
         checklist=[tree.results / "checklist.md"],
@@ -399,7 +408,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
     studies = [
         {
             **{"name": tree.study.name, "classes": tree.study.classes, "phantom": phantom},
-            **{"confidence": 0.95, "pseudonyms": tree.pseudonyms},
+            **{"confidence": 0.95, "pseudonyms": tree.pseudonyms, "told": tree.study.told},
         }
         for tree in trees
     ]
@@ -421,7 +430,7 @@ def write_report(trees: Sequence[Tree], phantom: bool = True) -> Path:
         records=[path for tree in trees for path in tree.runs("training/*/*/record.json")],
         figures=[tree.results / name for tree in trees for name in tree.study.pictures],
         captions=[words / f"{name}.rst" for name in sorted(names)],
-        texts=[words / "studies.yaml"],
+        texts=[words / "texts.yaml"],
         template=[words / "report.html.jinja"],
         report=[page],
     )

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("scripts", "workflow", "presets", "dvc.yaml", ".dvcignore", ".gitignore")
+PARTS = ("scripts", "workflow", "presets", "answers.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
 DEMO = ROOT / "presets" / "demo.yaml"  # not the user's own params.yaml
 
 
@@ -125,6 +125,8 @@ def _shrink_pictures(content: dict[str, Any], study: str) -> None:
             phantom[part] = dict.fromkeys(phantom[part], count // 2)
         elif part in phantom:
             phantom[part] = count
+    if "pictures" in phantom:
+        phantom["pictures"] = 80
     content["pretrained"]["resnet18_pretext"] |= {"images": 64, "size": 32, "epochs": 1}
 
 

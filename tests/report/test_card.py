@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from triage.evaluation.chosen import chosen_run
 from triage.evaluation.intervals import FIXED
 from triage.evaluation.subgroups import members
 from triage.files import read_rows
-from triage.report.checklist import AUTHOR, checklist
+from triage.report.checklist import ANSWERED, FROM_RUN, OPEN, checklist
 from triage.report.estimates import in_words
 from triage.report.networks import Networks, Stage, read_networks
 from triage.report.sections import Section, markdown
@@ -94,7 +95,8 @@ def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.
     assert len(tripod["rows"]) == 52
     assert len({row[0] for row in tripod["rows"]}) == 52
     here = {row[0]: row[2] for row in claim["rows"]}
-    assert here["44"] == AUTHOR
+    assert here["44"] == "Open: the author's answer in answers.yaml, funding."
+    assert {row[3] for row in claim["rows"]} == {FROM_RUN, OPEN}
     assert "resnet18" in here["22"]
     assert "11,176,512 weights" in here["22"]
     assert all(text and "{" not in text and "None" not in text.split() for text in here.values())
@@ -105,7 +107,29 @@ def test_the_checklist_is_whole_and_says_what_is_the_authors(tree: results_tree.
 def test_an_item_that_asks_for_an_unknown_fact_is_refused() -> None:
     items = {"CLAIM": {"note": "", "items": [{"number": 1, "item": "x", "here": "{modle}"}]}}
     with pytest.raises(UserError, match="no fact 'modle'"):
-        checklist(items, {"model": "m"})
+        checklist(items, {"model": "m"}, {})
+
+
+def test_what_the_author_answers_stands_in_card_and_checklist(tree: results_tree.Tree) -> None:
+    results_tree.write_card(tree, answers={"funding": "None.", "ethics": "Approved, number 7."})
+    claim, tripod = sections(tree, "checklist").values()
+    assert [row[2:] for row in claim["rows"] if row[0] == "44"] == [["None.", ANSWERED]]
+    (approval,) = (row[2] for row in tripod["rows"] if row[0] == "17")
+    assert approval.endswith(" Approved, number 7.")
+    assert "1 are answered by the author" in claim["paragraphs"][1]
+    ethics = sections(tree, "card")["Ethics"]["paragraphs"]
+    assert "Approved, number 7." in ethics
+    assert sections(tree, "card")["Intended use"]["paragraphs"][1].startswith("Open: ")
+    results_tree.write_card(tree)
+
+
+def test_an_answer_to_what_nobody_asks_is_refused() -> None:
+    content = yaml.safe_load(CHECKLISTS.read_text())
+    with pytest.raises(UserError, match="'etics' is no topic"):
+        checklist(content, {}, {"etics": "yes"})
+    asked = {item["ask"] for each in content.values() for item in each["items"] if "ask" in item}
+    offered = (results_tree.PROJECT / "answers.yaml").read_text()
+    assert all(re.search(rf"\b{topic}\b", offered) for topic in asked)
 
 
 def test_the_numbers_of_items_are_those_of_the_guidelines() -> None:

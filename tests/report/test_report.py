@@ -18,6 +18,7 @@ from triage.errors import UserError
 from triage.evaluation.operating import Threshold
 from triage.files import read_rows, write_json, write_rows
 from triage.report import data, decisions, page, pictures, results, runs, tables
+from triage.report.words import Told
 from triage.training.settings import Recipe
 
 HEADER = [
@@ -196,7 +197,9 @@ def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bo
 
 def rendered(one: results_tree.Tree) -> str:
     """The page of a study, twice so that it has an overview, without pictures."""
-    study = page.StudySettings(one.study.name, one.study.classes, False, 0.95, False)
+    study = page.StudySettings(
+        one.study.name, one.study.classes, False, 0.95, False, Told("A study", "What is it?")
+    )
     names = ("manifest", "groups", "quarantine", "counts", "withdrawn", "consent")
     data_files = [(one.data / f"{name}.csv",) for name in names]
     files = page.Files(
@@ -213,7 +216,7 @@ def rendered(one: results_tree.Tree) -> str:
     return page.render(
         page.ReportSettings((study, study)),
         files,
-        words / "studies.yaml",
+        words / "texts.yaml",
         words / "report.html.jinja",
     )
 

@@ -6,24 +6,20 @@ import re
 import shutil
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import openpyxl
 import pytest
-import SimpleITK as sitk
 import yaml
 
 from triage_workflow.params import Params
-from triage_workflow.planning import plan
+from triage_workflow.planning import machine, plan
 from triage_workflow.planning.block import settings, yaml_of
 from triage_workflow.planning.choices import Choices
 
-from dicom_files import slice_
-from picture_sets import noise, save, write
+from own_studies import bids, chest, ct, hospitals, lesions
+from picture_sets import write
 from scans import real_data
 from triage.data.survey import look
 from triage.errors import UserError
@@ -31,73 +27,10 @@ from triage.errors import UserError
 ROOT = Path(__file__).parents[2]
 
 
-def lesions(raw: Path) -> None:
-    """A CSV with four diagnoses, several pictures of a patient."""
-    kinds = ("nv", "mel", "bkl", "bcc")
-    names = [f"img_{i:03d}" for i in range(96)]
-    write(raw, [f"images/{name}.jpg" for name in names], "RGB")
-    rows = ["image;dx;patient;age;sex"]
-    for i, name in enumerate(names):
-        rows.append(f"{name};{kinds[i % 4]};P{i // 2};{30 + i % 40};{'mf'[i % 2]}")
-    (raw / "labels.csv").write_text("\n".join(rows))
-
-
-def chest(raw: Path) -> None:
-    """X-rays as DICOM, with an Excel sheet."""
-    book = openpyxl.Workbook()
-    book.active.append(["File", "Finding", "Patient ID"])
-    for i in range(48):
-        path = raw / f"xray/{i:04d}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        values = np.random.default_rng(i).integers(0, 4000, (40, 32)).astype(np.uint16)
-        slice_(i, values, SeriesInstanceUID=f"1.2.{i}").save_as(path)
-        book.active.append([f"{i:04d}.dcm", ("normal", "pneumonia")[i % 2], i // 2 + 1000])
-    book.save(raw / "sheet.xlsx")
-
-
-def volume(path: Path, seed: int, size: tuple[int, ...] = (6, 20, 18)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    voxels = np.random.default_rng(seed).integers(0, 900, size).astype(np.int16)
-    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
-
-
-def bids(raw: Path) -> None:
-    """Four MR sequences of each subject, and participants.tsv."""
-    rows = ["participant_id\tage\tsex\tdiagnosis"]
-    for i in range(1, 25):
-        name = f"sub-{unicodedata.normalize('NFD', 'é') if i == 5 else ''}{i:02d}"
-        for k, channel in enumerate(("T1w", "T1c", "T2w", "FLAIR")):
-            volume(raw / f"{name}/anat/{name}_{channel}.nii.gz", 10 * i + k)
-            (raw / f"{name}/anat/{name}_{channel}.json").write_text("{}")
-        group = ("control", "tumour")[i % 2]
-        rows.append(f"{unicodedata.normalize('NFC', name)}\t{40 + i}\t{'MF'[i % 2]}\t{group}")
-    (raw / "participants.tsv").write_text("\n".join(rows), encoding="utf-8")
-
-
-def ct(raw: Path) -> None:
-    """CT volumes with a table, of which the volume's column is a path."""
-    rows = ["scan,haemorrhage"]
-    for i in range(24):
-        volume(raw / f"scans/{i:03d}.nii.gz", i)
-        rows.append(f"scans/{i:03d}.nii.gz,{i % 2}")
-    (raw / "cases.csv").write_text("\n".join(rows))
-
-
-def hospitals(raw: Path) -> None:
-    """Two hospitals, of which one is for testing, with several findings a picture."""
-    rows = ["path,site,set,effusion,oedema,mass"]
-    for i in range(80):
-        site = "ab"[i % 4 == 0]
-        save(noise(i, size=(40, 40)), raw / f"{site}/{i}.png")
-        part = "test" if site == "b" else "train"
-        rows.append(f"{site}/{i}.png,{site},{part},{i % 2},{i % 3 // 2},{['', 0, 1, -1][i % 4]}")
-    (raw / "findings.csv").write_text("\n".join(rows))
-
-
 def planned(raw: Path, **options: str) -> tuple[dict[str, Any], int, int]:
     """The settings of the study as they are read back, and the numbers of cases and problems."""
     given = {name.replace("_", "-"): value for name, value in options.items()}
-    block, cases, problems = plan.study(look(raw), None, Choices(given, asks=False), raw)
+    block, cases, problems = plan.study(look(raw), None, Choices(given, asks=False), raw, 16e9)
     demo = yaml.safe_load((ROOT / "presets/demo.yaml").read_text())
     text = yaml_of("own", block)
     read = yaml.safe_load("studies:" + text)["studies"]
@@ -113,8 +46,8 @@ def planned(raw: Path, **options: str) -> tuple[dict[str, Any], int, int]:
     [
         (lesions, {}, "multiclass", ["bcc", "bkl", "mel", "nv"], 96),
         (chest, {}, "binary", ["normal", "pneumonia"], 48),
-        (bids, {}, "binary", ["control", "tumour"], 24),
-        (ct, {}, "binary", ["haemorrhage 0", "haemorrhage 1"], 24),
+        (bids, {}, "binary", ["control", "tumour"], 32),
+        (ct, {}, "binary", ["haemorrhage 0", "haemorrhage 1"], 32),
         (hospitals, {}, "multilabel", ["effusion", "oedema", "mass"], 80),
     ],
 )
@@ -147,6 +80,24 @@ def test_what_is_read_of_tables_and_paths(tmp_path: Path) -> None:
     assert own["index"]["columns"]["partition"] == "set"
     assert own["index"]["attributes"] == ["site"]
     assert own["split"]["k"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "memory", "chosen", "batch", "reason"),
+    [
+        (200, 64, 16e9, "resnet18", 8, "20 batches an epoch"),
+        (8_000, 128, 16e9, "resnet34", 64, "more is rarely better"),
+        (60_000, 224, 8e9, "resnet50", 16, "fits 7 GB"),
+        (60_000, 224, 1e9, "resnet18", 2, "fits 1 GB"),
+    ],
+)
+def test_network_and_batch_follow_from_images_and_memory(
+    images: int, side: int, memory: float, chosen: str, batch: int, reason: str
+) -> None:
+    network, size = machine.network(images, side, memory)
+    assert (network.value, size.value) == (chosen, batch)
+    assert f"{images} images of {side} pixels" in network.reason
+    assert reason in size.reason
 
 
 def test_class_folders_need_no_table(tmp_path: Path) -> None:

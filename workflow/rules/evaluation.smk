@@ -120,7 +120,9 @@ rule table:
         predictions=results_of("predictions", *JUDGED),
         splits=splits,
         external_parts=lambda wildcards: files_of_external([wildcards.study], "part.csv"),
-        published="workflow/published.csv",
+        published=lambda wildcards: (
+            ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
+        ),
     output:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",

@@ -225,7 +225,7 @@ rule card:
         external="data/{study}/external/sets.csv",
         shifts=lambda wildcards: files_of_external([wildcards.study], "shift.json"),
         external_metrics=results_of_external("metrics", "/*.json"),
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         checklists="workflow/report/checklists.yaml",
     output:
         card="results/{study}/card.md",
@@ -310,7 +310,7 @@ rule report:
         ],
         figures=[path for study in PARAMS.studies for path in pictures_of(study)],
         captions=captions(),
-        texts="workflow/report/studies.yaml",
+        texts="workflow/report/texts.yaml",
         template="workflow/report/report.html.jinja",
     output:
         report="results/report.html",

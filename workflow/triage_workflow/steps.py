@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from triage_workflow import answers
 from triage_workflow.engines.digest import code_digest
 from triage_workflow.params import Params, Run, canonical
 from triage_workflow.params.arms import merge
@@ -179,7 +180,7 @@ class Steps:
     def write_card(self, study: str) -> Reads:
         block = self.params.study(study)
         settings = {
-            "study": study,
+            "told": self._told(study),
             "classes": block["classes"],
             "task": block["task"],
             "phantom": self.params.is_phantom(study),
@@ -187,6 +188,7 @@ class Steps:
             "evaluation": self._evaluation(study),
             "ensembles": self._ensembles(study),
             "origins": self._origins(study),
+            "answers": answers.of(study),
         }
         return Reads(settings)
 
@@ -195,6 +197,18 @@ class Steps:
         classes = {"classes": block["classes"], "task": block["task"]}
         elsewhere = {"external": True} if source not in self.params.studies else {}
         return _chosen(block["index"], USUAL_TABLE) | classes | elsewhere
+
+    def _told(self, study: str) -> dict[str, Any]:
+        """What report and card say of a study in words."""
+        block = self.params.study(study)
+        *others, last = block["classes"]
+        apart = f"Can a model tell {', '.join(others)} and {last} apart?"
+        return {
+            "title": block["title"] or study.replace("_", " ").capitalize(),
+            "question": block["question"] or apart,
+            "limits": block["limits"],
+            "statements": block["statements"],
+        }
 
     def _evaluation(self, study: str) -> dict[str, Any]:
         """How predictions of a study are judged."""
@@ -273,6 +287,7 @@ class Steps:
                 "name": study,
                 "classes": self.params.study(study)["classes"],
                 "phantom": self.params.is_phantom(study),
+                "told": self._told(study),
                 "confidence": self.params.study(study)["evaluation"]["confidence"],
                 **self._pseudonyms(),
             }

@@ -38,7 +38,7 @@ def columns_of(metrics: Iterable[str]) -> list[str]:
 def build_table(
     study: str,
     runs: Sequence[Run],
-    published: pd.DataFrame,
+    published: pd.DataFrame | None,
     settings: EvaluationSettings,
     *,
     partition: str = "test",
@@ -61,8 +61,10 @@ def build_table(
     comparisons = (
         compare_arms(list(measured.values()), best, settings.confidence) if best in measured else []
     )
-    beside = beside_ours(published, study, runs).drop_duplicates("arm")
-    told = {row["arm"]: row for _, row in beside.iterrows()}
+    told = {}
+    if published is not None:
+        beside = beside_ours(published, study, runs).drop_duplicates("arm")
+        told = {row["arm"]: row for _, row in beside.iterrows()}
     ours = {"partition": partition, "data": data}
     zero = zero_rate(runs, settings)
     rows = [_zero_rate(arm) | ours for arm in zero]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib
@@ -19,6 +19,7 @@ from triage.figures.heatmaps import heatmaps
 from triage.figures.settings import ExplainSettings
 from triage.files import read_rows
 from triage.settings import convert
+from triage.task import Task
 from triage.training import balance, rng
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
@@ -26,7 +27,8 @@ from triage.training.images import ImageData
 from triage.training.settings import Augment
 
 DRAWS = 5  # augmented versions of an image
-MOST_CLASSES = 6  # of a study with several labels
+MOST_LABELS = 6  # of a study with several labels
+MOST_CLASSES = 8  # of classes that exclude each other
 SHORT = 200  # pixels along a side
 
 
@@ -121,7 +123,10 @@ def _some_training_cases(source: Source) -> Cases:
 
 
 def attention(source: Source) -> Figure:
-    """Where the network finds what it calls positive, in the cases it is surest to be positive."""
+    """Where the network finds what it calls positive, in the cases it is surest to be positive.
+
+    Of classes that exclude each other also mistakes, with what speaks for the called class below.
+    """
     chosen = _surest(source)
     if not chosen:
         return style.notice("no case has a known label")
@@ -134,8 +139,19 @@ def attention(source: Source) -> Figure:
     for row in chosen:
         pairs = [_overlaid(source, data, network, name, row.output) for name in row.cases]
         images += [[plain for plain, _ in pairs], [heat for _, heat in pairs]]
-        labels += [row.title, ""]
+        labels += [row.title, f"for {row.title}" * bool(row.called)]
         notes += [[f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()], []]
+        if row.called:
+            called = [row.called.get(name) for name in row.cases]
+            images.append(
+                [
+                    None if output is None else _overlaid(source, data, network, name, output)[1]
+                    for name, output in zip(row.cases, called, strict=True)
+                ]
+            )
+            labels.append("for the called")
+            outputs = source.checkpoint.outputs
+            notes.append(["" if output is None else outputs[output] for output in called])
     drawn = tiles.sheet(images)
     figure = tiles.figure(drawn, labels)
     for place, words in enumerate(notes):
@@ -147,11 +163,15 @@ def attention(source: Source) -> Figure:
 
 @dataclass(frozen=True)
 class _Row:
-    """Cases with their probability, of one label, explained for one output of the network."""
+    """Cases with their probability, of one label, explained for one output of the network.
+
+    ``called`` has the output that was called instead, where classes exclude each other.
+    """
 
     title: str
     output: int
     cases: dict[str, float]
+    called: dict[str, int] = field(default_factory=dict)
 
 
 def _surest(source: Source) -> list[_Row]:
@@ -162,7 +182,9 @@ def _surest(source: Source) -> list[_Row]:
         wanted = [(name, 0, label) for name, label in zip(names, ("1", "0"), strict=True)]
     else:
         sizes = {name: _count(source, name) for name in outputs}
-        common = sorted(outputs, key=lambda name: -sizes[name])[:MOST_CLASSES]
+        exclusive = source.checkpoint.task is Task.MULTICLASS
+        most = MOST_CLASSES if exclusive else MOST_LABELS
+        common = sorted(outputs, key=lambda name: -sizes[name])[:most]
         wanted = [(name, outputs.index(name), "1") for name in common]
     rows = []
     for title, output, label in wanted:
@@ -172,9 +194,32 @@ def _surest(source: Source) -> list[_Row]:
             if row["class"] == outputs[output] and row["label"] == label
         ]
         found.sort(key=lambda each: (-each[1], each[0]))
-        if found:
+        if source.checkpoint.task is Task.MULTICLASS:
+            rows += _right_and_wrong(source, title, output, dict(found))
+        elif found:
             rows.append(_Row(title, output, dict(found[:count])))
     return rows
+
+
+def _right_and_wrong(
+    source: Source, title: str, output: int, cases: dict[str, float]
+) -> list[_Row]:
+    """The cases of a class that the network is surest of, half of them called another class."""
+    found = dict.fromkeys(cases, (-1.0, -1))
+    for row in source.predictions:
+        if row["case"] in cases:
+            each = (float(row["probability"]), source.checkpoint.outputs.index(row["class"]))
+            found[row["case"]] = max(found[row["case"]], each)
+    called = {name: other for name, (_, other) in found.items() if other != output}
+    wrong = sorted(called, key=lambda name: (-found[name][0], name))
+    right = [name for name in cases if name not in called]
+    count = source.settings.cases
+    several = min(len(wrong), max(count // 2, count - len(right)))
+    chosen = [*right[: count - several], *wrong[:several]]
+    if not chosen:
+        return []
+    own = {name: called[name] for name in wrong[:several]}
+    return [_Row(title, output, {name: cases[name] for name in chosen}, own)]
 
 
 def _count(source: Source, name: str) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from triage.data.image_store import Images
 from triage.figures import style, tiles
 from triage.figures.panels import Panel
+from triage.figures.slices import Slices
 
 WIDE = 14  # slices of a volume that are shown
 PAIRS = 6  # of classes that exclude each other
@@ -50,15 +50,15 @@ def mistakes(
     panels: Sequence[Panel],
     images: Images,
     count: int,
-    slices: pd.DataFrame,
+    slices: Slices,
     shown: Callable[[str], str],
     exclusive: bool = False,
 ) -> Figure:
     """The surest mistakes of the panels, which are of one arm: first those that miss the label.
 
     Of volumes a row of slices is shown, with their own probabilities from ``slices`` [cases, slice
-    numbers] where it has them. ``shown``: what a case is called. Of ``exclusive`` classes the
-    commonest pairs of true and called class are shown.
+    numbers] by class where it has them. ``shown``: what a case is called. Of ``exclusive`` classes
+    the commonest pairs of true and called class are shown.
     """
     kinds = _by_pair(panels, count) if exclusive else {}
     for truth in () if exclusive else (1, 0):
@@ -109,15 +109,13 @@ def _pictures(kinds: Kinds, images: Images, shown: Callable[[str], str]) -> Figu
     return figure
 
 
-def _volumes(
-    kinds: Kinds, images: Images, slices: pd.DataFrame, shown: Callable[[str], str]
-) -> Figure:
+def _volumes(kinds: Kinds, images: Images, slices: Slices, shown: Callable[[str], str]) -> Figure:
     """A row a case: slices of the last channel from bottom to top."""
     rows: list[list[tiles.Image | None]] = []
     notes, names = [], []
     for words, each in ((words, each) for words, kind in kinds.items() for each in kind):
         windowed = tiles.window(images.stack(each.case)[:, -1])
-        own = _probabilities(each.case, slices)
+        own = _probabilities(each, slices)
         numbers = _spread(list(own) or list(range(len(windowed))))
         rows.append([tiles.shrink(windowed[number], 128) for number in numbers])
         names.append(f"{shown(each.case)}, {_said(each)}\n{words}")
@@ -129,10 +127,13 @@ def _volumes(
     return figure
 
 
-def _probabilities(case: str, slices: pd.DataFrame) -> dict[int, float]:
-    if case not in slices.index:
+def _probabilities(mistake: Mistake, slices: Slices) -> dict[int, float]:
+    """The probability of each slice for the class that the mistake is about."""
+    table = slices.of(mistake.panel.arm.mean.classes[mistake.panel.index])
+    if mistake.case not in table.index:
         return {}
-    return dict(zip(map(int, slices.columns), slices.loc[case].to_numpy(float), strict=True))
+    values = table.loc[mistake.case].to_numpy(float)
+    return dict(zip(map(int, table.columns), values, strict=True))
 
 
 def _spread(numbers: list[int]) -> list[int]:

@@ -111,8 +111,6 @@ def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
         return decisions.seeds(results)
     seen = slices.read_slices(sources.slices, chosen.name)
     if name == "slices":
-        if settings.task is not Task.BINARY:
-            return style.notice("slices are shown of studies with two classes")
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
     if name == "votes":
@@ -123,7 +121,7 @@ def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
         own,
         sources.images,
         settings.cases,
-        seen.table,
+        seen,
         lambda case: pseudonyms.shown(case, settings.pseudonyms),
         exclusive=settings.task is Task.MULTICLASS,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,17 @@ NAME = 6  # points: the size of their names
 
 @dataclass(frozen=True)
 class Slices:
-    """The mean probability over an arm's runs [cases, slice numbers]; NaN where one is not seen."""
+    """The mean probabilities over an arm's runs, by class: [cases, slice numbers].
+
+    NaN where a slice is not seen.
+    """
 
     arm: str
-    table: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+    def of(self, name: str) -> pd.DataFrame:
+        """Those of a class, empty where no arm looks at single slices."""
+        return self.tables.get(name, pd.DataFrame())
 
 
 def read_slices(paths: Iterable[Path], preferred: str) -> Slices:
@@ -47,39 +54,56 @@ def read_slices(paths: Iterable[Path], preferred: str) -> Slices:
         if len(found):
             numbers = {"index": found["index"].astype(int)}
             found = found.assign(probability=found["probability"].astype(float), **numbers)
-            table = found.pivot_table(index="case", columns="index", values="probability")
-            return Slices(name, table)
-    return Slices("", pd.DataFrame())
+            by_class = {
+                str(label): own.pivot_table(index="case", columns="index", values="probability")
+                for label, own in found.groupby("class")
+            }
+            return Slices(name, by_class)
+    return Slices("", {})
 
 
 def probabilities(chosen: Arm, slices: Slices, settings: FigureSettings) -> Figure:
-    """The probability of every slice: a line a patient, and all patients as a map by class."""
-    if slices.table.empty:
+    """The probability of every slice: a line a patient, and all patients as a map by class.
+
+    Of two classes that of the positive one, of several the patients' own class.
+    """
+    if not slices.tables:
         return style.notice("no arm looks at single slices")
-    kinds = [slices.table.loc[_ordered(chosen, truth, slices.table)] for truth in (0, 1)]
+    outputs = chosen.mean.classes
+    kinds = [(label, index, 1) for index, label in enumerate(outputs)]
+    if len(outputs) == 1:
+        kinds = [(settings.classes[0], 0, 0), (settings.classes[-1], 0, 1)]
+    tables = [
+        (table := slices.of(outputs[index])).loc[_ordered(chosen, index, truth, table)]
+        for _, index, truth in kinds
+    ]
     names = [
-        [pseudonyms.shown(case, settings.pseudonyms) for case in shown.index] for shown in kinds
+        [pseudonyms.shown(case, settings.pseudonyms) for case in shown.index] for shown in tables
     ]
     left = style.room(itertools.chain(*filter(_are_few, names)), NAME, more=0.2)
-    figure, axes = style.panels(4, height=3.0, columns=2, left=left)
-    for truth, label in enumerate((settings.classes[0], settings.classes[-1])):
-        shown, lines, chart = kinds[truth], axes[truth], axes[2 + truth]
+    pairs = -(-len(kinds) // 2)
+    figure, axes = style.panels(4 * pairs, height=3.0, columns=2, left=left)
+    for number, (label, _, _) in enumerate(kinds):
+        place = 4 * (number // 2) + number % 2  # a row of lines, below it a row of maps
+        lines, chart, shown = axes[place], axes[place + 2], tables[number]
         lines.set_title(f"{slices.arm}, {label}")
         if len(shown):
-            _lines(lines, shown, style.colour(truth))
-            _map(chart, shown, names[truth])
+            _lines(lines, shown, style.colour(number))
+            _map(chart, shown, names[number])
+    for ax in [axes[-3], axes[-1]] * (len(kinds) % 2):
+        ax.set_visible(False)
     style.colour_key(figure, "probability", LOOK["cmap"])
     return figure
 
 
-def _ordered(arm: Arm, truth: int, table: pd.DataFrame) -> list[str]:
-    """The cases of a label that have slices, by the patient's own probability, highest first."""
+def _ordered(arm: Arm, index: int, truth: int, table: pd.DataFrame) -> list[str]:
+    """The cases of a class's label that have slices, by their own probability, highest first."""
     sample = arm.mean
-    order = np.argsort(-sample.probabilities[:, 0], kind="stable")
+    order = np.argsort(-sample.probabilities[:, index], kind="stable")
     return [
         str(sample.cases[i])
         for i in order
-        if sample.labels[i, 0] == truth and sample.cases[i] in table.index
+        if sample.labels[i, index] == truth and sample.cases[i] in table.index
     ]
 
 

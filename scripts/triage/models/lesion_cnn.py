@@ -1,4 +1,4 @@
-"""The melanoma source's small CNN and what its ablation chain adds to it, piece by piece."""
+"""A small CNN for pictures of lesions, and what an ablation chain adds to it, piece by piece."""
 
 from __future__ import annotations
 

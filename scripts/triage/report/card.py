@@ -16,6 +16,7 @@ from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.subgroups import Subgroup, by_subgroup
 from triage.report import decisions, external
 from triage.report.cases import Row, people
+from triage.report.checklist import answer
 from triage.report.data import counts
 from triage.report.estimates import in_words
 from triage.report.external import External
@@ -24,10 +25,11 @@ from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
 from triage.report.training import description, sentences
-from triage.report.words import listed
+from triage.report.words import Told, listed
 from triage.task import Task
 
 SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
+OF_CLASS = ("roc_auc", "average_precision", "recall", "specificity", "precision", "f1")
 SPLITS = {
     "fold": "a fold of the groups, drawn by a seed",
     "source": "as the source gives it",
@@ -41,10 +43,11 @@ Json = Mapping[str, Any]
 class CardSettings:
     """What the card reads of a study's settings.
 
-    ``ensembles`` are their members by name, ``origins`` the arm that another one starts from.
+    ``ensembles`` are their members by name, ``origins`` the arm that another one starts from;
+    ``answers`` are the author's, by topic.
     """
 
-    study: str
+    told: Told
     classes: tuple[str, ...]
     task: Task
     phantom: bool
@@ -52,6 +55,7 @@ class CardSettings:
     evaluation: EvaluationSettings
     ensembles: dict[str, tuple[str, ...]]
     origins: dict[str, str]
+    answers: dict[str, str]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -100,28 +104,30 @@ class Card:
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        settings = sources.settings
-        self.text: Json = sources.words["studies"].get(settings.study, {})
+        self.told = sources.settings.told
         self.page: Json = sources.metrics["partitions"].get(sources.partition) or {}
         self.subgroups = self._subgroups()
         self.facts = self._facts()
 
-    @property
-    def title(self) -> str:
-        """The study in words."""
-        return str(self.text.get("title") or self.sources.settings.study.replace("_", " "))
-
     def sections(self) -> list[Section]:
         """The card."""
         facts, words = self.facts, self.sources.words["card"]
-        limits = [*self.text.get("limits", []), *self.sources.words["limits"]]
+        answers = self.sources.settings.answers
+        limits = [*self.told.limits, *self.sources.words["limits"]]
         generated = self.sources.words["generated"] if self.sources.settings.phantom else []
         model = (facts["model"], facts["training"], facts["selection"], facts["software"])
         return [
             Section("Model", model),
-            Section("Intended use", (facts["question"], *words["use"])),
-            Section("Data", (facts["data"], facts["people"], facts["split"]), *self._counts()),
+            Section(
+                "Intended use", (facts["question"], answer("intended_use", answers), *words["use"])
+            ),
+            Section(
+                "Data",
+                (facts["data"], *self.told.statements, facts["people"], facts["split"]),
+                *self._counts(),
+            ),
             Section("Metrics", (facts["evaluation"],), *self._metrics()),
+            *self._by_class(),
             Section("Metrics by subgroup", (facts["fairness"],), *self._by_subgroup()),
             *self._elsewhere(),
             Section(
@@ -130,7 +136,7 @@ class Card:
                 ("not to be concluded",),
                 tuple((limit,) for limit in (*generated, *limits)),
             ),
-            Section("Ethics", (facts["consent"], *words["ethics"])),
+            Section("Ethics", (facts["consent"], *words["ethics"], answer("ethics", answers))),
         ]
 
     def _elsewhere(self) -> list[Section]:
@@ -142,7 +148,7 @@ class Card:
 
     def _facts(self) -> dict[str, str]:
         return {
-            "title": self.title,
+            "title": self.told.title,
             **self._facts_of_data(),
             **self._facts_of_networks(),
             **self._facts_of_results(),
@@ -153,9 +159,7 @@ class Card:
         groups = len({row["group"] for row in sources.rows})
         generated = " All images are generated (phantoms)." if settings.phantom else ""
         return {
-            "question": str(
-                self.text.get("question") or f"Classes: {', '.join(settings.classes)}."
-            ),
+            "question": self.told.question,
             "data": f"{len(sources.rows)} cases of {groups} groups (patients, lesions); "
             f"{sources.quarantined} files quarantined, {sources.withdrawn} cases withdrawn."
             + generated,
@@ -274,6 +278,22 @@ class Card:
             (words, self._value(found[name])) for name, words in METRICS.items() if name in found
         )
         return ("metric", "value and interval"), body
+
+    def _by_class(self) -> list[Section]:
+        """A row a class, each against all others, where there are several."""
+        pages: Json = self.page.get("classes", {})
+        if not pages:
+            return []
+        body = tuple(
+            (
+                name,
+                f"{page['positives']} of {page['labelled']}",
+                *(self._value(page["metrics"][metric]) for metric in OF_CLASS),
+            )
+            for name, page in pages.items()
+        )
+        columns = ("class", "cases", *(METRICS[metric] for metric in OF_CLASS))
+        return [Section("Metrics by class", ("Each class against all others.",), columns, body)]
 
     def _subgroups(self) -> list[Subgroup]:
         sources = self.sources

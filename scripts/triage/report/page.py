@@ -25,6 +25,7 @@ from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
 from triage.report.tables import NONE, Cell, Table, count
+from triage.report.words import Told
 from triage.settings import convert
 
 # Headings of the pictures, by the folder they lie in.
@@ -55,6 +56,7 @@ class StudySettings:
     phantom: bool
     confidence: float
     pseudonyms: bool
+    told: Told
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,6 @@ def _study(
     settings: StudySettings, files: Files, words: dict[str, Any], captions: dict[str, Caption]
 ) -> Study:
     name = settings.name
-    text = words["studies"].get(name, {})
     metrics, records = _of(name, files.metrics), _of(name, files.records)
     runs, measured = read_runs(metrics, records), read_metrics(metrics)
     results = read_results(
@@ -170,8 +171,8 @@ def _study(
     )
     return Study(
         name=name,
-        title=text.get("title") or name.replace("_", " ").capitalize(),
-        question=text.get("question") or _question(settings.classes),
+        title=settings.told.title,
+        question=settings.told.question,
         phantom=settings.phantom,
         pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
@@ -179,7 +180,7 @@ def _study(
         glance=replace(first, facts=(*first.facts, *found.facts)),
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
-        limits=(*generated, *text.get("limits", []), *words["limits"]),
+        limits=(*generated, *settings.told.limits, *words["limits"]),
         pictures=_pictures(_of(name, files.figures), captions),
         runs=runs,
         runs_table=runs_table(runs),
@@ -219,10 +220,6 @@ def _overview(studies: Sequence[Study]) -> Table:
     )
     flattered = any(study.results.partition == "val" for study in studies)
     return Table("Studies", columns, rows, note=ON_VALIDATION if flattered else "")
-
-
-def _question(classes: Sequence[str]) -> str:
-    return f"Can a model tell {', '.join(classes[:-1])} and {classes[-1]} apart?"
 
 
 def _pictures(

@@ -24,6 +24,7 @@ METRICS = {
     "kappa": "Cohen's kappa",
     "kappa_quadratic": "quadratic kappa",
     "brier": "Brier score",
+    "log_loss": "log loss",
     "ece": "calibration error",
     "ece_classwise": "classwise calibration error",
     "roc_auc_weighted": "ROC AUC by share",

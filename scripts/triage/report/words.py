@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 NAMED = 3  # of more names than this only the number is told
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a study's settings say of it.
+
+    ``limits`` are not to be concluded from it; ``statements`` are about its data.
+    """
+
+    title: str
+    question: str
+    limits: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from triage_workflow.params import checks
 from triage_workflow.params.arms import Arm, location, merge, resolve_arms
 from triage_workflow.params.declared import (
@@ -20,13 +18,13 @@ from triage_workflow.params.declared import (
     Index,
     SequenceStage,
     Settings,
+    Told,
     defaults,
 )
-from triage_workflow.params.reading import load
+from triage_workflow.params.reading import read
 from triage_workflow.params.validation import Json, check
 
 from triage.errors import UserError
-from triage.files import plain
 from triage.models import options_of
 from triage.models.pretrained import KINDS
 from triage.training.settings import Recipe
@@ -84,13 +82,7 @@ class Params:
     @classmethod
     def read(cls, path: Path) -> Params:
         """The settings in a file. Raises UserError naming key, value and what is allowed."""
-        try:
-            content = load(plain(Path(path)).read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UserError("is not there", where=path) from error
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"is not valid YAML: {error}", where=path) from error
-        return cls(content, str(path))
+        return cls(read(path), str(path))
 
     @property
     def studies(self) -> list[str]:
@@ -232,7 +224,7 @@ def canonical(settings: Any) -> str:
 
 def _refuse_common(content: Json, source: str) -> None:
     """Raise UserError where the defaults have what studies can't share."""
-    for key in ("raw", "classes"):
+    for key in ("raw", "classes", *defaults(Told)):
         if isinstance(content, dict) and key in (content.get("defaults") or {}):
             where = f"{source}: defaults.{key}"
             raise UserError("is each study's own", where=where, remedy="set it in every study")
@@ -243,7 +235,8 @@ def whole(content: Json) -> Json:
     filled = {"pseudonyms": False, **content}
     common = merge(defaults(Defaults), filled.pop("defaults", {}))
     filled["recipe"] = merge(defaults(Recipe), content.get("recipe", {}))
-    filled["studies"] = {name: merge(common, block) for name, block in content["studies"].items()}
+    usual = common | defaults(Told)
+    filled["studies"] = {name: merge(usual, block) for name, block in content["studies"].items()}
     for study in filled["studies"].values():
         study["external"] = {
             name: defaults(External) | block | {"index": _inherited(study["index"], block)}

@@ -160,7 +160,23 @@ class External:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Defaults):
+class Told:
+    """What is said of a study, which is true of its own data only."""
+
+    title: Text | None = None
+    """What report and card call the study; null: by its name."""
+    question: Text | None = None
+    """What it asks; null: whether its classes can be told apart."""
+    limits: tuple[Text, ...] = ()
+    """What is not to be concluded from it, beside what holds for every study."""
+    statements: tuple[Text, ...] = ()
+    """What the card says of its data: where it is from, how it was labelled."""
+    published: bool = False
+    """Whether the values of presets/published.csv for this study stand beside its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Defaults, Told):
     """A study: its data, and the arms that are compared. Take the block out to disable it."""
 
     raw: Text

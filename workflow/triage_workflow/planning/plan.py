@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from triage_workflow.planning import machine
 from triage_workflow.planning.block import Because, listed, settings
 from triage_workflow.planning.choices import Choices
 
@@ -43,14 +45,15 @@ class Labels:
 
 
 def study(
-    survey: Survey, table: str | None, choices: Choices, raw: Path
+    survey: Survey, table: str | None, choices: Choices, raw: Path, memory: float
 ) -> tuple[Block, list[Case], list[Problem]]:
     """The whole block of the study, with the cases and problems that its reader finds.
 
-    ``raw``: what the settings call the folder. Raises UserError where nothing says what the labels
+    ``raw``: what the settings call the folder; ``memory``: the bytes that training may take.
+    Raises UserError where nothing says what the labels
     are, or the reader can't use what was planned.
     """
-    return _complete(survey, _data(survey, table, choices), raw)
+    return _complete(survey, _data(survey, table, choices), raw, memory)
 
 
 def _data(survey: Survey, table: str | None, choices: Choices) -> Block:
@@ -276,7 +279,9 @@ def _names(table: Columns, columns: Block) -> list[str]:
 # --- the whole block
 
 
-def _complete(survey: Survey, block: Block, raw: Path) -> tuple[Block, list[Case], list[Problem]]:
+def _complete(
+    survey: Survey, block: Block, raw: Path, memory: float
+) -> tuple[Block, list[Case], list[Problem]]:
     plain = settings(block)
     index = plain["index"] | {"classes": plain["classes"], "task": plain["task"]}
     planned = typed.convert(IndexSettings, _json(index), "index")
@@ -291,7 +296,7 @@ def _complete(survey: Survey, block: Block, raw: Path) -> tuple[Block, list[Case
     whole["index"] = block["index"]
     whole["images"] = _images(survey, len(cases))
     whole["split"] = _split(block["split"], cases, rarest, len(groups[rarest]))
-    whole["training"] = _training(survey, whole, labelled, plain)
+    whole["training"] = _training(survey, whole, labelled, plain, memory)
     return whole, cases, problems
 
 
@@ -327,14 +332,19 @@ def _split(split: Block, cases: Sequence[Case], rarest: str, groups: int) -> Blo
     return found
 
 
-def _training(survey: Survey, whole: Block, cases: Sequence[Case], plain: Block) -> Block:
+def _training(
+    survey: Survey, whole: Block, cases: Sequence[Case], plain: Block, memory: float
+) -> Block:
     sizes = Counter(name for case in cases for name in case.label.split("|"))
     most, least = max(sizes.values()), max(1, min(sizes[name] for name in plain["classes"]))
     epochs = 40 if len(cases) < 500 else 30 if len(cases) < 2000 else 20
-    batch = 4 if survey.has_volumes else 32 if len(cases) >= 200 else 16
+    slices = max(1, statistics.median(survey.headers.slices)) if survey.has_volumes else 1
+    side = survey.headers.side if survey.has_volumes else whole["images"]["size"].value
+    network, batch = machine.network(int(len(cases) * slices), side, memory)
     recipe: Block = {
         "epochs": Because(epochs, f"{len(cases)} labelled cases"),
-        "batch_size": Because(batch, "fits into the memory of most machines: raise it on a GPU"),
+        "batch_size": batch,
+        "precision": Because("auto", "bfloat16 where there are units for it: about twice as fast"),
         "optimizer": {"lr": 1.0e-3},
         "schedule": {"name": "cosine"},
         "select": {"by": "loss"},
@@ -345,4 +355,4 @@ def _training(survey: Survey, whole: Block, cases: Sequence[Case], plain: Block)
         share = f"the commonest class has {most / least:.1f} times the cases of the rarest"
         recipe["loss"] = {key: Because(how, share)}
     recipe["augment"] = {"flip": Because(0.5, "0 where left and right differ")}
-    return {"recipe": recipe, "arms": {"resnet18": {"model": {"architecture": "resnet18"}}}}
+    return {"recipe": recipe, "arms": {network.value: {"model": {"architecture": network}}}}

@@ -33,6 +33,7 @@ from triage.data.phantoms.settings import Melanoma as Settings
 CLASSES = ("MEL", "NV")
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization"
 PLACES = ("back", "lower extremity", "trunk", "upper extremity", "abdomen", "face")
+BADNESS = {"MEL": 0.75, "NV": 0.25}  # on average
 PER_LESION = {"MEL": 1.5, "NV": 1.2}  # pictures, on average
 FIRST_IMAGE, FIRST_LESION = 24306, 1
 SKINS = np.array(  # light to dark; red, green, blue
@@ -69,6 +70,9 @@ class Lesion:
     stretch: float
     pigment: float
     redness: float
+    tint: Floats | None = None  # what its pigment absorbs of red, green and blue, if not brown
+    middle: float = 0.4  # how much darker it is in the middle; below 0: paler
+    specks: float = 0.0  # share of pigment that is lacking where it is speckled
 
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
@@ -114,20 +118,29 @@ def _row(settings: Settings, picture: Picture) -> str:
 
 
 def draw(settings: Settings, picture: Picture) -> Image.Image:
-    """Skin, the lesion's pigment in it, hair on it, and light."""
-    rng = generator(settings.seed, "picture", picture.image)
-    canvas = plane(settings.size, settings.size)
+    """A melanoma or a nevus."""
     own = generator(settings.seed, "lesion", picture.lesion)
-    lesion = _draw_lesion(own, picture.label == "MEL", settings.difficulty)
+    lesion = draw_lesion(own, BADNESS[picture.label], settings.difficulty)
+    rng = generator(settings.seed, "picture", picture.image)
+    return compose(own, rng, plane(settings.size, settings.size), lesion)
+
+
+def compose(
+    own: np.random.Generator, rng: np.random.Generator, canvas: Plane, lesion: Lesion
+) -> Image.Image:
+    """Skin, the lesion's pigment in it, hair on it, and light.
+
+    ``own`` draws what all pictures of the lesion share, ``rng`` what each has of its own.
+    """
     skin = _skin(own, rng, canvas)
     absorbed = _pigment(own, rng, canvas, lesion)
     values = skin * np.exp(-absorbed) * np.exp(-_hair(rng, canvas))[..., None]
     return Image.fromarray(_light(rng, canvas, values))
 
 
-def _draw_lesion(rng: np.random.Generator, melanoma: bool, difficulty: float) -> Lesion:
-    """A common badness of the lesion, and each sign with an error of its own."""
-    badness = rng.normal(0.75 if melanoma else 0.25, 0.08 + 0.3 * difficulty)
+def draw_lesion(rng: np.random.Generator, mean: float, difficulty: float) -> Lesion:
+    """A common badness of the lesion about its ``mean``; each sign has an error of its own."""
+    badness = rng.normal(mean, 0.08 + 0.3 * difficulty)
     signs = np.clip(badness + rng.normal(0, 0.18, 3), 0, 1.2)
     return Lesion(
         asymmetry=float(signs[0]),
@@ -169,14 +182,20 @@ def _pigment(
     blur = 0.14 + 0.10 * lesion.border * wavy(own, np.arctan2(y, x), range(1, 4), 0.5)
     inside = soft(depth / np.clip(blur, 0.03, 0.4).astype(np.float32), 1.0)
     network = 0.22 * smooth_field(own, canvas, 0.035)
-    amount = np.clip(lesion.pigment * (1 + network + 0.4 * depth), 0.1, 3)
-    tint = BROWN * (1 - lesion.redness) + RED * lesion.redness
+    amount = np.clip(lesion.pigment * (1 + network + lesion.middle * depth), 0.1, 3)
+    tint = BROWN if lesion.tint is None else lesion.tint
+    tint = tint * (1 - lesion.redness) + RED * lesion.redness
     absorbed = amount[..., None] * tint
     for colour, rarity in ((BLACK, 0.6), (BLUE, 0.9), (RED, 0.9), (0.1 * BROWN, 1.0)):
         strength = np.clip(lesion.colour - own.uniform(0, 0.7), 0, 1)
         where = soft(smooth_field(own, canvas, 0.22) - rarity, 0.5)
         where = (strength * where)[..., None]
         absorbed = absorbed * (1 - where) + where * colour * lesion.pigment
+    if lesion.specks:
+        absorbed = (
+            absorbed
+            * (1 - lesion.specks * soft(smooth_field(own, canvas, 0.06) - 1, 0.6))[..., None]
+        )
     return absorbed * inside[..., None]
 
 

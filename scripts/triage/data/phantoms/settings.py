@@ -114,10 +114,27 @@ class Melanoma:
     """0: melanomas look like no mole, 1: many do."""
 
 
+@dataclass(frozen=True)
+class Skin:
+    """Dermoscopic pictures of seven diagnoses, with HAM10000's table."""
+
+    seed: Seed
+    """Of all that is drawn."""
+    pictures: Annotated[int, Ge(28)]
+    """Of all diagnoses together; published: 10015."""
+    size: Pixels
+    """Pixels a side; published: 450 high, 600 wide."""
+    skew: Share
+    """1: diagnoses as unequally frequent as the real ones, 0: all alike."""
+    difficulty: Share
+    """0: every diagnosis has its own look, 1: many look like moles."""
+
+
 PHANTOMS = {
     "braintriage": Braintriage,
     "xray_heads": XrayHeads,
     "pneumonia": Pneumonia,
     "mhist": Mhist,
     "melanoma": Melanoma,
+    "skin": Skin,
 }

@@ -40,10 +40,16 @@ class RowFiles:
                 where="index.columns",
                 remedy="file: the column with the file's name; or pattern: images/{column}.jpg",
             )
-        if isinstance(self._file, Mapping):
-            return list(self._file.values())
         if self._file is not None:
-            return [self._file]
+            columns = dict(self._file) if isinstance(self._file, Mapping) else {}
+            if set(columns) != set(self.channels):
+                raise UserError(
+                    f"index.channels are {', '.join(self.channels) or 'none'}, and the columns "
+                    f"are those of {', '.join(columns) or 'one file a case'}",
+                    where="index.columns.file",
+                    remedy="name a column for each channel, {CT: scan}, or take out channels",
+                )
+            return list(columns.values()) or [str(self._file)]
         names = _FIELD.findall(str(self._pattern))
         if (CHANNEL in names) != bool(self.channels):
             raise UserError(
