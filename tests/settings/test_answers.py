@@ -27,7 +27,7 @@ def test_what_is_no_text_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     answers.FILE.write_text(text)
-    with pytest.raises(UserError, match=r"answers\.yaml: .*is no block of texts"):
+    with pytest.raises(UserError, match=r"answers\.yaml.*is not allowed"):
         answers.of("own")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from triage_workflow.params.reading import read
 
-from triage.errors import UserError
+from triage.settings import convert
 
 FILE = Path("answers.yaml")
 
@@ -16,18 +16,6 @@ def of(study: str) -> dict[str, str]:
 
     Raises UserError where the file holds anything but texts by study and topic.
     """
-    if not FILE.exists():
-        return {}
-    content = read(FILE) or {}
-    blocks = content if isinstance(content, dict) else {"": content}
-    for name, block in blocks.items():
-        answers = block or {}
-        if not isinstance(answers, dict) or not all(
-            isinstance(text, str) for text in answers.values()
-        ):
-            raise UserError(
-                "is no block of texts",
-                where=f"{FILE}: {name}",
-                remedy='write a study, below it topics: `ethics: "approved by ..."`',
-            )
-    return dict(blocks.get(study) or {})
+    content = read(FILE) if FILE.exists() else None
+    found = convert(dict[str, dict[str, str] | None], content or {}, str(FILE))
+    return found.get(study) or {}
