@@ -125,18 +125,14 @@ def _left_out(metrics: Mapping[str, Sequence[Json]]) -> Table | None:
     if not names:
         return None
     body = []
-    for arm, runs in metrics.items():
-        for name in names:
+    for name in names:
+        for arm, runs in metrics.items():
             pages = [run["partitions"]["test"] for run in runs if run.get("left_out") == name]
             if pages := [page for page in pages if page]:
                 body.append((Cell(name), Cell(arm), count(pages[0]["cases"]), *_means(pages)))
     columns = ("left out", "arm", "cases", *(METRICS[metric] for metric in LEFT_OUT))
     note = "Trained on all other values. Of several seeds the mean, with the widest interval."
-    return Table("Arms on what was left out", columns, tuple(sorted(body, key=_by_text)), note=note)
-
-
-def _by_text(row: Sequence[Cell]) -> tuple[str, ...]:
-    return tuple(cell.text for cell in row[:1])
+    return Table("Arms on what was left out", columns, tuple(body), note=note)
 
 
 def _means(pages: Sequence[Json]) -> Iterator[Cell]:
