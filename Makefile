@@ -13,7 +13,7 @@ ifneq ($(shell test -w "$(HOME)" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: run test test-all compat fuzz bench lint format docs setup lock audit clean
+.PHONY: run test test-all compat fuzz bench lint format docs pictures setup lock audit clean
 
 run: setup
 	@$(BIN)/snakemake --cores $(CORES)
@@ -54,6 +54,10 @@ format: setup
 # The documentation as a site, in site/; a link that leads nowhere stops it.
 docs: setup
 	$(BIN)/mkdocs build --strict --quiet
+
+# The pictures in docs/images, from the results that are there; needs chromium and chromedriver.
+pictures: setup
+	$(BIN)/python tests/helpers/pictures.py
 
 setup: .venv/ready
 

@@ -67,7 +67,7 @@ LINES = {
     ],
     "evaluation": [
         f"evaluate.py --val val.csv --test test.csv --parts {PARTS} --settings SETTINGS"
-        " --metrics metrics.json --summary summary.json"
+        " --metrics metrics.json"
     ],
 }
 # Run by a small process: one that was started by a large one is said to have been as large.

@@ -12,7 +12,7 @@ from triage.arguments import Paths
 from triage.evaluation.arms import read_runs, runs_on
 from triage.evaluation.published import read_published
 from triage.evaluation.settings import EvaluationSettings
-from triage.evaluation.table import build_table, comparison_table, winner_record
+from triage.evaluation.table import build_table, comparison_table, main_numbers, winner_record
 from triage.files import folders, read_table, write_json, write_table
 
 
@@ -38,11 +38,13 @@ def main(
     table: Path,
     comparison: Path,
     winner: Path,
+    headline: Path,
     external: Path,
     external_parts: Paths = (),
     published: Path | None = None,
 ) -> None:
-    """Write the table, the comparisons of arms, the winner, and the table of external sets."""
+    """Write the table, the comparisons of arms, the winner with its main numbers, and the table of
+    external sets."""
     groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
@@ -73,6 +75,7 @@ def main(
             )[0]
         )
     write_table(pd.concat(elsewhere), external)
+    write_json(main_numbers(made), headline)
     shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from triage import command
 from triage.arguments import Paths
 from triage.data.split import read_lists
-from triage.evaluation.evaluate import evaluate_samples, headline
+from triage.evaluation.evaluate import evaluate_samples
 from triage.evaluation.samples import read_sample
 from triage.evaluation.settings import EvaluationSettings
 from triage.files import write_json
@@ -17,16 +17,14 @@ def main(
     settings: EvaluationSettings,
     parts: Paths,
     metrics: Path,
-    summary: Path,
     val: Path | None = None,
     test: Path | None = None,
 ) -> None:
-    """Write the metrics of a run, and the few that are worth following."""
+    """Write the metrics of a run."""
     cases = read_lists(parts)
     validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
     content = evaluate_samples(validated, tested, cases, settings)
     write_json(content, metrics)
-    write_json(headline(content), summary)
     for name, page in content["partitions"].items():
         if page:
             auc = page["metrics"]["roc_auc"]

@@ -17,6 +17,9 @@ from triage.shield import printable
 
 log = logging.getLogger("triage")
 
+# Set for the jobs of a run that shows how far it is: what they say is in their logs alone.
+ONLY_LOG = "TRIAGE_ONLY_LOG"
+
 
 def run(main: Callable[..., None]) -> None:
     """Read the command line and call ``main``.
@@ -79,11 +82,36 @@ def _open_log(path: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        if os.environ.get(ONLY_LOG):
+            handlers = [_redirected(path)]
+        else:
+            handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     logging.raiseExceptions = False  # on a full disk the step itself says what is wrong
     logging.basicConfig(level=logging.INFO, handlers=handlers)
     for handler in handlers:
         handler.setFormatter(_Printable("%(message)s"))
+
+
+def _redirected(path: Path) -> logging.Handler:
+    """Send to the log all that this process and its libraries would show."""
+    handler = _LogOrTerminal(os.dup(2))
+    path.write_bytes(b"")
+    with open(path, "ab") as stream:  # several processes of one training add to it
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+    return handler
+
+
+class _LogOrTerminal(logging.StreamHandler):
+    """Shows an error where the disk has no room for it."""
+
+    def __init__(self, terminal: int) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            os.write(self._terminal, f"{self.format(record)}\n".encode())
 
 
 class _Printable(logging.Formatter):

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from browser import CHROMIUM, DRIVER, MISSING, browser
-from workflow_copy import Workflow
+from workflow_copy import ROOT, Workflow
 
 STUDY = "braintriage"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 RATE = f"studies.{STUDY}.training.sequence.recipe.optimizer.lr"
 # What a change of the sequence model concerns, in DVC's words.
 FOLLOWING = [
@@ -56,19 +57,15 @@ def answer(workflow: Workflow, *command: str) -> Any:
     return json.loads(workflow.run("dvc", *command, "--json").splitlines()[-1])
 
 
-def test_metrics_have_a_row_a_run(committed: Workflow) -> None:
+def test_metrics_have_a_row_a_study(committed: Workflow) -> None:
     shown = answer(committed, "metrics", "show")[""]["data"]
-    path = f"results/{STUDY}/summary"
-    assert set(shown) == {f"{path}/{arm}/fold0-seed1.json" for arm in ARMS}
+    assert set(shown) == {f"results/{STUDY}/headline.json"}
+    (metrics,) = (each["data"] for each in shown.values())
     with open(committed.folder / f"results/{STUDY}/table.csv", newline="") as stream:
-        table = {row["arm"]: row for row in csv.DictReader(stream)}
-    for arm in ARMS:
-        metrics = shown[f"{path}/{arm}/fold0-seed1.json"]["data"]
-        assert len(metrics) <= 8
-        assert metrics["roc_auc"] == pytest.approx(float(table[arm]["roc_auc"]), abs=1e-4)
-
-
-ARMS = ["resnet18", "lstm", "finetuned"]
+        (row,) = (row for row in csv.DictReader(stream) if row["winner"] == "1")
+    assert metrics["arm"] == row["arm"]
+    assert metrics["roc_auc"] == pytest.approx(float(row["roc_auc"]), abs=1e-4)
+    assert len(metrics) == 3
 
 
 def test_plots_show_curves_roc_and_confusion(committed: Workflow, tmp_path: Path) -> None:
@@ -98,19 +95,24 @@ def test_an_experiment(project: Workflow) -> None:
     assert answer(project, "status") == {}
     differences = answer(project, "params", "diff")["params.yaml"]
     assert differences == {RATE: {"old": 0.001, "new": 0.0001, "diff": pytest.approx(-0.0009)}}
-    changed = answer(project, "metrics", "diff")
-    assert changed
-    assert not any("resnet18" in path for path in changed)
+    assert len(project.run("dvc", "metrics", "diff").splitlines()) < 10
     project.run("dvc", "plots", "diff", "HEAD", "workspace")
-    assert "slower" in project.run("dvc", "exp", "show", "--csv")
+    documented = re.search(r"^dvc (exp show .*) '(.*)'$", README, re.MULTILINE)
+    assert documented
+    shown = project.run("dvc", *documented[1].split(), documented[2], "--csv")
+    head, *rows = csv.reader(shown.splitlines())
+    changed = set(head) - {"Experiment", "rev", "typ", "Created", "parent"}
+    metrics = {f"results/{STUDY}/headline.json:{name}" for name in ("roc_auc", "arm")}
+    assert RATE in changed
+    assert changed <= {RATE, "roc_auc", "balanced_accuracy", "arm", *metrics}
+    assert "slower" in {row[0] for row in rows}
 
 
 def test_one_study_pulled(committed: Workflow, tmp_path: Path) -> None:
     committed.run("git", "clone", "--quiet", str(committed.folder), str(tmp_path / "clone"))
     clone = Workflow.at(tmp_path / "clone")
-    names = clone.run("dvc", "stage", "list", "--name-only").split()
-    of_study = [name for name in names if name.endswith(f"@{STUDY}")]
-    clone.run("dvc", "pull", "--quiet", *of_study)
+    stages = clone.run("python", "workflow/stages.py", STUDY).split()
+    clone.run("dvc", "pull", "--quiet", *stages)
     assert clone.planned(f"results/{STUDY}/table.csv", f"results/{STUDY}/submission.csv") == set()
     assert set(answer(clone, "status")) == {"report"}
     drawn = clone.run("dvc", "dag", "--dot")

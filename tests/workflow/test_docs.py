@@ -15,8 +15,11 @@ from PIL import Image
 
 from triage_workflow.params import Params
 
+import pictures
+from browser import CHROMIUM, DRIVER, MISSING
 from triage import models
 from triage.data import readers
+from workflow_copy import Workflow
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -25,7 +28,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 def blocks(page: Path, language: str) -> list[str]:
     """The blocks of code of a page in a language, or without one."""
     text = page.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for each, block in found if each == language]
 
 
 def tutorial() -> list[Any]:
@@ -55,6 +59,37 @@ def test_scripts_and_targets_that_are_named_are_there(page):
         if words[:1] == ["make"]:
             for target in (word for word in words[1:] if "=" not in word):
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), line
+
+
+def test_the_environment_is_activated() -> None:
+    """`make setup` makes it with venv, whose `activate` goes with it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "-m venv .venv" in makefile
+
+
+def test_hooks_are_what_lint_checks() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for entry in (hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]):
+        assert entry.split()[0].rpartition("/")[2] in makefile, entry
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason=MISSING)
+def test_pictures_are_made_from_results(done: Workflow, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(pictures, "IMAGES", tmp_path)
+    monkeypatch.setattr(pictures, "STUDY", "braintriage")
+    monkeypatch.setattr(pictures, "FIGURES", {"braintriage/figures/roc.svg": "roc"})
+    pictures.main(done.folder / "results")
+    for name, width in (("report", pictures.SCREEN[0]), ("roc", pictures.WIDTH)):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            assert image.width == width
+            assert len(image.getcolors()) > 2
+
+
+def test_pictures_of_the_documentation_are_small() -> None:
+    for path in (ROOT / "docs/images").glob("*"):
+        assert path.stat().st_size < 200_000, path
 
 
 def test_the_arm_of_the_tutorial_is_one():

@@ -75,7 +75,8 @@ def local(tmp_path_factory) -> Local:
     workflow.snakemake()
     whole = made(workflow)
     workflow.change(more_arms)
-    printed = workflow.snakemake(*map(checkpoint, ARMS), "--resources", "gpu=1")
+    options = ("--resources", "gpu=1", "--quiet", "host")  # Snakemake's own lines
+    printed = workflow.snakemake(*map(checkpoint, ARMS), *options)
     return Local(whole, trained(workflow), workflow, printed)
 
 

@@ -53,7 +53,6 @@ rule evaluate:
         parts=[part("train"), part("val"), part("test")],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
-        summary="results/{study}/summary/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     resources:
@@ -128,6 +127,7 @@ rule table:
         comparison="results/{study}/comparison.csv",
         winner="results/{study}/winner.json",
         external="results/{study}/external.csv",
+        headline="results/{study}/headline.json",
     log:
         "logs/{study}/table.log",
     resources:

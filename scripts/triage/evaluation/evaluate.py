@@ -35,17 +35,6 @@ from triage.evaluation.scoring import (
 from triage.evaluation.settings import ARGMAX, EvaluationSettings
 from triage.task import Task
 
-HEADLINE = (
-    "roc_auc",
-    "average_precision",
-    "balanced_accuracy",
-    "recall",
-    "specificity",
-    "f1",
-    "kappa",
-    "brier",
-)
-
 
 def evaluate_samples(
     val: Sample | None, test: Sample | None, split: pd.DataFrame, settings: EvaluationSettings
@@ -73,26 +62,6 @@ def evaluate_samples(
             "test": summarise(test, choices, settings) if test else None,
         },
     }
-
-
-def headline(content: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a run that are worth following from change to change.
-
-    Those of the test part, and of validation the one by which arms are chosen; what is undefined
-    is left out.
-    """
-    parts = content["partitions"]
-    found = {
-        f"{prefix}{metric}": part["metrics"][metric]["value"]
-        for prefix, part, names in (
-            ("val_", parts["val"], ("roc_auc",)),
-            ("", parts["test"], HEADLINE),
-        )
-        if part
-        for metric in names
-        if metric in part["metrics"]
-    }
-    return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:

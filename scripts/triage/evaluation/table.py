@@ -19,6 +19,7 @@ from triage.evaluation.settings import EvaluationSettings
 
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
+FOLLOWED = ("roc_auc", "balanced_accuracy")
 COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
 
 
@@ -98,6 +99,19 @@ def winner_record(runs: Sequence[Run]) -> dict[str, Any]:
         return {"arm": None, "by": "mean validation roc_auc", "value": None, "reason": why}
     value = mean_of(_validation(best, runs))
     return {"arm": best, "by": "mean validation roc_auc", "value": value, "reason": None}
+
+
+def main_numbers(table: pd.DataFrame) -> Row:
+    """The winner's name and the few numbers that are worth following from change to change.
+
+    ``table`` is that of ``build_table``; what is undefined is left out.
+    """
+    chosen = table[table["winner"] == 1]
+    if chosen.empty:
+        return {}
+    row = chosen.iloc[0]
+    known = [name for name in FOLLOWED if name in row and pd.notna(row[name])]
+    return {"arm": row["arm"], **{name: round(float(row[name]), 4) for name in known}}
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from triage.errors import UserError
 from triage.looks import look
 
 CODE = (Path("scripts"), Path("workflow"))
+FEW = 5  # stages that are named
 RESULTS = (Path("data"), Path("results"))
 
 
@@ -98,7 +99,8 @@ class Books:
             log.warning(str(error))
             return
         if names:
-            log.info(f"DVC was told of {', '.join(names)}.")
+            shown = ", ".join(names) if len(names) <= FEW else f"{len(names)} stages"
+            log.info(f"DVC was told of {shown}.")
         provenance.contents.save()
         provenance.remember({"told": self._scene()})
 

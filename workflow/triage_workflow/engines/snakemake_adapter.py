@@ -28,7 +28,7 @@ from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
 from snakemake.io import IOCache
 from snakemake.jobs import Job as SnakemakeJob
-from snakemake.logging import logger as log
+from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
 from snakemake.persistence.file import FilePersistence
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -63,6 +63,7 @@ _USED = {
     snakemake.workflow.Workflow: ("_prepare_dag", "_build_dag", "async_run"),
     snakemake.workflow: ("DAG", "FilePersistence"),
 }
+log = logger.getChild("triage")  # whose messages are for people
 _MUCH = 2_000_000_000  # bytes that are worth a word before they are read
 _JOBS_BY_DEFAULT = (100, 1)  # jobs in so many seconds
 
@@ -145,7 +146,8 @@ class Graph(DAG):
             ready = waiting.pop()
             self._judged.add(ready)
             if not ready.is_group() and self._is_up_to_date(ready, records):
-                log.info(f"Up to date, as its inputs came out the same: {min(ready.output)}")
+                text = f"Up to date, as its inputs came out the same: {min(ready.output)}"
+                logger.info(text, extra={"spared": ready.rule.name})
                 self.register_running({ready})
                 self.workflow.scheduler.finished_jobs += 1
                 await super().finish(ready, *arguments, **options)
@@ -332,7 +334,7 @@ def whole_graph(records: Records) -> list[Job]:
 
     Raises UserError where a source is missing.
     """
-    return _plain(_whole_dag(records), records)
+    return jobs_of(_whole_dag(records), records)
 
 
 def _whole_dag(records: Records) -> DAG:
@@ -348,7 +350,8 @@ def _whole_dag(records: Records) -> DAG:
     return dag
 
 
-def _plain(dag: DAG, records: Records) -> list[Job]:
+def jobs_of(dag: DAG, records: Records) -> list[Job]:
+    """The jobs of a graph, each after those before it."""
     found: dict[Any, Job] = {}
     for level in dag.toposorted():
         for job in sorted(level, key=lambda each: list(each.output)):
@@ -359,10 +362,7 @@ def _plain(dag: DAG, records: Records) -> list[Job]:
 
 @dataclass(frozen=True)
 class View:
-    """All jobs, each after those before it, and what they were judged by.
-
-    ``dag`` is Snakemake's own graph of them.
-    """
+    """All jobs, Snakemake's own graph of them, and what they were judged by."""
 
     dag: DAG
     jobs: list[Job]
@@ -396,5 +396,5 @@ def whole_workflow() -> Iterator[View]:
             raise UserError(str(error)) from error
         except SystemExit as end:  # a mistake in the settings
             raise UserError(str(end.code).removeprefix("error: ")) from end
-        yield View(dag, _plain(dag, records), records.provenance, records.finish)
+        yield View(dag, jobs_of(dag, records), records.provenance, records.finish)
         records.provenance.contents.save()

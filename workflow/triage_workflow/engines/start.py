@@ -16,6 +16,8 @@ from triage_workflow.engines.running import STATE
 from triage_workflow.engines.site_cache import secure
 from triage_workflow.engines.snakemake_adapter import log
 from triage_workflow.params import Params
+from triage_workflow.terminal import handler
+from triage_workflow.terminal.plan import plan
 
 from triage import pseudonyms
 from triage.data import inventory
@@ -35,6 +37,7 @@ def read_params(workflow: Workflow) -> Params:
     """
     with bare_messages():
         params = Params.read(PARAMS)
+        _show(workflow, params)
         raw = {
             f"data/{source}/inventory.csv": params.raw(source)
             for source in params.sources
@@ -50,6 +53,25 @@ def read_params(workflow: Workflow) -> Params:
                 pseudonyms.provide(dvc_adapter.main_checkout(Path.cwd()))
     attach(workflow, PARAMS, raw, phantoms)
     return params
+
+
+def _show(workflow: Workflow, params: Params) -> None:
+    """Show people what a run does in few lines."""
+
+    def of_dry_run(width: int) -> Iterable[str]:
+        records = workflow.persistence
+        jobs = snakemake_adapter.jobs_of(workflow.dag, records)
+        return plan(jobs, records.provenance, width)
+
+    handler.attach(
+        workflow,
+        functools.partial(
+            handler.LogHandler,
+            plan=of_dry_run,
+            studies=params.studies,
+            has_generated_data=any(map(params.is_phantom, params.studies)),
+        ),
+    )
 
 
 def _provide_withdrawn(studies: Iterable[str]) -> None:
