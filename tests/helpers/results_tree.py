@@ -328,6 +328,7 @@ def write_study_table(tree: Tree) -> None:
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
         winner=[tree.results / "winner.json"],
+        headline=[tree.results / "headline.json"],
         external=[tree.results / "external.csv"],
     )
 
