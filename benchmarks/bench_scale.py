@@ -37,6 +37,7 @@ LINES = {
     "index": [
         "index.py --raw raw --inventory inventory.csv --withdrawn withdrawn.csv"
         f" --cases cases.csv --problems problems.csv --shards {LISTS} --settings SETTINGS"
+        " --files-withdrawn files_withdrawn.csv"
     ],
     "images": [
         f"decode_images.py --raw raw --cases cases-{i}.csv --settings SETTINGS"
@@ -46,10 +47,11 @@ LINES = {
     "manifest": [
         f"write_manifest.py --cases cases.csv --problems problems.csv {PROBLEMS} --raw raw"
         " --settings SETTINGS --manifest manifest.csv --quarantine quarantine.csv"
+        " --inventory inventory.csv --withdrawn files_withdrawn.csv --counts counts.csv"
     ],
     "groups": [
         f"assign_folds.py --manifest manifest.csv --tables {TABLES} --settings SETTINGS"
-        " --groups groups.csv --folds folds.csv"
+        " --groups groups.csv --folds folds.csv --raw raw --withdrawn files_withdrawn.csv"
     ],
     "split": [
         "split.py --groups groups.csv --fold 0 --settings SETTINGS"

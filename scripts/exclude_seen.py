@@ -8,7 +8,9 @@ from pathlib import Path
 from triage import command
 from triage.arguments import Paths
 from triage.data import groups as grouping
+from triage.data.shards import Decoding, fingerprints
 from triage.data.split import PART_COLUMNS
+from triage.data.withdrawn import read_files
 from triage.errors import UserError
 from triage.files import read_table, write_table
 
@@ -18,14 +20,20 @@ SEEN = ("train", "val")  # parts of a study; of folds, all that are dealt
 
 @dataclass(frozen=True)
 class Settings:
-    """What counts as the same picture, and whether the same name is the same patient."""
+    """What counts as the same picture, and whether the same name is the same patient.
+
+    ``images``: how files of the study and of the set are decoded, to know copies of withdrawn ones.
+    """
 
     near_duplicate_bits: int
     same_patients: bool
+    images: tuple[Decoding, ...]
 
 
 def main(
     settings: Settings,
+    raws: Paths,
+    withdrawn: Paths,
     manifest: Path,
     tables: Paths,
     study_manifest: Path,
@@ -36,11 +44,18 @@ def main(
 ) -> None:
     """Write the table of groups, and the list of the cases that are left.
 
+    ``raws`` and ``withdrawn``: raw folders of the study and of the set, and their withdrawn files.
+
     Raises UserError where none is left.
     """
     own, known = (read_table(path, COLUMNS) for path in (manifest, study_manifest))
     part_of = read_table(study_groups, grouping.COLUMNS).set_index("case")["part"]
     seen = known[known["case"].map(part_of).isin(SEEN)]
+    gone = [
+        mark
+        for raw, table, images in zip(raws, withdrawn, settings.images, strict=True)
+        for mark in fingerprints(raw, [each.files for each in read_files(table)], images)
+    ]
     made = grouping.exclude_seen(
         own,
         grouping.read_shown(tables, own["case"].tolist()),
@@ -48,6 +63,7 @@ def main(
         grouping.read_shown(study_tables, seen["case"].tolist()),
         grouping.SplitSettings(near_duplicate_bits=settings.near_duplicate_bits),
         settings.same_patients,
+        gone,
     )
     write_table(made, groups)
     left = made["part"] != "excluded"
@@ -59,7 +75,7 @@ def main(
         )
     write_table(made.loc[left, PART_COLUMNS], cases)
     for row in made[~left].itertuples():
-        command.log.info("left out: %s: %s as %s", row.case, row.reason, row.twin)
+        command.log.info("left out: %s: %s %s", row.case, row.reason, row.twin)
     command.log.info("%d case(s) from elsewhere, %d left out", len(made), (~left).sum())
 
 

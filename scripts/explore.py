@@ -1,6 +1,6 @@
-"""Draw what a study's data looks like: counts, intensities, cases, slices, bright spots.
+"""Draw what a study's data looks like: counts, intensities, cases, slices, bright spots, twins.
 
-Only the manifest, the split and the images are read; images are shown of training cases only.
+Images are shown of training cases only, and of pairs that show the same.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ def main(
     settings: ExploreSettings,
     manifest: Path,
     split: Path,
+    groups: Path,
     arrays: Paths,
     tables: Paths,
     figures: Paths,
 ) -> None:
     """Draw each picture that a path in ``--figures`` names."""
-    study = data.Study.read(manifest, split, arrays, tables, settings)
+    study = data.Study.read(manifest, split, arrays, tables, groups, settings)
     with style.styled():
         for target, figure in data.draw(study, figures):
             style.save(figure, target)

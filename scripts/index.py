@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from triage import command
@@ -16,12 +17,14 @@ def main(
     inventory: Path,
     cases: Path,
     problems: Path,
+    files_withdrawn: Path,
     shards: Paths,
     withdrawn: Path | None = None,
 ) -> None:
     """Write the table of cases, that of problems, and the cases of each shard."""
+    gc.disable()  # millions of rows that hold no cycles would be looked through again and again
     made = index.make(raw, inventory, withdrawn, settings)
-    made.write(cases, problems, shards)
+    made.write(cases, problems, files_withdrawn, shards)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from triage import command
 from triage.arguments import Paths
 from triage.data.manifest import make
 from triage.data.readers import IndexSettings
-from triage.data.withdrawn import cases as read_withdrawn
+from triage.data.withdrawn import read_files
 
 
 def main(
@@ -19,12 +19,12 @@ def main(
     inventory: Path,
     raw: Path,
     manifest: Path,
+    withdrawn: Path,
     quarantine: Path,
     counts: Path,
-    withdrawn: Path | None = None,
 ) -> None:
     """Write the manifest, the quarantine and the counts; ``raw`` is for messages."""
-    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    gone = [path for each in read_files(withdrawn) for path in each.parts]
     make(cases, problems, inventory, settings, raw, manifest, quarantine, counts, gone)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.errors import UserError, unwritable
-from triage.shield import is_formula, shielded, unshielded
+from triage.shield import BEGINNINGS, is_formula, shielded, unshielded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -231,9 +231,18 @@ def write_rows(
     if sealed:
         rows, columns = _seal(rows, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(_cells(rows, columns))
+
+
+def _cells(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[list[object]]:
+    """Of each row those in ``columns``, empty where it has none; for a million rows."""
+    known = frozenset(columns)
+    for row in rows:
+        if not row.keys() <= known:
+            raise ValueError(f"rows have other columns: {', '.join(row.keys() - known)}")
+        yield [row.get(name, "") for name in columns]
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:
@@ -277,7 +286,8 @@ def _unsealed(
 
 
 def _shielded(row: Mapping[str, object]) -> Mapping[str, object]:
-    if any(map(is_formula, row.values())):
+    begins = [isinstance(cell, str) and cell[:1] in BEGINNINGS for cell in row.values()]
+    if any(begins):
         return {
             name: shielded(cell) if isinstance(cell, str) else cell for name, cell in row.items()
         }

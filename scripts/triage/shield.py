@@ -7,6 +7,7 @@ import re
 
 # What a spreadsheet begins a formula with, also in full width; tabs and line ends are skipped.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+BEGINNINGS = frozenset("'=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
 
 # Control characters but for line ends and tabs, and those that turn the direction of writing.

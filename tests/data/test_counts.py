@@ -63,8 +63,10 @@ def test_what_does_not(name: str) -> None:
 
 
 def test_files_of_withdrawn_cases_are_counted_and_named_nowhere() -> None:
-    paths = ["a/P1/T1.mha", "a/P2/T1.mha", "b/P1.png"]
-    counts = count(paths, {"P2": ["a/P2/T1.mha"]}, {}, [], {"P1"})
+    paths = ["a/P1/T1.mha", "a/P2/T1.mha", "b/x.png", "c/v.mhd", "c/w.raw", "d/1/2.dcm", "P1.png"]
+    gone = ["a/P1/T1.mha", "b/x.png", "c/v.mhd", "c/w.raw", "d"]
+    counts = count(paths, {"P2": ["a/P2/T1.mha"]}, {}, [], gone)
     told = {each.use: (each.files, each.example) for each in counts if each.kind == ".mha"}
     assert told == {"used": (1, "a/P2/T1.mha"), "withdrawn": (1, "")}
-    assert not any("P1" in each.example for each in counts)
+    assert sum(each.files for each in counts if each.use == "withdrawn") == 5
+    assert {each.example for each in counts} == {"a/P2/T1.mha", "P1.png", ""}

@@ -79,14 +79,14 @@ def make(layout: Layout, folder: Path, caplog: pytest.LogCaptureFixture) -> Made
     how = json.dumps(settings)
     size = None if layout.mode == "volume" else 16
     decoding = {"reader": layout.reader, "size": size, "mode": layout.mode, "min_slices": 1}
-    table, undecoded = folder / "shard.csv", folder / "undecoded.csv"
+    table, undecoded, gone = (folder / f"{name}.csv" for name in ("shard", "undecoded", "gone"))
     for script, *options in (
         ("index.py", "--raw", raw, "--inventory", listing, "--settings", how,
-         "--cases", cases, "--problems", bad, "--shards", own),
+         "--cases", cases, "--problems", bad, "--files-withdrawn", gone, "--shards", own),
         ("decode_images.py", "--raw", raw, "--cases", own, "--settings", json.dumps(decoding),
          "--array", folder / "shard.npy", "--table", table, "--problems", undecoded),
         ("write_manifest.py", "--raw", raw, "--cases", cases, "--problems", bad, undecoded,
-         "--inventory", listing, "--settings", how, "--manifest", manifest,
+         "--inventory", listing, "--withdrawn", gone, "--settings", how, "--manifest", manifest,
          "--quarantine", quarantine, "--counts", folder / "counts.csv"),
     ):  # fmt: skip
         if status := step(script, *options, "--threads", 1):

@@ -92,7 +92,7 @@ def test_threads_and_order_do_not_matter(
 ) -> None:
     how = ImagesSettings("volumes", None, "volume", 1)
     raw, cases, bad = cohort[0], tmp_path / "shard.csv", tmp_path / "bad.csv"
-    cohort[2].index.write(tmp_path / "cases.csv", tmp_path / "problems.csv", [cases])
+    cohort[2].index.write(*(tmp_path / f"{i}.csv" for i in range(3)), [cases])
     for processes in (1, 3):
         array, table = (tmp_path / f"{processes}{suffix}" for suffix in (".npy", ".csv"))
         shards.make(raw, cases, how, array, table, bad, processes)

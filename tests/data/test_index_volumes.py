@@ -29,9 +29,18 @@ from scans import (
     write_series,
 )
 from triage.data import groups, split
-from triage.data.readers import BadFile, Case, Loading, Problem, reader, volume_files, volumes
+from triage.data.readers import (
+    BadFile,
+    Case,
+    Columns,
+    Loading,
+    Problem,
+    reader,
+    volume_files,
+    volumes,
+)
 from triage.errors import UserError
-from triage.files import read_table
+from triage.files import read_rows, read_table
 
 FILES = {name: f"P/{name}.mha" for name in SEQUENCES}
 TURNED = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # axes in another order
@@ -884,6 +893,27 @@ def test_what_holds_a_file_of_a_withdrawn_patient_is_left_out_with_it(
     assert told["train/full/normal/copy/T1.mha"] == why
     assert f"train/full/normal/copy/T1.mha: {why}" in caplog.text
     assert "case P06" in told["final_test_set/P06/T2.mha"]
+
+
+def test_files_of_a_withdrawn_case_are_told_whatever_they_are_called(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    names = ("hers", "his", "theirs")
+    for seed, name in enumerate(names):
+        (raw / "scans").mkdir(parents=True, exist_ok=True)
+        write(volume(voxels(seed)), raw / f"scans/{name}.mhd", compressed=False)
+    (raw / "scans/hers.raw").rename(raw / "scans/x.raw")
+    header = raw / "scans/hers.mhd"
+    header.write_text(header.read_text().replace("hers.raw", "x.raw"))
+    rows = ["hers,P1,abnormal", "his,P2,abnormal", "theirs,P3,normal"]
+    (raw / "labels.csv").write_text("\n".join(["file,patient,label", *rows]) + "\n")
+    columns = Columns(file="file", case="patient", label="label")
+    table = withdraw(raw, "case,date,reason\nP1,,\n")
+    make_index(raw, table, reader="table", table="labels.csv", columns=columns)
+    counts = read_rows(tmp_path / "counts.csv")
+    gone = {row["kind"]: row["files"] for row in counts if row["use"] == "withdrawn"}
+    assert gone == {".mhd": "1", ".raw": "1"}
+    written = [tmp_path / f"{name}.csv" for name in ("counts", "quarantine", "manifest", "cases")]
+    assert not any("hers" in path.read_text() or "x.raw" in path.read_text() for path in written)
 
 
 def test_files_that_can_not_be_read_are_no_copies_of_withdrawn_ones(raw: Path) -> None:

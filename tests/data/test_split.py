@@ -488,3 +488,39 @@ def test_the_search_finds_every_near_pair_and_no_other(bits: int, seed: int) -> 
         and firsts[prints[i]] == i
     }
     assert found == wanted
+
+
+def test_near_copies_of_withdrawn_cases_are_left_out_of_all_parts() -> None:
+    manifest = cases(
+        [
+            {"label": label, "partition": part}
+            for label in ("normal", "abnormal")
+            for part in ("train", "train", "train", "train", "train", "test")
+        ]
+    )
+    gone, other = "0f" * 32, "f0" * 32
+    near = {manifest["case"][0]: "0e" + gone[2:], manifest["case"][5]: gone}
+    marks = near | {manifest["case"][1]: "00" * 8 + gone[16:], manifest["case"][2]: other}
+    shown = {case: Shown(marks.get(case, ""), case) for case in manifest["case"]}
+    how = settings(test="source", near_duplicate_bits=4, leaks="drop")
+    made, _ = groups.make(manifest, shown, how, {}, ["", gone])
+    out = made[made["part"] == "excluded"]
+    assert set(out["case"]) == set(near)
+    assert set(out["reason"]) == {"the same or nearly the same picture as a withdrawn case"}
+    assert (out["twin"] == "").all()
+    assert (out["fold"] == -1).all()
+    whole, _ = groups.make(manifest, shown, how, {})
+    assert list(whole["case"][whole["part"] == "excluded"]) == [manifest["case"][0]]
+
+
+def test_a_class_that_a_part_lacks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"label": f"c{i % 3}", "partition": "train"} for i in range(30)]
+    manifest = cases([*rows, *({"label": "c0", "partition": "test"} for _ in range(3))])
+    split(manifest, validation="fold", test="source")
+    assert "the test part has no case of c1, c2: add cases, or see split.test" in caplog.text
+
+
+def test_one_group_of_a_class_can_not_be_dealt() -> None:
+    manifest = cases([*({"label": "common"} for _ in range(20)), {"label": "rare"}])
+    with pytest.raises(UserError, match="rare 1\n  -> leave the class out, join it"):
+        deal(manifest)

@@ -142,10 +142,11 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "leaks": "error",
         },
     }
-    settings["write_manifest.py"], settings["assign_folds.py"] = (
-        settings["index.py"],
-        settings["split.py"],
-    )
+    settings["write_manifest.py"] = settings["index.py"]
+    settings["assign_folds.py"] = {
+        "split": settings["split.py"],
+        "images": {"reader": "volumes", "size": None, "mode": "volume"},
+    }
     endings = (".npy", ".csv", "-cases.csv", "-problems.csv")
     arrays, tables, lists, bad = ([tmp_path / f"{i}{end}" for i in (0, 1)] for end in endings)
     manifest, split, groups = (tmp_path / f"{name}.csv" for name in ("manifest", "split", "groups"))
@@ -153,15 +154,18 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
     cases, problems = tmp_path / "cases.csv", tmp_path / "problems.csv"
     index = ["--raw", raw, "--inventory", tmp_path / "inventory.csv", "--withdrawn", withdrawn]
     index += ["--cases", cases, "--problems", problems, "--shards", *lists]
+    gone = tmp_path / "files_withdrawn.csv"
+    index += ["--files-withdrawn", gone]
     steps: list[tuple[str, list[object]]] = [("index.py", index)]
     for i in (0, 1):
         written = ["--array", arrays[i], "--table", tables[i], "--problems", bad[i]]
         steps.append(("decode_images.py", ["--raw", raw, "--cases", lists[i], *written]))
-    joined = ["--cases", cases, "--problems", problems, *bad, "--raw", raw]
+    joined = ["--cases", cases, "--problems", problems, *bad, "--raw", raw, "--withdrawn", gone]
     joined += ["--inventory", tmp_path / "inventory.csv", "--counts", tmp_path / "counts.csv"]
     written = ["--manifest", manifest, "--quarantine", tmp_path / "quarantine.csv"]
     steps.append(("write_manifest.py", [*joined, *written]))
     dealt = ["--folds", tmp_path / "folds.csv", "--groups", groups]
+    dealt += ["--raw", raw, "--withdrawn", gone]
     steps.append(("assign_folds.py", ["--manifest", manifest, "--tables", *tables, *dealt]))
     fold = ["--fold", 0, "--split", split, "--parts", *parts]
     steps.append(("split.py", ["--groups", groups, *fold]))
@@ -202,7 +206,7 @@ def test_a_persons_mistake_ends_with_a_message_and_no_traceback(tmp_path: Path) 
     (tmp_path / "inventory.csv").write_text("path,size,sha256\n")
     given = ["--raw", tmp_path, "--inventory", tmp_path / "inventory.csv", "--settings", "{}"]
     given += ["--cases", tmp_path / "c.csv", "--problems", tmp_path / "p.csv"]
-    given += ["--shards", tmp_path / "s.csv"]
+    given += ["--shards", tmp_path / "s.csv", "--files-withdrawn", tmp_path / "w.csv"]
     done = run("index.py", *given)
     assert done.returncode == 1
     assert "missing setting(s)" in done.stderr

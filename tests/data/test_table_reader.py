@@ -4,6 +4,7 @@ table with its message."""
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import re
 import unicodedata
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -363,6 +365,172 @@ def test_equal_names_in_several_folders_are_cases_of_their_own(tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize("sign", ["\u200b", "\ufeff", "\u00ad", "\u200e"])
+def test_signs_that_nobody_sees_part_no_group_and_hide_no_file(tmp_path: Path, sign: str) -> None:
+    rows = f"a{sign},nv,P{sign}1\n{sign}b,{sign}nv,P1\nc,nv,P1{sign}\n"
+    lesions(tmp_path, f"image_id,d{sign}x,patient\n{rows}")
+    columns = {"file": "image_id", "label": "dx", "group": "patient"}
+    cases, problems = find(tmp_path, columns=columns, values=VALUES)
+    assert not problems
+    assert {case.group for case in cases.values()} == {"P1"}
+
+
+def test_names_of_one_group_are_one_in_any_spelling(tmp_path: Path) -> None:
+    forms = ["Grö\u00dfe 1", unicodedata.normalize("NFD", "Größe 1"), "Größe\u00a01"]
+    lesions(tmp_path, "image_id,dx,patient\n" + "".join(
+        f"{name},nv,{form}\n" for name, form in zip("abc", forms, strict=True)))  # fmt: skip
+    columns = {"file": "image_id", "label": "dx", "group": "patient"}
+    cases, _ = find(tmp_path, columns=columns, values=VALUES)
+    assert {case.group for case in cases.values()} == {"Größe 1"}
+
+
+def test_files_whose_names_look_the_same_are_all_told_of(tmp_path: Path) -> None:
+    names = [f"{unicodedata.normalize(form, 'Größe')}.png" for form in ("NFC", "NFD")]
+    lesions(tmp_path, "image_id,dx\nGröße,nv\n", names)
+    cases, problems = find(tmp_path, **BASIC)
+    told = [problem.file for problem in problems]
+    assert sorted([case.files["image"] for case in cases.values()] + told) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'image_id,dx\na,nv\n"b",mel\nc,bkl\n',
+        "image_id,dx\r\na,nv\nb,mel\r\nc,bkl\r",
+        "image_id,dx,\na,nv,\nb,mel,,\nc,bkl,\n",
+        'image_id,note,dx\na,"two\nlines, quoted",nv\nb,,mel\nc,"a ""b"" c",bkl\n',
+        "image_id,note,dx,note\na,1,nv,2\nb,3,mel,4\nc,5,bkl,6\n",
+        " image_id , dx \n a , nv \n b , mel \n c , bkl \n",
+        "image_id;dx;age\na;nv;1,5\nb;mel;2,5\nc;bkl;3,5\n",
+    ],
+    ids=["quotes", "line ends", "trailing", "line in a cell", "doubled header", "spaces", "commas"],
+)
+def test_texts_of_odd_writers(tmp_path: Path, text: str) -> None:
+    lesions(tmp_path)
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    cases, problems = find(tmp_path, **BASIC)
+    assert not problems
+    assert labels(cases) == ["naevus", "melanoma", "keratosis"]
+
+
+def test_formulas_without_results_are_no_empty_cells(tmp_path: Path) -> None:
+    lesions(tmp_path)
+    workbook(tmp_path, [("image_id", "dx"), ("a", "nv"), ("b", '=IF(1,"mel","nv")')])
+    with pytest.raises(UserError, match="without a result, such as in B3"):
+        find(tmp_path, table="labels.xlsx", **BASIC)
+
+
+def test_hidden_rows_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lesions(tmp_path)
+    workbook(tmp_path, [("image_id", "dx"), ("a", "nv"), ("b", "mel")])
+    book = openpyxl.load_workbook(tmp_path / "labels.xlsx")
+    book.worksheets[0].row_dimensions[3].hidden = True
+    book.save(tmp_path / "labels.xlsx")
+    assert len(find(tmp_path, table="labels.xlsx", **BASIC)[0]) == 2
+    assert "1 hidden row(s) count" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("#N/A", "line 3: has #N/A in column patient: a formula that failed"),
+        ("n/a", "line 3: has no patient: n/a"),
+        ("NaN", "line 3: has no patient: NaN"),
+        ("1.23457E+11", "line 3: has 1.23457E+11 as its patient: a spreadsheet has shortened"),
+        ("1,2E+08", "a spreadsheet has shortened a long number"),
+    ],
+)
+def test_what_spreadsheets_make_of_names_joins_no_groups(
+    tmp_path: Path, cell: str, message: str
+) -> None:
+    lesions(tmp_path, f'image_id,dx,patient\na,nv,P1\nb,mel,"{cell}"\nc,nv,"{cell}"\n')
+    columns = {"file": "image_id", "label": "dx", "group": "patient"}
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        find(tmp_path, columns=columns, values=VALUES)
+    assert "->" in str(caught.value)
+
+
+def test_what_is_not_known_of_a_case_is_no_attribute(tmp_path: Path) -> None:
+    lesions(tmp_path, "image_id,dx,site\na,nv,n/a\nb,nv,arm\nc,nv,NaN\n")
+    cases, _ = find(tmp_path, **BASIC, attributes=["site"])
+    assert [dict(case.attributes) for case in cases.values()] == [{}, {"site": "arm"}, {}]
+
+
+@pytest.mark.parametrize("name", ["0012", "1-2", "123456789012"])
+def test_a_name_that_a_spreadsheet_changed_is_not_found_and_so_told(
+    tmp_path: Path, name: str
+) -> None:
+    lesions(tmp_path, files=[f"images/{name}.jpg"])
+    became = {"0012": 12, "1-2": datetime.datetime(2024, 2, 1)}.get(name, 1.23457e11)
+    workbook(tmp_path, [("image_id", "dx"), (became, "nv")])
+    (tmp_path / "labels.csv").unlink()
+    with pytest.raises(UserError, match="names no file that is there"):
+        find(tmp_path, table="labels.xlsx", **BASIC)
+
+
+def test_a_thousand_is_no_vote(tmp_path: Path) -> None:
+    lesions(tmp_path, 'image_id,dx,votes\na,nv,"1,000"\n')
+    columns = {"file": "image_id", "label": "dx", "votes": "votes"}
+    with pytest.raises(UserError, match="unknown votes '1,000'"):
+        find(tmp_path, columns=columns, values=VALUES)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    frame = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "c"],
+            "dx": pd.Categorical(["nv", "mel", "bkl"]),
+            "patient": [1, 1, 2],
+            "age": [63.0, None, 12.5],
+            "site": ["back", None, "arm"],
+            "votes": pd.array([3, None, 0], "Int64"),
+            "seen": pd.to_datetime(["2024-01-02", None, "2024-01-03 10:00"], format="mixed"),
+        }
+    )
+    lesions(tmp_path)
+    (tmp_path / "labels.csv").unlink()
+    frame.to_parquet(tmp_path / "labels.parquet")
+    columns = {"file": "image_id", "label": "dx", "group": "patient"}
+    known = ["age", "site", "votes", "seen"]
+    cases, problems = find(
+        tmp_path, table="labels.parquet", columns=columns, values=VALUES, attributes=known
+    )
+    assert not problems
+    assert labels(cases) == ["naevus", "melanoma", "keratosis"]
+    assert [case.group for case in cases.values()] == ["1", "1", "2"]
+    assert [dict(case.attributes) for case in cases.values()] == [
+        {"age": "63", "site": "back", "votes": "3", "seen": "2024-01-02"},
+        {},
+        {"age": "12.5", "site": "arm", "votes": "0", "seen": "2024-01-03 10:00:00"},
+    ]
+    frame["several"] = [["nv"], ["nv", "mel"], []]
+    frame.to_parquet(tmp_path / "labels.parquet")
+    columns = {"file": "image_id", "label": "several", "separator": "|"}
+    cases, _ = find(
+        tmp_path, table="labels.parquet", columns=columns, values=VALUES, task=Task.MULTILABEL
+    )
+    assert labels(cases) == ["naevus", "naevus|melanoma", ""]
+    frame.set_index("image_id").to_parquet(tmp_path / "labels.parquet")
+    assert open_table(tmp_path / "labels.parquet").header == list(frame.columns)
+    whole = (tmp_path / "labels.parquet").read_bytes()
+    (tmp_path / "labels.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="is no Parquet"):
+        find(tmp_path, table="labels.parquet", columns=columns, values=VALUES)
+
+
+def test_parquet_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesions(tmp_path)
+    (tmp_path / "labels.parquet").write_bytes(b"PAR1")
+
+    def lacking(*_: object) -> None:
+        raise ImportError("no engine")
+
+    monkeypatch.setattr(pd, "read_parquet", lacking)
+    with pytest.raises(UserError, match="pip install pyarrow, or save it as CSV"):
+        find(tmp_path, table="labels.parquet", **BASIC)
+
+
 # --- what can't be trusted
 
 
@@ -417,7 +585,9 @@ def test_odd_attributes_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     cases, _ = find(tmp_path, **BASIC, attributes=["site", "age", "sex"])
     assert cases["b"].attributes == {"site": "X", "sex": "F"}
     assert "attribute site (column site) is always X" in caplog.text
-    assert "attribute age (column age): only 0 of 3 rows have it" in caplog.text
+    assert "attribute age (column age): only 0 of 3 rows have it: fill it in, or" in caplog.text
+    assert caplog.text.count(f"{tmp_path}/labels.csv: attribute") == 2
+    assert caplog.text.count("take it out of index.attributes") == 2
     assert "1 age(s) are left out, for example '411Y' in line 2" in caplog.text
 
 

@@ -18,8 +18,9 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -342,21 +343,27 @@ def fuzz(target: Target, seconds: float, seed: int, count: int = sys.maxsize) ->
     return outcomes
 
 
-def differ(seconds: float, seed: int) -> Counter[str]:
-    """How many random whole files were read as the field's own readers do, and how many refused.
+def differ(seconds: float, seed: int) -> dict[str, Counter[str]]:
+    """How many whole files of each kind were read as the field's own readers do, or refused.
 
-    Raises AssertionError with the kind and the seed of a file that was read otherwise.
+    First those that packages ship, then random ones. Raises AssertionError with the kind and the
+    seed of a file that was read otherwise.
     """
-    outcomes: Counter[str] = Counter()
+    outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for library, path, check in differential.shipped(Path(folder)):
+            outcomes[f"shipped with {library}"][check(path)] += 1
     end = time.monotonic() + seconds
     for number in itertools.count():
         for kind in differential.MADE:
             if time.monotonic() > end:
                 return outcomes
             try:
-                outcomes[differential.compare(kind, random.Random(f"{seed} {number}"))] += 1
+                outcome = differential.compare(kind, random.Random(f"{seed} {number}"))
             except Exception as error:
                 raise AssertionError(f"{kind}, seed {seed} {number}: {error}") from error
+            outcomes[f"random {kind}"][outcome] += 1
     return outcomes
 
 
@@ -376,11 +383,11 @@ def main() -> None:
     limit_memory()
     for name in arguments.targets:
         if name == "formats":
-            outcomes = differ(arguments.seconds, arguments.seed)
-            print(
-                f"formats: {outcomes.total()} random whole files, {outcomes['equal']} were read as"
-                f" by others, {outcomes['refused']} refused (seed {arguments.seed})"
-            )
+            for kind, counts in differ(arguments.seconds, arguments.seed).items():
+                print(
+                    f"formats: {counts.total()} files {kind}: {counts['equal']} were read as by"
+                    f" others, {counts['refused']} refused (seed {arguments.seed})"
+                )
             continue
         outcomes = fuzz(known[name], arguments.seconds, arguments.seed)
         print(

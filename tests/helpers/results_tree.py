@@ -32,7 +32,7 @@ STAGES = {
     "finetuned": ("finetuning", "lstm", 11_375_297, 11_375_168),
 }
 ORIGINS = {arm: origin for arm, (_, origin, *_) in STAGES.items() if origin}
-EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png")
+EXPLORED = ("counts.svg", "cases.png", "intensities.svg", "intensities_apart.png", "twins.png")
 EXPLORED_VOLUMES = ("patients.png", "spots.png")
 DRAWN = (
     *("curves.svg", "roc.svg", "precision_recall.svg", "reliability.svg", "scores.svg"),
@@ -327,8 +327,8 @@ def write_study_table(tree: Tree) -> None:
         settings=[json.dumps(settings)],
         table=[tree.results / "table.csv"],
         comparison=[tree.results / "comparison.csv"],
-        winner=[tree.results / "winner.json"],
         headline=[tree.results / "headline.json"],
+        winner=[tree.results / "winner.json"],
         external=[tree.results / "external.csv"],
     )
 
@@ -341,6 +341,7 @@ def write_pictures(tree: Tree) -> None:
         settings=[json.dumps(settings)],
         manifest=[tree.data / "manifest.csv"],
         split=[tree.split],
+        groups=[tree.data / "groups.csv"],
         figures=[tree.results / name for name in explored],
         **tree.images(),
     )

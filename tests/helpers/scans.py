@@ -15,6 +15,7 @@ from triage.data.image_store import Images
 from triage.data.index import Index
 from triage.data.readers import Case, IndexSettings, Problem
 from triage.data.shards import ImagesSettings
+from triage.data.withdrawn import read_files
 from triage.files import read_rows
 
 SEQUENCES = ("T1", "T2", "T2-FLAIR")
@@ -119,7 +120,8 @@ def make_index(raw: Path, withdrawn: Path | None = None, **changes: object) -> P
     [problems] = write_shards(raw, found, how, 1, processes=2)
     tables = raw.parent / "manifest.csv", raw.parent / "quarantine.csv"
     bad_files, counts = [raw.parent / "problems.csv", problems], raw.parent / "counts.csv"
-    manifest.make(raw.parent / "cases.csv", bad_files, listing, how, raw, *tables, counts)
+    gone = [path for each in read_files(raw.parent / "files_withdrawn.csv") for path in each.parts]
+    manifest.make(raw.parent / "cases.csv", bad_files, listing, how, raw, *tables, counts, gone)
     usable = {row["case"] for row in read_rows(tables[0])}
     cases = [case for case in found.cases if case.case in usable]
     bad = [Problem(**row) for row in read_rows(tables[1])]
@@ -132,7 +134,8 @@ def write_shards(
     """Decode the cases of an index into ``count`` shards beside ``raw``; their problems' tables."""
     folder = raw.parent
     lists = [folder / f"cases-{i}.csv" for i in range(count)]
-    found.write(folder / "cases.csv", folder / "problems.csv", lists)
+    tables = [folder / f"{name}.csv" for name in ("cases", "problems", "files_withdrawn")]
+    found.write(*tables, lists)
     mode = "volume" if how.reader == "volumes" else "rgb"
     decoding = ImagesSettings(how.reader, None, mode, how.min_slices)
     problems = [folder / f"problems-{i}.csv" for i in range(count)]

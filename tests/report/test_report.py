@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from triage_workflow.params.declared import defaults
 
@@ -195,8 +196,8 @@ def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bo
     assert ("corrected by Holm" in checklist) is tested
 
 
-def rendered(one: results_tree.Tree) -> str:
-    """The page of a study, twice so that it has an overview, without pictures."""
+def rendered(one: results_tree.Tree, figures: tuple[Path, ...] = ()) -> str:
+    """The page of a study, twice so that it has an overview, with some pictures or none."""
     study = page.StudySettings(
         one.study.name, one.study.classes, False, 0.95, False, Told("A study", "What is it?")
     )
@@ -209,7 +210,7 @@ def rendered(one: results_tree.Tree) -> str:
         cards=(one.results / "card.json",),
         metrics=tuple(one.runs("metrics/*/*.json")),
         records=tuple(one.runs("training/*/*/record.json")),
-        figures=(),
+        figures=figures,
         captions=(),
     )
     words = results_tree.PROJECT / "workflow" / "report"
@@ -295,7 +296,13 @@ def test_the_page_and_the_card_tell_of_excluded_cases(tmp_path: Path) -> None:
     split = read_rows(tree.split)
     split[2] |= {"partition": "excluded", "fold": "-1"}
     write_rows(split, list(split[0]), tree.split)
-    text = " ".join(rendered(tree).split())
+    sheet = tree.results / "explore" / "twins.png"
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (40, 30)).save(sheet)
+    text = " ".join(rendered(tree, (sheet,)).split())
+    before, leakage = text.split("Leakage and cases left out</h3>")[:2]
+    assert "data:image/webp" in leakage
+    assert "data:image/webp" not in before
     assert "1 case is excluded." in text
     assert "1 excluded, each with its reason and its twin" in text
     results_tree.write_card(tree)

@@ -73,7 +73,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
     wanted = IndexSettings(reader, CLASSES, None, 0.5, 1)
     made = index.make(raw, listing, None, wanted)
     own = folder / "shard.csv"
-    made.write(folder / "cases.csv", folder / "problems.csv", [own])
+    made.write(*(folder / f"{name}.csv" for name in ("cases", "problems", "withdrawn")), [own])
     array, table = folder / "shard-0.npy", folder / "shard-0.csv"
     decoding = ImagesSettings(reader, size, mode, 1)  # type: ignore[arg-type]
     shards.make(raw, own, decoding, array, table, folder / "bad.csv", 1)

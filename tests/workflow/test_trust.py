@@ -185,7 +185,11 @@ def test_pictures_name_no_case(study, pseudonymous, tmp_path, monkeypatch):
     results_tree.write_data(tree)
     settings = ExploreSettings(tuple(study.classes), 3, 1, pseudonymous)
     read = data.Study.read(
-        tree.data / "manifest.csv", tree.split, **tree.images(), settings=settings
+        tree.data / "manifest.csv",
+        tree.split,
+        groups=tree.data / "groups.csv",
+        **tree.images(),
+        settings=settings,
     )
     targets = [Path(f"{name}.png") for name in data.FIGURES]
     shown = "\n".join(texts(figure) for _, figure in data.draw(read, targets))

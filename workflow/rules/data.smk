@@ -62,6 +62,7 @@ for count in sorted({shard_count(study) for study in PARAMS.sources}):
         output:
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
+            files_withdrawn="data/{study}/cases/withdrawn.csv",
             shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
         log:
             "logs/{study}/index.log",
@@ -107,7 +108,7 @@ rule manifest:
         cases="data/{study}/cases/cases.csv",
         problems=problems,
         inventory="data/{study}/inventory.csv",
-        withdrawn=withdrawn,
+        withdrawn="data/{study}/cases/withdrawn.csv",
     output:
         manifest="data/{study}/manifest.csv",
         quarantine="data/{study}/quarantine.csv",
@@ -128,6 +129,7 @@ rule groups:
     input:
         manifest="data/{study}/manifest.csv",
         tables=lambda wildcards: shards(wildcards.study, ".csv"),
+        withdrawn="data/{study}/cases/withdrawn.csv",
     output:
         groups="data/{study}/groups.csv",
         folds=update("data/{study}/folds.csv"),
@@ -139,8 +141,9 @@ rule groups:
         **asks(mem_mb=2000, runtime=30),
     params:
         **step("assign_folds"),
+        raw=lambda wildcards: PARAMS.raw(wildcards.study),
     shell:
-        python("assign_folds")
+        python("assign_folds", "--raw {params.raw:q}")
 
 
 rule split:
@@ -201,6 +204,7 @@ rule exclude_seen:
     input:
         manifest=f"{EXTERNAL}/manifest.csv",
         tables=lambda wildcards: images_of_external(wildcards, ".csv"),
+        withdrawn=["data/{study}/cases/withdrawn.csv", f"{EXTERNAL}/cases/withdrawn.csv"],
         study_manifest="data/{study}/manifest.csv",
         study_groups="data/{study}/groups.csv",
         study_tables=lambda wildcards: shards(wildcards.study, ".csv"),
@@ -215,8 +219,9 @@ rule exclude_seen:
         **asks(mem_mb=2000, runtime=30),
     params:
         **step("exclude_seen", lambda wildcards: [external_of(wildcards)]),
+        raws=lambda wildcards: [PARAMS.raw(wildcards.study), PARAMS.raw(external_of(wildcards))],
     shell:
-        python("exclude_seen")
+        python("exclude_seen", "--raws {params.raws:q}")
 
 
 # How the images of an external set differ from those trained on: on the first fold, for all.

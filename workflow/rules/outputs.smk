@@ -1,5 +1,5 @@
 # Pictures that every study has, and those of volumes, in the order of the report.
-EXPLORED = ["counts.svg", "cases.png", "intensities.svg", "intensities_apart.png"]
+EXPLORED = ["counts.svg", "cases.png", "intensities.svg", "intensities_apart.png", "twins.png"]
 EXPLORED_VOLUMES = ["patients.png", "spots.png"]
 DRAWN = [
     "curves.svg",
@@ -93,6 +93,7 @@ rule explore:
         **IMAGES,
         manifest="data/{study}/manifest.csv",
         split=lambda wildcards: splits(wildcards)[0],
+        groups="data/{study}/groups.csv",
     output:
         figures=pictures("explore", EXPLORED),
     log:

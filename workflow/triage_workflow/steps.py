@@ -78,12 +78,17 @@ class Steps:
         return Reads(self._index(study))
 
     def exclude_seen(self, external: str) -> Reads:
-        block = self.params.study(external)
-        same = {"same_patients": block["same_patients"]}
-        return Reads({"near_duplicate_bits": block["split"]["near_duplicate_bits"]} | same)
+        blocks = [self.params.study(each) for each in (self.params.owner(external), external)]
+        settings = {
+            "near_duplicate_bits": blocks[0]["split"]["near_duplicate_bits"],
+            "same_patients": blocks[1]["same_patients"],
+            "images": list(map(_decoding, blocks)),
+        }
+        return Reads(settings, sorted({_reader(block) for block in blocks}))
 
     def assign_folds(self, study: str) -> Reads:
-        return Reads(self.params.study(study)["split"])
+        block = self.params.study(study)
+        return Reads({"split": block["split"], "images": _decoding(block)}, [_reader(block)])
 
     def split(self, study: str) -> Reads:
         return Reads(self.params.study(study)["split"])

@@ -9,6 +9,8 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from triage.command import log
 from triage.files import parse_cell
@@ -16,7 +18,9 @@ from triage.files import parse_cell
 COLUMN = "attributes"
 AGE, SEX = "age", "sex"
 OLDEST = 120
-_REMEMBERED = 10_000  # cells whose meaning need not be found again
+MISSING = frozenset(("n/a", "na", "nan", "null"))  # what programs write into an empty cell
+_REMEMBERED = 10_000  # rows of cells whose meaning need not be found again
+_REMEDY = "take it out of index.attributes"
 _AGE = re.compile(r"(\d+(?:[.,]\d+)?) ?([YMD]?)", re.IGNORECASE)
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
 _SEXES = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "W": "F"}
@@ -30,7 +34,12 @@ def of(row: Mapping[str, str]) -> dict[str, str]:
 
 def text(attributes: Mapping[str, str]) -> str:
     """How the manifest has them."""
-    return json.dumps(dict(attributes), ensure_ascii=False, sort_keys=True) if attributes else ""
+    return _text(tuple(attributes.items())) if attributes else ""
+
+
+@lru_cache(_REMEMBERED)
+def _text(items: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(items), ensure_ascii=False, sort_keys=True)
 
 
 def years(cell: str) -> str:
@@ -47,6 +56,14 @@ def sex(cell: str) -> str:
     return _SEXES.get(cell.upper(), "")
 
 
+def _value(name: str, cell: str) -> str:
+    if name == AGE:
+        return years(cell)
+    if name == SEX:
+        return sex(cell)
+    return "" if cell.casefold() in MISSING else cell
+
+
 class Attributes:
     """Reads the attributes of rows, and knows what is odd about them as a whole.
 
@@ -59,44 +76,40 @@ class Attributes:
         self._known: Counter[str] = Counter()
         self._values: dict[str, set[str]] = defaultdict(set)  # two are enough
         self._strange: dict[str, list[str]] = defaultdict(list)
-        self._read = {(name, ""): "" for name in self._columns}  # values of cells
+        self._read: dict[tuple[str, ...], dict[str, str]] = {}  # what cells say
 
     def read(self, cells: Mapping[str, str], where: str) -> dict[str, str]:
         """Those that a row has; ``where`` says which row that is."""
         self._rows += 1
-        found = {}
-        for name, column in self._columns.items():
-            cell = cells.get(column, "")
-            value = self._value(name, cell)
-            if value:
-                found[name] = value
-                self._known[name] += 1
+        texts = tuple([cells.get(column, "") for column in self._columns.values()])
+        found = self._read.get(texts)
+        if found is None:
+            values = zip(self._columns, map(_value, self._columns, texts), strict=True)
+            found = {name: value for name, value in values if value}
+            for name, value in found.items():
                 if len(self._values[name]) < 2:
                     self._values[name].add(value)
-            elif cell and name == AGE:
-                self._strange[name].append(f"{cell!r} in {where}")
+            if len(self._read) < _REMEMBERED:
+                self._read[texts] = found
+        for name in found:
+            self._known[name] += 1
+        if AGE in self._columns and AGE not in found and (cell := cells.get(self._columns[AGE])):
+            self._strange[AGE].append(f"{cell!r} in {where}")
         return found
 
-    def _value(self, name: str, cell: str) -> str:
-        known = self._read.get((name, cell))
-        if known is None:
-            known = {AGE: years, SEX: sex}.get(name, str)(cell)
-            if len(self._read) < _REMEMBERED:
-                self._read[name, cell] = known
-        return known
-
-    def tell(self) -> None:
+    def tell(self, table: Path) -> None:
         """Warn of attributes that say little."""
         for name, cells in self._strange.items():
             log.warning(
-                "warning: %d %s(s) are left out, for example %s", len(cells), name, cells[0]
+                "warning: %s: %d %s(s) are left out, for example %s: correct them",
+                *(table, len(cells), name, cells[0]),
             )
         for name, column in self._columns.items() if self._rows > 1 else ():
             if self._known[name] * 2 < self._rows:
                 what = f"{self._known[name]} of {self._rows} rows"
-                log.warning(
-                    "warning: attribute %s (column %s): only %s have it", name, column, what
-                )
+                say = "warning: %s: attribute %s (column %s): only %s have it: fill it in, or %s"
+                log.warning(say, table, name, column, what, _REMEDY)
             elif len(self._values[name]) == 1:
                 value = min(self._values[name])
-                log.warning("warning: attribute %s (column %s) is always %s", name, column, value)
+                say = "warning: %s: attribute %s (column %s) is always %s: %s"
+                log.warning(say, table, name, column, value, _REMEDY)

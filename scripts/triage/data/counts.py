@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -62,35 +62,26 @@ def count(
     used: Mapping[str, Iterable[str]],
     bad: Mapping[str, Iterable[str]],
     problems: Iterable[str],
-    withdrawn: Collection[str] = (),
+    withdrawn: Iterable[str] = (),
 ) -> list[Count]:
     """What became of all files ``paths``, in the order of USES and by number.
 
     ``used`` and ``bad``: the files and folders of each case that is used, or in quarantine;
-    ``problems``: other files that are in quarantine. A file or folder that bears the name of a
-    ``withdrawn`` case is named nowhere.
+    ``problems``: other files that are in quarantine. Those ``withdrawn`` are named nowhere.
     """
     use_of = dict.fromkeys(problems, QUARANTINED)
+    use_of |= dict.fromkeys(withdrawn, WITHDRAWN)
     use_of |= {file: QUARANTINED for files in bad.values() for file in files}
     use_of |= {file: USED for files in used.values() for file in files}
     headers = {file.rpartition("/")[0] for file in use_of if file.lower().endswith(".mhd")}
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
-        use = _use(path, use_of, headers)
-        if use == UNUSED and _is_of(path, withdrawn):
-            use = WITHDRAWN
-        found[use, kind_of(path)].append(path)
+        found[_use(path, use_of, headers), kind_of(path)].append(path)
     counts = [
         Count(use, kind, len(files), "" if use == WITHDRAWN else files[0])
         for (use, kind), files in found.items()
     ]
     return sorted(counts, key=lambda each: (USES.index(each.use), -each.files, each.kind))
-
-
-def _is_of(path: str, cases: Collection[str]) -> bool:
-    """Whether a file, or a folder that it lies in, bears the name of one of ``cases``."""
-    pure = PurePosixPath(path)
-    return any(name in cases for name in (pure.stem, *pure.parts))
 
 
 def _use(path: str, use_of: Mapping[str, str], headers: set[str]) -> str:

@@ -10,7 +10,7 @@ one lesion differ in as few as 8, pictures of different patients in more than 32
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -46,9 +46,8 @@ def near_pairs(fingerprints: Sequence[str], bits: int) -> Iterator[tuple[int, in
     if not bits or len(firsts) < 2:
         return
     positions = np.fromiter(firsts.values(), dtype=np.int64)
-    packed = np.frombuffer(bytes.fromhex("".join(firsts)), dtype=np.uint8).reshape(-1, BITS // 8)
-    words = packed.view(np.uint64)
-    spread = np.unpackbits(packed, axis=1)
+    words = _words(firsts)
+    spread = np.unpackbits(words.view(np.uint8), axis=1)
     for part in range(bits + 1):
         # Neighbouring frequencies go together, so a part takes every so manyth bit.
         keys = np.packbits(spread[:, part :: bits + 1], axis=1)
@@ -58,6 +57,26 @@ def near_pairs(fingerprints: Sequence[str], bits: int) -> Iterator[tuple[int, in
             yield from zip(
                 positions[ones[close]].tolist(), positions[others[close]].tolist(), strict=True
             )
+
+
+def distance(one: str, other: str) -> int:
+    """In how many bits two fingerprints differ."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def near_any(fingerprints: Sequence[str], others: Sequence[str], bits: int) -> np.ndarray:
+    """Which of ``fingerprints`` differ from one of ``others`` in at most ``bits`` bits."""
+    near = np.zeros(len(fingerprints), bool)
+    known = np.array([bool(each) for each in fingerprints])
+    words = _words(each for each in fingerprints if each)
+    for other in filter(None, others):
+        near[known] |= np.bitwise_count(words ^ _words([other])).sum(axis=1) <= bits
+    return near
+
+
+def _words(fingerprints: Iterable[str]) -> np.ndarray:
+    packed = np.frombuffer(bytes.fromhex("".join(fingerprints)), dtype=np.uint64)
+    return packed.reshape(-1, BITS // 64)
 
 
 def _equal_pairs(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -20,7 +20,7 @@ from annotated_types import Ge, Le
 from triage.command import log
 from triage.constraints import Seed, Text
 from triage.data import left_out
-from triage.data.fingerprints import near_pairs
+from triage.data.fingerprints import near_any, near_pairs
 from triage.data.folds import assign_folds
 from triage.errors import UserError
 from triage.files import each_row
@@ -28,6 +28,7 @@ from triage.files import each_row
 COLUMNS = ["case", "group", "label", "votes", "part", "fold", "images", "reason", "twin"]
 FOLD_COLUMNS = ["group", "fold"]
 _SAME_GROUP = "the same group"
+_NEAR_WITHDRAWN = "the same or nearly the same picture as a withdrawn case"
 _SHOWN = 5
 
 
@@ -101,13 +102,15 @@ def make(
     shown: Mapping[str, Shown],
     settings: SplitSettings,
     known: Mapping[str, int],
+    withdrawn: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """A row a case, sorted: group, part as the source has it, and fold; and all folds dealt so far.
 
     ``group`` is that of the manifest, joined with those that show the same pictures. ``fold`` is
     -1 for what is not dealt. ``reason`` and ``twin``: why a case is excluded, and because of which
-    other one. ``known``: folds by the digest of a group, as an earlier call returned them. Raises
-    UserError where the cases do not allow such a split.
+    other one. ``known``: folds by the digest of a group, as an earlier call returned them.
+    ``withdrawn``: fingerprints of withdrawn cases, whose near copies are excluded. Raises UserError
+    where the cases do not allow such a split.
     """
     cases = manifest.sort_values("case", ignore_index=True)
     fingerprints = [shown[case].fingerprint for case in cases["case"]]
@@ -115,6 +118,10 @@ def make(
     parts = _source_parts(cases, settings)
     reasons = pd.DataFrame("", index=cases.index, columns=["reason", "twin"])
     reasons.loc[parts == "excluded", "reason"] = "the source keeps it for testing"
+    near = near_any(fingerprints, withdrawn, settings.near_duplicate_bits)
+    if near.any():
+        log.info("left out, since they nearly show a withdrawn case: %d case(s)", near.sum())
+    parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
     parts, reasons = _without_leaks(cases, groups, parts, reasons, settings)
     folds, dealt = np.full(len(cases), -1), dict(known)
     pool = (parts == "train").to_numpy()
@@ -146,11 +153,13 @@ def exclude_seen(
     seen_shown: Mapping[str, Shown],
     settings: SplitSettings,
     same_patients: bool,
+    withdrawn: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The groups (COLUMNS) of a manifest from elsewhere: the part of each case is external, or
     excluded if its group has a picture, or with ``same_patients`` the name, of one that was seen.
 
-    ``seen``: the manifest of the cases that training or validation use.
+    ``seen``: the manifest of the cases that training or validation use. ``withdrawn``:
+    fingerprints of withdrawn cases, whose near copies are excluded.
     """
     cases = manifest.sort_values("case", ignore_index=True)
     # A name means another patient on the other side, unless it is said that it does not.
@@ -161,6 +170,8 @@ def exclude_seen(
     prints += [seen_shown[case].fingerprint for case in seen["case"]]
     parts = pd.Series(["train"] * len(cases) + ["val"] * len(seen), dtype=object)
     reasons = pd.DataFrame("", index=both.index, columns=["reason", "twin"])
+    near = near_any(prints, withdrawn, settings.near_duplicate_bits)
+    parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
     groups = _merged_groups(both, prints, settings)
     parts, reasons = _without_leaks(both, groups, parts, reasons, replace(settings, leaks="drop"))
     own = slice(len(cases))
@@ -348,8 +359,10 @@ def _check_enough(cases: pd.DataFrame, groups: pd.Series, settings: SplitSetting
     if cases["label"].str.contains("|", regex=False).any():  # rare findings can't be everywhere
         log.warning("warning: fewer groups than %d folds: %s", settings.k, listed)
         return
+    least = min(few.values())
+    merge = "leave the class out, join it to another one, or add cases"
     raise UserError(
         f"{settings.k} folds, but fewer groups: {listed}",
         where="split.k",
-        remedy=f"set split.k to {max(min(few.values()), 2)} or less, or add cases",
+        remedy=merge if least < 2 else f"set split.k to {least} or less, or add cases",
     )

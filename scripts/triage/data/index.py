@@ -6,21 +6,22 @@ Nothing is decoded here: what an image is like is found out where its shard is m
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import NamedTuple
 
 from triage.command import log
 from triage.data import attributes, inventory, readers
+from triage.data import withdrawn as withdrawals
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
-from triage.data.withdrawn import cases as read_withdrawn
+from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
 from triage.files import write_rows
 
@@ -29,32 +30,36 @@ _STRANGE_NAME = "has control characters in its name"
 
 @dataclass(frozen=True)
 class Index:
-    """The cases, sorted, with what is in their files; and what is not used, with its reason."""
+    """The cases, sorted, with what is in their files; and what is not used, with its reason.
+
+    withdrawn: the files of each withdrawn case, by role, and all raw files behind them.
+    """
 
     cases: list[Case]
     contents: _Contents
     problems: list[Problem]
+    withdrawn: list[Withdrawn]
 
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> Iterator[dict[str, object]]:
         """A row a case."""
-        return [_row(case, self.contents) for case in self.cases]
+        return (_row(case, self.contents) for case in self.cases)
 
-    def write(self, cases: Path, problems: Path, shards: Sequence[Path]) -> None:
-        """Write the table of cases, that of problems, and for each shard what it is made of.
+    def write(self, cases: Path, problems: Path, withdrawn: Path, shards: Sequence[Path]) -> None:
+        """Write the table of cases, that of problems, that of withdrawn files, and for each shard
+        what it is made of.
 
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
         """
-        rows = self.rows()
-        write_rows(rows, COLUMNS, cases)
+        write_rows(self.rows(), COLUMNS, cases)
         write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
-        dealt: list[list[dict[str, object]]] = [[] for _ in shards]
-        for row in rows:
-            dealt[shard_of(str(row["case"]), len(shards))].append(row)
+        withdrawals.write(self.withdrawn, withdrawn)
+        dealt: list[list[Case]] = [[] for _ in shards]
+        for case in self.cases:
+            dealt[shard_of(case.case, len(shards))].append(case)
         for target, own in zip(shards, dealt, strict=True):
-            write_rows(
-                ({name: row[name] for name in SHARD_COLUMNS} for row in own), SHARD_COLUMNS, target
-            )
+            rows = (_row_of_shard(case, self.contents) for case in own)
+            write_rows(rows, SHARD_COLUMNS, target)
 
 
 def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
@@ -66,9 +71,10 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     entries = inventory.read(listing)
     cases, problems = _find(raw, entries, settings)
     contents = _Contents(entries, _beside(raw, cases, settings))
-    gone = read_withdrawn(withdrawn) if withdrawn else set()
+    gone = withdrawals.cases(withdrawn) if withdrawn else set()
     if not settings.external:
         _tell_absent(gone, cases, problems)
+    left = _withdrawn_files(gone, cases, problems, contents)
     cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
     for check in checks:
@@ -76,7 +82,7 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
         problems += bad
     check_classes({case.case: case.label for case in cases}, settings, raw)
     log.info("%d case(s) found", len(cases) + len({each.case for each in problems if each.case}))
-    return Index(sorted(cases, key=lambda case: case.case), contents, problems)
+    return Index(sorted(cases, key=lambda case: case.case), contents, problems, left)
 
 
 # --- finding
@@ -97,7 +103,8 @@ def _find(
         )
     readers.Grouping(settings.group).check([case.case for case in cases])
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
-    cases = [case for case in cases if inventory.plain(case.case) == case.case]
+    if strange:
+        cases = [case for case in cases if inventory.plain(case.case) == case.case]
     problems += [
         Problem(next(iter(case.files.values())), inventory.plain(case.case), _STRANGE_NAME)
         for case in strange
@@ -114,6 +121,18 @@ def _find(
 
 def _inside(path: str, folders: set[str]) -> bool:
     return path.rpartition("/")[0] in folders
+
+
+def _withdrawn_files(
+    gone: set[str], cases: Iterable[Case], problems: Iterable[Problem], contents: _Contents
+) -> list[Withdrawn]:
+    found = []
+    for case in cases:
+        if case.case in gone:
+            parts = [part.path for file in case.files.values() for part in contents.parts(file)]
+            found.append(Withdrawn(dict(case.files), parts))
+    bad = [problem.file for problem in problems if problem.case in gone]
+    return found + [Withdrawn({}, [file]) for file in bad]
 
 
 def _tell_absent(withdrawn: set[str], cases: list[Case], problems: list[Problem]) -> None:
@@ -187,33 +206,27 @@ class _Contents:
         self, entries: Iterable[inventory.Entry], beside: Mapping[str, Sequence[str]]
     ) -> None:
         self._beside = beside
-        self._entries = sorted(entries, key=lambda entry: entry.path)
-        self._paths = [entry.path for entry in self._entries]
+        self._at = {entry.path: entry for entry in entries}
+        self._paths = sorted(self._at)
 
     def parts(self, file: str) -> list[inventory.Entry]:
-        """The raw files behind ``file``: itself, what is in it, and what its header names."""
-        parts = [*self._at(file), *self._below(file + "/")]
-        for other in self._beside.get(file, ()):
-            parts += self._at(other)
-        return parts
-
-    def _at(self, path: str) -> list[inventory.Entry]:
-        start = bisect_left(self._paths, path)
-        found = self._paths[start : start + 1] == [path]
-        return [self._entries[start]] if found else []
+        """The raw files behind ``file``: itself, or what is in it, and what its header names."""
+        entry, others = self._at.get(file), self._beside.get(file, ())
+        parts = [entry] if entry else list(self._below(file + "/"))
+        return parts + [self._at[other] for other in others if other in self._at]
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
-        for i in range(bisect_left(self._paths, prefix), len(self._paths)):
-            if not self._paths[i].startswith(prefix):
+        for path in islice(self._paths, bisect_left(self._paths, prefix), None):
+            if not path.startswith(prefix):
                 return
-            yield self._entries[i]
+            yield self._at[path]
 
     def of(self, files: Iterable[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""
         parts = [part for file in files for part in self.parts(file)]
-        size = sum(part.size for part in parts)
         if len(parts) == 1:
-            return _Content(size, parts[0].sha256)
+            return _Content(parts[0].size, parts[0].sha256)
+        size = sum(part.size for part in parts)
         text = "\n".join(part.sha256 for part in parts)
         return _Content(size, hashlib.sha256(text.encode()).hexdigest())
 
@@ -227,8 +240,9 @@ def _beside(raw: Path, cases: Iterable[Case], settings: IndexSettings) -> dict[s
 def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
     for case in cases:
         for file in case.files.values():
-            bad = [part.path for part in contents.parts(file) if not part.sha256]
-            if bad or not contents.parts(file):
+            parts = contents.parts(file)
+            bad = [part.path for part in parts if not part.sha256]
+            if bad or not parts:
                 yield Problem(bad[0] if bad else file, case.case, inventory.WHY_UNREADABLE)
                 break
 
@@ -236,6 +250,8 @@ def _readable(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
 def _different_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Problem]:
     """Cases in which one file is a copy of another."""
     for case in cases:
+        if len(case.files) == 1:
+            continue
         sums = {role: contents.of([file]).sha256 for role, file in case.files.items()}
         for one, other in combinations(sums, 2):
             if sums[one] == sums[other]:
@@ -248,13 +264,14 @@ def _unique_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Proble
 
     Whole copies of one label are no problem here: the split keeps them together.
     """
-    files = [(case, file) for case in cases for file in case.files.values()]
-    found = [(contents.of([file]).sha256, case, file) for case, file in files]
-    often = Counter(content for content, _, _ in found)
+    cases = list(cases)
+    files = [file for case in cases for file in case.files.values()]
+    often = Counter(contents.of([file]).sha256 for file in files)
     holders: dict[str, list[tuple[Case, str]]] = defaultdict(list)
-    for content, case, file in found:
-        if often[content] > 1:
-            holders[content].append((case, file))
+    for case in cases if len(often) < len(files) else ():
+        for file in case.files.values():
+            if often[content := contents.of([file]).sha256] > 1:
+                holders[content].append((case, file))
     for shared in holders.values():
         kinds: dict[tuple[str, str], str] = {}  # a file of each kind of case, to name it
         for case, file in shared:
@@ -274,6 +291,18 @@ def _clash(label: str, content: str, kinds: dict[tuple[str, str], str]) -> str:
     return ""
 
 
+def _row_of_shard(case: Case, contents: _Contents) -> dict[str, object]:
+    content = contents.of(case.files.values())
+    return {"case": case.case, "files": _mapping(case.files), "sha256": content.sha256}
+
+
+def _mapping(files: Mapping[str, str]) -> str:
+    """As JSON, faster than by ``json.dumps`` for many."""
+    return (
+        "{" + ", ".join([f"{quoted(role)}: {quoted(file)}" for role, file in files.items()]) + "}"
+    )
+
+
 def _row(case: Case, contents: _Contents) -> dict[str, object]:
     content = contents.of(case.files.values())
     return {
@@ -282,7 +311,7 @@ def _row(case: Case, contents: _Contents) -> dict[str, object]:
         "label": case.label,
         "votes": "" if case.votes is None else case.votes,
         "partition": case.partition,
-        "files": json.dumps(dict(case.files), ensure_ascii=False),
+        "files": _mapping(case.files),
         "size": content.size,
         "sha256": content.sha256,
         attributes.COLUMN: attributes.text(case.attributes),

@@ -101,8 +101,10 @@ def read(inventory: Path) -> list[Entry]:
     try:
         # Names may hold any character, so that lines can't be told apart before they are parsed.
         with open(files.plain(inventory), encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream)
-            return [Entry(unshielded(row["path"]), int(row["size"]), row["sha256"]) for row in rows]
+            rows = csv.reader(stream)
+            if next(rows, None) != COLUMNS:
+                raise ValueError("has other columns")
+            return [Entry(unshielded(path), int(size), digest) for path, size, digest in rows]
     except FileNotFoundError as error:
         raise UserError("is not there", where=inventory, remedy="make it first") from error
     except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:

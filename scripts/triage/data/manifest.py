@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
@@ -44,7 +44,7 @@ def make(
     manifest: Path,
     quarantine: Path,
     counts: Path,
-    withdrawn: Collection[str] = (),
+    withdrawn: Iterable[str] = (),
 ) -> None:
     """Write the tables: ``cases`` without those that one of ``problems`` names, these problems, and
     what became of the files in the inventory ``listing``. Those of ``withdrawn`` cases are named

@@ -187,6 +187,17 @@ def decode(task: Task) -> np.ndarray | BadFile:
     return image
 
 
+def fingerprints(raw: Path, cases: Iterable[Mapping[str, str]], settings: Decoding) -> list[str]:
+    """Of the middle slice of each case whose files by role can be decoded."""
+    tasks = (Task(raw, "", files, settings) for files in cases if files)
+    return list(filter(None, workers.imap(_fingerprint, tasks, 1, lambda _: "")))
+
+
+def _fingerprint(task: Task) -> str:
+    image = decode(task)
+    return "" if isinstance(image, BadFile) else fingerprint(image[len(image) // 2])
+
+
 def crashed(task: Task) -> BadFile:
     """What stands for a case that made the decoder crash."""
     return _bad(task, "can't be decoded: the decoder crashed on it")

@@ -13,9 +13,11 @@ from triage.command import log
 from triage.data.groups import SplitSettings
 from triage.errors import UserError
 from triage.files import read_table
+from triage.task import classes_of
 
 COLUMNS = ["case", "group", "label", "fold", "partition"]
 PARTITIONS = ("train", "val", "test", "unlabelled")
+_SETTING = {"train": "k", "val": "validation", "test": "test"}  # what says who is in a part
 # What those read that use one part: nothing in it changes with a case of another part.
 PART_COLUMNS = ["case", "group", "label", "votes", "images"]
 
@@ -130,6 +132,7 @@ def _check_filled(split: pd.DataFrame, settings: SplitSettings) -> None:
 
 
 def _report(split: pd.DataFrame) -> None:
+    classes = {name for label in split["label"] for name in classes_of(label)}
     for partition in (*PARTITIONS, "excluded"):
         rows = split[split["partition"] == partition]
         if len(rows):
@@ -137,3 +140,6 @@ def _report(split: pd.DataFrame) -> None:
             listed = "".join(f", {name} {count}" for name, count in sorted(labels.items()))
             groups = rows["group"].nunique()
             log.info("%s: %d case(s) of %d group(s)%s", partition, len(rows), groups, listed)
+            if partition in _SETTING and (lacking := sorted(classes - labels.keys())):
+                say = "warning: the %s part has no case of %s: add cases, or see split.%s"
+                log.warning(say, partition, ", ".join(lacking), _SETTING[partition])

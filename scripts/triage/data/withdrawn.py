@@ -1,15 +1,18 @@
-"""The table of withdrawn cases, which people write with any editor."""
+"""The table of withdrawn cases, which people write with any editor; and what their files show."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from triage.errors import UserError
-from triage.files import plain
+from triage.files import each_row, parse_cell, plain, write_rows
 from triage.shield import unshielded
 
+FILE_COLUMNS = ["files", "parts"]
 COLUMNS = ["case", "date", "reason"]
 _REMEDY = f"must be a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
 
@@ -45,3 +48,22 @@ def copies(withdrawn: Collection[str], manifest: Collection[Mapping[str, str]]) 
     """The cases of a manifest whose files are, byte by byte, those of a withdrawn one."""
     contents = {row["sha256"] for row in manifest if row["case"] in withdrawn}
     return {row["case"] for row in manifest if row["sha256"] in contents} - set(withdrawn)
+
+
+class Withdrawn(NamedTuple):
+    """The files of a withdrawn case by role, and all raw files that hold something of it."""
+
+    files: dict[str, str]
+    parts: list[str]
+
+
+def write(found: Iterable[Withdrawn], table: Path) -> None:
+    """Write them into a table that names no case."""
+    rows = ({"files": json.dumps(each.files), "parts": json.dumps(each.parts)} for each in found)
+    write_rows(rows, FILE_COLUMNS, table)
+
+
+def read_files(table: Path) -> list[Withdrawn]:
+    """What ``write`` wrote."""
+    rows = each_row(table, "index", FILE_COLUMNS)
+    return [Withdrawn(parse_cell(row, "files"), parse_cell(row, "parts")) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,9 @@ from triage import pseudonyms
 from triage.data import attributes
 from triage.data.image_store import Images
 from triage.errors import UserError
-from triage.figures import style, tiles
+from triage.figures import style, tiles, twins
 from triage.figures.settings import ExploreSettings
+from triage.figures.twins import Pair
 from triage.files import read_rows
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +46,7 @@ class Study:
     images: Images
     channels: tuple[str, ...]
     settings: ExploreSettings
+    pairs: Sequence[Pair] = ()
 
     @classmethod
     def read(
@@ -52,7 +54,8 @@ class Study:
         manifest: Path,
         split: Path,
         arrays: Iterable[Path],
-        tables: Iterable[Path],
+        tables: Sequence[Path],
+        groups: Path,
         settings: ExploreSettings,
     ) -> Study:
         """The study in these files."""
@@ -64,7 +67,8 @@ class Study:
         )
         images = Images.open(list(arrays), list(tables))
         roles = list(json.loads(cases[0]["files"])) if cases else []
-        return cls(cases, images, _channel_names(roles, images.channels), settings)
+        pairs = twins.read_pairs(groups, tables, cases)
+        return cls(cases, images, _channel_names(roles, images.channels), settings, pairs)
 
     def shown(self, case: str) -> str:
         """What a picture calls a case."""
@@ -332,6 +336,7 @@ FIGURES = {
     "cases": cases,
     "patients": patients,
     "spots": spots,
+    "twins": lambda study: twins.figure(study.pairs, study.images, study.shown),
 }
 
 
@@ -340,7 +345,7 @@ def draw(study: Study, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]
     for target in targets:
         if target.stem not in FIGURES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(FIGURES)}")
-        if study.training or target.stem == "counts":
+        if study.training or target.stem in ("counts", "twins"):
             yield target, FIGURES[target.stem](study)
         else:
             yield target, style.notice("no training case has a known label")

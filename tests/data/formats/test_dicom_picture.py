@@ -130,6 +130,7 @@ def test_colours(tmp_path: Path, packed: bool, planar: int) -> None:
         ({"PixelData": b"1234"}, "can't be decoded"),
         ({"BitsAllocated": 17}, "can't be decoded"),
         ({"HighBit": 12}, "up to bit 12"),
+        ({"PresentationLUTShape": "INVERSE"}, "white and that it is black"),
     ],
 )
 def test_what_makes_no_picture_is_refused_in_words(
@@ -161,3 +162,31 @@ def test_packed_pixels_do_not_unpack_to_more_than_the_header_says(tmp_path: Path
     data.PixelData = pydicom.encaps.encapsulate([right])
     data.save_as(path)
     assert np.array_equal(pixels(path)[0], scaled(DEEP))
+
+
+def test_padding_that_is_written_as_unsigned_is_found_among_signed_pixels(tmp_path: Path) -> None:
+    signed = DEEP.astype(np.int16)
+    signed[:, :8] = -2000
+    data = slice_(0, signed.view(np.uint16), PixelRepresentation=1)
+    data.add_new(0x00280120, "US", 65536 - 2000)
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    found = pixels(tmp_path / "a.dcm")[0]
+    assert (found[:, :8] == 0).all()
+    assert np.array_equal(found[:, 8:], scaled(DEEP[:, 8:]))
+
+
+def test_an_enhanced_file_of_one_frame_is_rescaled_and_windowed_as_others_are(
+    tmp_path: Path,
+) -> None:
+    rescale, window, shared, own = Dataset(), Dataset(), Dataset(), Dataset()
+    rescale.RescaleSlope, rescale.RescaleIntercept = -2, 500
+    window.WindowCenter, window.WindowWidth = -500, 801
+    shared.PixelValueTransformationSequence, own.FrameVOILUTSequence = [rescale], [window]
+    path = save(
+        tmp_path / "a.dcm",
+        NumberOfFrames=1,
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=[own],
+    )
+    right = scaled(DEEP * -2.0 + 500, -500.5 - 400, -500.5 + 400)
+    assert np.array_equal(pixels(path)[0], right)

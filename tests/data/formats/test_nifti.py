@@ -140,3 +140,19 @@ def test_packed_niftis_may_have_bytes_behind_them_and_several_parts(tmp_path: Pa
     assert "cut short" in reason(path)
     path.write_bytes(gzip.compress(whole + bytes(1 << 25)))
     assert "holds more than" in reason(path)
+
+
+@pytest.mark.parametrize("name", ["T1.NII", "T1.Nii.GZ", "T1.nii.GZ"])
+def test_names_may_have_capitals(tmp_path: Path, name: str) -> None:
+    whole = nifti(tmp_path / "T1.nii", coded).read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(whole) if "GZ" in name else whole)
+    assert volume_files.is_volume(tmp_path / name)
+    assert np.array_equal(read(tmp_path / name).voxels, read(tmp_path / "T1.nii").voxels)
+
+
+def test_an_unknown_unit_is_a_millimetre(tmp_path: Path) -> None:
+    def change(header: nibabel.Nifti1Header) -> None:
+        coded(header)
+        header["xyzt_units"] = 5 | 64
+
+    np.testing.assert_allclose(read(nifti(tmp_path / "T1.nii", change)).spacing, (1, 1, 5))

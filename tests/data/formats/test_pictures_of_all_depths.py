@@ -178,6 +178,39 @@ def test_tiffs_of_rare_kinds_are_called_so(
     assert "several pictures" in reason(tmp_path / "c.tif")
 
 
+@pytest.mark.parametrize("values", [GREY, DEEP, GREY / 255], ids=["8 bits", "16 bits", "fractions"])
+def test_stacks_of_which_only_a_text_knows_are_refused(tmp_path: Path, values: np.ndarray) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([values] * 5), truncate=True)
+    text = "ImageJ=1.53\nimages={}\nslices={}\n"
+    tifffile.imwrite(tmp_path / "b.tif", values, description=text.format(3, 3), metadata=None)
+    for name in ("a.tif", "b.tif"):
+        assert reason(tmp_path / name) == "holds several pictures, must hold one"
+    tifffile.imwrite(tmp_path / "c.tif", values, description=text.format(1, 1), metadata=None)
+    assert pixels(tmp_path / "c.tif").shape == (1, *GREY.shape)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_a_sample_without_a_meaning_is_neither_dropped_nor_taken(tmp_path: Path, kind: str) -> None:
+    for count in (2, 4):
+        planes = np.dstack([GREY.astype(kind)] * count)
+        photometric = "rgb" if count == 4 else "minisblack"
+        tifffile.imwrite(
+            tmp_path / "a.tif", planes, photometric=photometric, planarconfig="contig",
+            extrasamples=["unspecified"],
+        )  # fmt: skip
+        assert f"{count} samples a pixel" in reason(tmp_path / "a.tif")
+
+
+def test_grey_that_is_multiplied_with_its_alpha_stays_so(tmp_path: Path) -> None:
+    alpha = np.where(X < 9, 0, 255).astype(np.uint8)
+    planes = np.dstack([GREY * (alpha > 0), alpha])
+    tifffile.imwrite(
+        tmp_path / "a.tif", planes, photometric="minisblack", planarconfig="contig",
+        extrasamples=["assocalpha"],
+    )  # fmt: skip
+    assert np.array_equal(pixels(tmp_path / "a.tif")[0], planes[..., 0])
+
+
 # --- whole files
 
 

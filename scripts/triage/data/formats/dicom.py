@@ -45,11 +45,21 @@ def parse(content: bytes, header_only: bool = False) -> Dataset:
         raise Refusal(f"has {len(content)} bytes, must have at most {MAX_BYTES}")
     with quiet("has a DICOM header that is damaged or cut short"):
         if _DEFLATED in content:  # by pydicom it would be unpacked to whatever size
-            return _unpacked(content)
+            return _flat(_unpacked(content))
         try:
-            return dcmread(io.BytesIO(content), stop_before_pixels=header_only)
+            return _flat(dcmread(io.BytesIO(content), stop_before_pixels=header_only))
         except InvalidDicomError as error:
             raise Refusal("is no DICOM file") from error
+
+
+def _flat(data: Dataset) -> Dataset:
+    """What an enhanced file says of its one frame stands where others have it."""
+    for name in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+        groups = list(data.get(name) or ())
+        for macro in groups[0] if len(groups) == 1 else ():
+            if macro.VR == "SQ" and len(macro.value) == 1:
+                data.update({each.tag: each for each in macro.value[0] if each.tag not in data})
+    return data
 
 
 def value(data: Dataset, name: str, default: Any = None) -> Any:

@@ -30,6 +30,8 @@ def _read(data: Dataset, window: Window) -> Samples:
     dicom.check_frame(data)
     check_size(int(data.Columns), int(data.Rows))
     kind = dicom.value(data, "PhotometricInterpretation", "")
+    if kind == "MONOCHROME2" and dicom.value(data, "PresentationLUTShape") == "INVERSE":
+        raise Refusal("says both that its greatest value is white and that it is black")
     if kind in _GREY:
         return _grey(data, window)
     if kind in _COLOURS:
@@ -102,6 +104,7 @@ def _padding(data: Dataset, stored: np.ndarray) -> np.ndarray | None:
         return None
     last = dicom.value(data, "PixelPaddingRangeLimit", first)
     with dicom.quiet("has a DICOM header whose padding is no number"):
-        low, high = sorted((int(first), int(last)))
-    found: np.ndarray = (stored >= low) & (stored <= high)
+        # Often written as unsigned where pixels are signed.
+        ends = np.array([int(first), int(last)]).astype(stored.dtype)
+    found: np.ndarray = (stored >= ends.min()) & (stored <= ends.max())
     return found if found.any() else None

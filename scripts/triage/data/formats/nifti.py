@@ -34,7 +34,7 @@ _LONGEST = 540
 _BEYOND = 1 << 20  # bytes that may follow the voxels
 _MAX_OFFSET = 1 << 26  # bytes before the voxels
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+_MILLIMETRES = {1: 1000.0, 3: 0.001}  # by the code of a unit: metres, micrometres
 
 
 def read(path: Path) -> Volume:
@@ -110,5 +110,5 @@ def _affine(header: nibabel.Nifti1Header) -> tuple[np.ndarray, bool]:
         affine = header.get_best_affine()
     else:
         affine = np.diag([*np.abs(header["pixdim"][1:4]), 1.0])
-    unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    unit = _MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0)
     return np.diag([unit, unit, unit, 1.0]) @ affine, is_placed

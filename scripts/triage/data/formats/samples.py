@@ -8,6 +8,7 @@ whole depends on its program, and says nothing. Transparent parts become black.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,11 @@ MAX_PIXELS = 2**25  # 5792 x 5792, 0.7 GB while it is decoded; a small file can 
 MIN_SIDE = 16
 MAX_ASPECT = 16
 CONSTANT = "is constant: all its pixels are the same"
+SEVERAL = "holds several pictures, must hold one"
 TRANSPARENT = "is transparent all over"
+# How ImageJ and tifffile write down that more pictures follow the one that a TIFF has tags for.
+_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)", re.DOTALL | re.MULTILINE)
+_SHAPE = re.compile(r'\A\{"shape": \[([\d, ]+)\]')
 # By the EXIF and TIFF tag of orientation: whether rows and columns change places, then which of
 # the axes (rows, columns) run the other way.
 _UPRIGHT = {
@@ -87,6 +92,15 @@ class Samples:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise Refusal("has pixels that are NaN or infinite")
         return low, high
+
+
+def check_single(description: str, values: int) -> None:
+    """Refuse a TIFF that has more pictures than tags, by its text; ``values`` are in the first."""
+    images, shape = _IMAGES.search(description), _SHAPE.search(description)
+    if (images and int(images[1]) > 1) or (
+        shape and math.prod(int(size) for size in shape[1].split(",")) > values
+    ):
+        raise Refusal(SEVERAL)
 
 
 def check_size(width: int, height: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 
 import numpy as np
 from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
 from triage.data.formats import Refusal
-from triage.data.formats.samples import Samples, check_size
+from triage.data.formats.samples import SEVERAL, Samples, check_single, check_size
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
@@ -25,8 +26,9 @@ def read(content: bytes) -> Samples:
         page = file.pages[0]
         assert isinstance(page, TiffPage)
         if len(file.pages) > 1:
-            raise Refusal("holds several pictures, must hold one")
+            raise Refusal(SEVERAL)
         check_size(page.imagewidth, page.imagelength)
+        check_single(page.description, math.prod(page.shape))
         _check(page, content)
         values = page.asarray()
     if page.planarconfig == 2 and values.ndim == 3:

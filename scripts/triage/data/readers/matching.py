@@ -1,6 +1,6 @@
 """Finding of the file that a cell of a table means.
 
-Names are compared in one Unicode form: the same name is written in two ways by different systems.
+Names are compared as tables spell them: different systems write the same name in several ways.
 """
 
 from __future__ import annotations
@@ -9,25 +9,21 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
-from unicodedata import normalize
+from functools import cached_property
+from itertools import islice
 
 from triage.data.readers import picture_files
-
-
-def composed(name: str) -> str:
-    """``name`` in Unicode's composed form."""
-    return name if name.isascii() else normalize("NFC", name)
+from triage.data.readers.table_files import spelt
 
 
 def stem(path: str, suffixes: tuple[str, ...]) -> str:
     """The name of a file of any system, without folders and, where it is one of some, extension."""
     name = path.replace("\\", "/").rpartition("/")[2]
-    small = name.lower()
-    if not small.endswith(suffixes):
-        return name
-    longest = max(len(each) for each in suffixes if small.endswith(each))
-    return name[:-longest] or name
+    parts = name.lower().rsplit(".", 2)
+    for ending in (".".join(["", *parts[1:]]), f".{parts[-1]}"):
+        if ending in suffixes:
+            return name[: -len(ending)] or name
+    return name
 
 
 class Files:
@@ -39,37 +35,56 @@ class Files:
     def __init__(
         self, paths: Iterable[str], suffixes: tuple[str, ...] = picture_files.EXTENSIONS
     ) -> None:
-        self.by_path = {composed(path): path for path in paths}
-        self.folders: dict[str, set[str]] = defaultdict(set)  # of each folder what is in it
-        self._by_name: dict[str, list[str]] = defaultdict(list)
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(self.by_path, key=lambda path: (path.count("/"), path)):
+        self.by_path: dict[str, str] = {}
+        for path in paths:
+            if self.by_path.setdefault(spelt(path), path) is not path:
+                self.by_path[f"{path}\0"] = path  # named by nothing, but there
+        self._suffixes = suffixes
+        self._by_stem: dict[str, str] = {}
+        self._more: dict[str, list[str]] = defaultdict(list)  # others of the same stem
+        for path in self.by_path:
+            if self._by_stem.setdefault(short := stem(path, suffixes), path) != path:
+                self._more[short].append(path)
+
+    @cached_property
+    def folders(self) -> dict[str, set[str]]:
+        """Of each folder what is in it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for path in self.by_path:
             folder, _, name = path.rpartition("/")
-            self._by_name[name].append(path)
-            if (short := stem(name, suffixes)) != name:
-                self._by_stem[short].append(path)
-            while name and name not in self.folders[folder]:
-                self.folders[folder].add(name)
+            while name and name not in found[folder]:
+                found[folder].add(name)
                 folder, _, name = folder.rpartition("/")
+        return found
+
+    def _of_stem(self, short: str) -> list[str]:
+        first = self._by_stem.get(short)
+        if first is None or short not in self._more:
+            return [first] if first else []
+        return sorted([first, *self._more[short]], key=lambda path: (path.count("/"), path))
 
     def named(self, cell: str) -> list[str]:
         """What a cell may mean: the file of that path or, below any folders, of that name.
 
         The name may carry folders of another machine, and lack its extension. Shallow files first.
         """
-        wanted = composed(cell).replace("\\", "/").removeprefix("./")
-        if ".." in wanted.split("/"):
+        wanted = spelt(cell).replace("\\", "/").removeprefix("./")
+        if ".." in wanted and ".." in wanted.split("/"):
             return []
         if wanted in self.by_path:
             return [self.by_path[wanted]]
         name = wanted.rpartition("/")[2]
-        found = self._by_name.get(name) or self._by_stem.get(name) or []
-        below = [path for path in found if path.endswith(f"/{wanted}")]
-        return [self.by_path[path] for path in below or found]
+        short = stem(name, self._suffixes)
+        found = self._of_stem(short)
+        exact = [path for path in found if _name(path) == name]
+        found = exact or (found if short == name else self._of_stem(name))
+        if len(found) > 1:
+            found = [path for path in found if path.endswith(f"/{wanted}")] or found
+        return [self.by_path[path] for path in found]
 
     def at(self, pattern: str) -> list[str]:
         """The files or folders at a path, whose last part may hold ``*``."""
-        wanted = composed(pattern)
+        wanted = spelt(pattern)
         if wanted in self.by_path:
             return [self.by_path[wanted]]
         folder, _, name = wanted.rpartition("/")
@@ -82,6 +97,10 @@ class Files:
 
     def nearest(self, path: str) -> str:
         """The name that is most like that of ``path``, or empty."""
-        name = PurePosixPath(path).name
-        close = difflib.get_close_matches(name, list(self._by_name)[:20_000], 1)
-        return self.by_path[self._by_name[close[0]][0]] if close else ""
+        named = {_name(other): other for other in reversed([*islice(self.by_path, 20_000)])}
+        close = difflib.get_close_matches(_name(path), named, 1)
+        return self.by_path[named[close[0]]] if close else ""
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

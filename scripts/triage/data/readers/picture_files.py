@@ -6,6 +6,7 @@ Pictures become 8 bits deep and upright, as ``formats.samples`` has it.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -20,8 +21,10 @@ from triage.data.formats.samples import (
     CONSTANT,
     MAX_PIXELS,
     MIN_SIDE,
+    SEVERAL,
     TRANSPARENT,
     Samples,
+    check_single,
     check_size,
 )
 from triage.data.readers import USUAL, BadFile, Case, Loading, Problem
@@ -140,7 +143,7 @@ def _picture(content: bytes) -> NDArray[np.uint8]:
         check_size(*image.size)
         # The second picture of an MPO file is a camera's preview.
         if getattr(image, "is_animated", False) and image.format != "MPO":
-            raise Refusal("holds several pictures, must hold one")
+            raise Refusal(SEVERAL)
         if image.format in ("JPEG", "MPO"):
             jpeg.check_whole(content)
         if image.format == "PNG":
@@ -148,18 +151,24 @@ def _picture(content: bytes) -> NDArray[np.uint8]:
             if png.is_deep(content):
                 orientation = image.getexif().get(_ORIENTATION, 1)
                 return png.read_deep(content, orientation).pixels()
-        if image.format == "TIFF" and not _is_plain(image):
-            return _tiff(content)
+        if image.format == "TIFF":
+            if not _is_plain(image):
+                return _tiff(content)
+            tags = image.tag_v2  # type: ignore[attr-defined]
+            values = math.prod(image.size) * tags.get(_SAMPLES, 1)
+            check_single(str(tags.get(_TEXT, "")), values)
         ImageOps.exif_transpose(image, in_place=True)
         return _eight_bits(image)
 
 
-_ORIENTATION, _BITS, _SAMPLE_FORMAT = 274, 258, 339
+_ORIENTATION, _BITS, _SAMPLE_FORMAT, _SAMPLES, _EXTRA, _TEXT = 274, 258, 339, 277, 338, 270
 
 
 def _is_plain(image: Image.Image) -> bool:
-    """Whether a TIFF has unsigned samples of up to 8 bits."""
+    """Whether a TIFF has unsigned samples of up to 8 bits, all of which have a meaning."""
     tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(_SAMPLES, 1) > 1 and 0 in tags.get(_EXTRA, ()):
+        return False
     kinds = tags.get(_SAMPLE_FORMAT, (1,))
     return max(tags.get(_BITS, (1,))) <= 8 and set(kinds) == {1}
 
@@ -185,6 +194,8 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     """The pixels of a picture of up to 8 bits, [channels, height, width]."""
     if image.mode in ("I", "F", "I;16"):
         return Samples(np.asarray(image)[..., None]).pixels()
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = _on_black(image)
     if image.mode in ("1", "L"):

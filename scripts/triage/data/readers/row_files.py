@@ -67,7 +67,7 @@ class RowFiles:
 
     def name(self, row: Row) -> str:
         """What tells a row from others: the cells that name its files."""
-        return "/".join(tables.filled(row, column) for column in self.columns)
+        return "/".join([tables.filled(row, column) for column in self.columns])
 
     def case(self, row: Row) -> str:
         """What the case is called: like its file, or like the cells of the pattern."""

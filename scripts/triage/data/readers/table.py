@@ -84,6 +84,7 @@ class Rows:
         self.raw, self.table, self.settings = raw, table, settings
         self.paths = paths
         self.columns = settings.columns
+        self.groups = _listed(self.columns.group)
         others = [path for path in paths if path != table]
         self.files = RowFiles(others, settings, self.shallowest)
         self.problems: list[Problem] = []
@@ -98,8 +99,7 @@ class Rows:
 
     def cases(self) -> tuple[list[Case], list[Problem]]:
         """The cases, and what is wrong with the rest."""
-        group = _listed(self.columns.group)
-        deciding = [*self.label_of.columns, *group]
+        deciding = [*self.label_of.columns, *self.groups]
         deciding += [each for each in (self.columns.partition, self.columns.votes) if each]
         wanted = [*self.files.columns, *deciding, *_listed(self.columns.case)]
         wanted += self.settings.attribute_columns.values()
@@ -157,7 +157,8 @@ class Rows:
             log.info("left out by index.leave_out: %d row(s) with %s", count, words)
         if unlabelled := sum(not case.label for case in found):
             log.info("%d row(s) have no label", unlabelled)
-        self.attributes.tell()
+        table = self.raw / self.table
+        self.attributes.tell(table)
         parts: dict[str, Case] = {}
         torn: dict[str, str] = {}
         for case in found:
@@ -167,9 +168,11 @@ class Rows:
                                 f"{case.case} in {case.partition or 'no part'}")  # fmt: skip
         if torn:
             log.warning(
-                "warning: %d group(s) have cases in two partitions: %s: see split.leaks",
-                len(torn),
+                "warning: %s: %d group(s) have cases in two partitions: %s: correct column %s,"
+                " or see split.leaks",
+                *(table, len(torn)),
                 "; ".join(f"{group}: {words}" for group, words in list(torn.items())[:_SHOWN]),
+                self.columns.partition,
             )
 
     def _without_row(self) -> list[Problem]:
@@ -196,16 +199,17 @@ class Rows:
         """By the pattern, by the columns, or each case for itself."""
         if self.settings.group or not self.columns.group:
             return self.grouping(case)
-        return "/".join(tables.filled(row, column) for column in _listed(self.columns.group))
+        return "/".join([tables.filled(row, column) for column in self.groups])
 
     def partition(self, row: Row) -> str | None:
         """train, val, test, or empty where nobody says; None where it should be said and isn't."""
         column = self.columns.partition
         if column is None:
             return ""
-        if row[column].casefold() not in self.partition_of:
+        part = self.partition_of.get(row[column].casefold())
+        if part is None:
             raise tables.unknown(column, row[column], row, self.partition_of)
-        return self.partition_of[row[column].casefold()]
+        return part
 
     def votes(self, row: Row, label: str) -> int | None:
         """How many annotators chose the last class."""
@@ -227,10 +231,11 @@ class Rows:
 
     def _files(self, row: Row, case: str) -> dict[str, str]:
         """The file of each channel; empty, with a problem, where one is missing or not sure."""
-        wanted, found = self.files.wanted(row), self.files.found(row)
+        found = self.files.found(row)
         for role, files in found.items():
             if len(files) == 1:
                 continue
+            wanted = self.files.wanted(row)
             of = f" as {role}" if len(wanted) > 1 else ""
             if files:
                 what = f"which fits {len(files)} files: {', '.join(files[:3])}"

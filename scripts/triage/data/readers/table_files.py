@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
+from unicodedata import normalize
 
+from triage.command import log
 from triage.errors import UserError
 
 TEXT, EXCEL, PARQUET = (".csv", ".tsv", ".tab", ".txt"), (".xlsx", ".xlsm"), (".parquet",)
@@ -26,6 +28,8 @@ MAX_SHEET = 2**28  # bytes of a workbook, unpacked
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
 _REMEDY = "save it as CSV in UTF-8"
+_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 Line = tuple[int, list[str]]  # number of the line in the file, from 1; its cells
 
@@ -38,6 +42,13 @@ class Table:
     path: Path
     header: list[str]
     lines: Iterator[Line]
+
+
+def spelt(text: str) -> str:
+    """A text in Unicode's composed form, with plain spaces and without what takes no place."""
+    if text.isascii():
+        return text
+    return normalize("NFC", _UNSEEN.sub("", _SPACES.sub(" ", text)))
 
 
 def open_table(path: Path, columns: Sequence[str] = ()) -> Table:
@@ -123,6 +134,8 @@ def _of_text(path: Path, columns: Sequence[str]) -> Iterator[Line]:
         reader = csv.reader(chain([first], text), strict=True, delimiter=delimiter)
         try:
             for cells in reader:
+                if not "".join(cells).isascii():
+                    cells = list(map(spelt, cells))
                 cells = [cell.strip() for cell in cells]
                 if any(cells):
                     yield line, cells
@@ -154,9 +167,12 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
         try:
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(each.file_size for each in archive.infolist())
-            if unpacked > MAX_SHEET:
-                raise UserError(f"has more than {MAX_SHEET} bytes", where=path, remedy=_REMEDY)
+                if unpacked > MAX_SHEET:
+                    raise UserError(f"has more than {MAX_SHEET} bytes", where=path, remedy=_REMEDY)
+                parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+                calculates = any(b"</f>" in archive.read(name) for name in parts)
             book = openpyxl.load_workbook(path, data_only=True)
+            formulas = openpyxl.load_workbook(path) if calculates else None
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
             raise UserError(f"is no workbook ({error})", where=path, remedy=_REMEDY) from error
     sheets = [sheet for sheet in book.worksheets if sheet.max_row > 1 or sheet["A1"].value]
@@ -173,7 +189,23 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
             where=f"{path}, sheet {sheet.title}",
             remedy="part them, and fill each cell",
         )
+    if formulas:
+        _check_formulas(sheet, formulas[sheet.title], f"{path}, sheet {sheet.title}")
+    if hidden := sum(each.hidden for each in sheet.row_dimensions.values()):
+        log.warning("warning: %s, sheet %s: %d hidden row(s) count", path, sheet.title, hidden)
     return _filled(sheet.iter_rows(values_only=True))
+
+
+def _check_formulas(sheet: Any, formulas: Any, where: str) -> None:
+    """Refuse formulas without a result, as programs write them that don't calculate."""
+    for row in formulas.iter_rows():
+        for cell in row:
+            if cell.data_type == "f" and sheet[cell.coordinate].value is None:
+                raise UserError(
+                    f"has formulas without a result, such as in {cell.coordinate}",
+                    where=where,
+                    remedy="open and save it in Excel or LibreOffice, or save it as CSV there",
+                )
 
 
 def _first(sheet: Any) -> list[str]:
@@ -190,6 +222,8 @@ def _of_parquet(path: Path) -> Iterator[Line]:
         raise UserError("is Parquet, which needs pyarrow", where=path, remedy=remedy) from error
     except (OSError, ValueError) as error:
         raise UserError(f"is no Parquet ({error})", where=path, remedy=_REMEDY) from error
+    if any(frame.index.names):  # pandas keeps some columns as the index
+        frame = frame.reset_index()
     values = frame.astype(object).where(frame.notna(), None)
     return _filled(chain([frame.columns], values.itertuples(index=False, name=None)))
 
@@ -211,6 +245,6 @@ def _text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ").removesuffix(" 00:00:00")
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
         return "|".join(map(_text, value))
-    return str(value).strip()
+    return spelt(str(value)).strip()

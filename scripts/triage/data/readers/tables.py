@@ -5,16 +5,23 @@ What makes labels doubtful is an error that names the file and the line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from sys import intern
 
+from triage.data.attributes import MISSING
 from triage.data.readers import Problem
 from triage.data.readers.table_files import Table, open_table
 from triage.errors import UserError, nearest
 
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
+_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Row:
     """A row of a table: its line in the file, from 1, and its cells by column."""
 
@@ -86,9 +93,21 @@ def _rows(table: Table, columns: Sequence[str], optional: Sequence[str]) -> Iter
             )
         is_empty = False
         cells += [""] * (last + 1 - len(cells))
-        yield Row(table.path, line, {name: cells[place] for name, place in places.items()})
+        row = Row(table.path, line, {name: cells[place] for name, place in places.items()})
+        if not _ERRORS.isdisjoint(row.cells.values()):
+            _refuse_error(row)
+        yield row
     if is_empty:
         raise UserError("has no rows", where=table.path, remedy="fill it, or remove it")
+
+
+def _refuse_error(row: Row) -> None:
+    column = next(name for name, cell in row.cells.items() if cell in _ERRORS)
+    raise UserError(
+        f"has {row[column]} in column {column}: a formula that failed",
+        where=row.where,
+        remedy="correct the formula, or empty the cell",
+    )
 
 
 def check_header(table: Table, columns: Sequence[str]) -> None:
@@ -119,7 +138,7 @@ def unique(
     """
     first: dict[str, tuple[int, tuple[str, ...]]] = {}
     for row in rows:
-        name, values = name_of(row), tuple(row[each] for each in deciding)
+        name, values = name_of(row), tuple([intern(row.cells[each]) for each in deciding])
         line, others = first.setdefault(name, (row.line, values))
         if line == row.line:
             yield name, row
@@ -135,14 +154,25 @@ def unique(
 
 
 def filled(row: Row, column: str) -> str:
-    """The cell in a column. Raises UserError where it is empty."""
-    if not row[column]:
-        raise UserError(f"has no {column}", where=row.where, remedy="fill it in")
-    return row[column]
+    """The cell in a column, which names something. Raises UserError where it does not."""
+    cell = row[column]
+    if not cell or cell.casefold() in MISSING:
+        said = f": {cell}" if cell else ""
+        raise UserError(f"has no {column}{said}", where=row.where, remedy="fill it in")
+    if "E+" in cell and _SHORTENED.fullmatch(cell):
+        raise UserError(
+            f"has {cell} as its {column}: a spreadsheet has shortened a long number",
+            where=row.where,
+            remedy="save the table anew from its source, with that column as text",
+        )
+    return cell
 
 
 def number(text: str) -> float | None:
-    """The number that a cell says, with a decimal point or comma; None where it says none."""
+    """The number that a cell says, with a decimal point or comma; None where it says none, or 1,000
+    (which may be a thousand, or one)."""
+    if _THOUSANDS.fullmatch(text):
+        return None
     try:
         return float(text.replace(",", ".") if text.count(",") == 1 else text)
     except ValueError:
