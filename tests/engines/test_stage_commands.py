@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     """A project whose Snakemake only writes down what it is asked for."""
     for name in ("scripts", "workflow/rules", "workflow/triage_workflow/params", ".dvc", "bin"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("dvc.yaml", "workflow/run_stage.py"):
+    for name in ("dvc.yaml", "answers.yaml", "workflow/run_stage.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("workflow/Snakefile", "workflow/triage_workflow/steps.py", "steps.json"):
         (tmp_path / name).write_text("{}")
