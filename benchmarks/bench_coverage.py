@@ -1,6 +1,6 @@
 """How often the intervals of the evaluation hold the truth, in simulated studies.
 
-python benchmarks/bench_coverage.py [--repetitions 300] [--rounds 300]
+python benchmarks/bench_coverage.py [--repetitions 300] [--rounds 300] [--only binary|classes|arms]
 
 Scores of both classes are normal, so that the truth of most metrics is known by formula, and of the
 others from half a million cases. Each repetition is evaluated by the function that evaluates runs.
@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 import bench
+from triage.evaluation.arms import Run, measure_arms
 from triage.evaluation.choices import choices_of
+from triage.evaluation.comparison import compare_arms
 from triage.evaluation.evaluate import summarise
 from triage.evaluation.metrics import DECISION, METRICS, Decision, Probability, Ranking, ones
 from triage.evaluation.samples import Sample
@@ -49,11 +51,19 @@ class Setting:
         labels = np.repeat([1.0, 0.0], sizes)
         patients = np.concatenate([np.arange(size) // self.images for size in sizes])
         patients[labels == 0] += patients[: sizes[0]].max() + 1
-        apart = np.sqrt(2) * NORMAL.inv_cdf(self.auc)
         shared = rng.normal(0, np.sqrt(self.alike), patients.max() + 1)[patients]
-        scores = apart * labels + shared + rng.normal(0, np.sqrt(1 - self.alike), len(labels))
+        noise = rng.normal(0, np.sqrt(1 - self.alike), len(labels))
+        return labels, self.logits(self.apart * labels + shared + noise), patients
+
+    @property
+    def apart(self) -> float:
+        """How far the means of the classes are apart, in deviations."""
+        return float(np.sqrt(2) * NORMAL.inv_cdf(self.auc))
+
+    def logits(self, scores: np.ndarray) -> np.ndarray:
+        """Calibrated logits of scores that are normal with deviation 1 in each class."""
         prior = np.log(self.positives / self.negatives)
-        return labels, apart * (scores - apart / 2) + prior, patients
+        return self.apart * (scores - self.apart / 2) + prior
 
     @property
     def threshold(self) -> float:
@@ -141,6 +151,82 @@ def covered_classes(apart: float, repetitions: int, rounds: int) -> dict[str, fl
     return {metric: count / repetitions for metric, count in hits.items()}
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two arms of several runs that judge the same cases, of one class or of several at a time.
+
+    ``base`` tells of the cases and of the one arm's true ROC AUC, ``auc`` of the other's. Half of
+    the variance of a case's scores is what all runs have in common.
+    """
+
+    name: str
+    base: Setting
+    auc: float
+    runs: int = 2
+    classes: int = 1
+
+    @property
+    def arms(self) -> dict[str, Setting]:
+        return {"one": replace(self.base, auc=self.auc), "two": self.base}
+
+    def draw(self, rng: np.random.Generator) -> list[Run]:
+        """The runs of both arms, all at the threshold halfway between the classes."""
+        names = tuple(f"class{number}" for number in range(self.classes))
+        nothing = pd.DataFrame({"partition": [], "label": []})
+        choices = choices_of(None, nothing, names, 0.9).as_json()
+        for each in choices.values():
+            each["operating_points"]["half"]["threshold"] = self.base.threshold
+        one = np.repeat([1.0, 0.0], (self.base.positives, self.base.negatives))
+        labels = np.stack([one, *(rng.permutation(one) for _ in names[1:])], axis=1)
+        shared = rng.normal(0, np.sqrt(0.5), labels.shape)
+        cases = np.array([f"{i:05d}" for i in range(len(labels))])
+        found = []
+        for arm, setting in self.arms.items():
+            for seed in range(self.runs):
+                noise = rng.normal(0, np.sqrt(0.5), labels.shape)
+                logits = setting.logits(setting.apart * labels + shared + noise)
+                probabilities = 1 / (1 + np.exp(-logits))
+                drawn = Sample(cases, cases, names, labels, logits, probabilities)
+                found.append(Run(arm, 0, seed, {"choices": choices}, drawn))
+        return found
+
+
+PAIRS = (
+    Pair("means over runs, 20 against 20", Setting("", 20, 20, 0.8), 0.9),
+    Pair("means over runs, 20 against 200", Setting("", 20, 200, 0.9), 0.95),
+    Pair("the same in truth, 50 against 50", Setting("", 50, 50, 0.85), 0.85),
+    Pair("near 1, one run, 20 against 20", Setting("", 20, 20, 0.97), 0.98, runs=1),
+    Pair("rare class, one run, 5 against 200", Setting("", 5, 200, 0.8), 0.9, runs=1),
+    Pair("three classes at a time, 15 against 60", Setting("", 15, 60, 0.8), 0.9, classes=3),
+)
+
+
+def covered_arms(pair: Pair, repetitions: int, rounds: int) -> dict[str, dict[str, float]]:
+    """The share of repetitions whose intervals hold the truth: of an arm, and of the difference."""
+    truth = {arm: setting.truth() for arm, setting in pair.arms.items()}
+    hits = {"mean": dict.fromkeys(METRICS, 0), "difference": dict.fromkeys(METRICS, 0)}
+    measured = {"mean": dict.fromkeys(METRICS, 0), "difference": dict.fromkeys(METRICS, 0)}
+    rng = np.random.default_rng(0)
+    for repetition in range(repetitions):
+        settings = EvaluationSettings(replicates=rounds, seed=repetition, operating_point="half")
+        arms = measure_arms(pair.draw(rng), settings)
+        means = arms[0].means
+        found = [("mean", name, means[name], truth["one"][name]) for name in METRICS]
+        for each in compare_arms(arms, "two", settings.confidence):
+            apart = truth["one"][each.metric] - truth["two"][each.metric]
+            found.append(("difference", each.metric, each, apart))
+        for kind, metric, interval, true in found:
+            if interval.low == interval.low:
+                measured[kind][metric] += 1
+                hits[kind][metric] += bool(interval.low <= true <= interval.high)
+    return {
+        f"{pair.name}: {kind}": {
+            metric: count / max(1, measured[kind][metric]) for metric, count in by_metric.items()
+        }
+        for kind, by_metric in hits.items()
+    }
+
+
 def report(name: str, title: str, words: str, found: dict[str, dict[str, float]]) -> None:
     """Write a table with a row a study."""
     rows = [
@@ -155,19 +241,25 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--repetitions", type=int, default=300)
     options.add_argument("--rounds", type=int, default=300)
-    options.add_argument("--only", choices=["binary", "classes"])
+    options.add_argument("--only", choices=["binary", "classes", "arms"])
     arguments = options.parse_args()
     often = (arguments.repetitions, arguments.rounds)
     words = f"How many of {often[0]} simulated studies have an interval that holds the truth, at a "
     words += "confidence of 95 %. At least 90 % is promised everywhere."
-    if arguments.only != "classes":
+    if arguments.only in (None, "binary"):
         found = {each.name: covered(each, *often) for each in SETTINGS}
         more = "Five images of a patient share 0.7 of the variance of scores."
         report("coverage", "Coverage of the intervals", f"{words} {more}", found)
-    if arguments.only != "binary":
+    if arguments.only in (None, "classes"):
         found = {f"60 cases, {apart} apart": covered_classes(apart, *often) for apart in (1.0, 2.0)}
         title = "Coverage of the intervals, four exclusive classes"
         report("coverage_classes", title, words, found)
+    if arguments.only in (None, "arms"):
+        found = {}
+        for pair in PAIRS:
+            found |= covered_arms(pair, *often)
+        title = "Coverage of the intervals of arms and of their differences"
+        report("coverage_arms", title, words, found)
 
 
 if __name__ == "__main__":

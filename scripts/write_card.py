@@ -20,6 +20,7 @@ from triage.report.external import read_externals
 from triage.report.leakage import read_reasons
 from triage.report.networks import read_networks
 from triage.report.sections import markdown
+from triage.report.thresholds import steps
 
 
 def main(
@@ -51,7 +52,8 @@ def main(
     content = read_json(chosen)
     partition = measured_part(content)
     measured = (arm, run, f"{partition}.csv")
-    sample = next(path for path in predictions if path.parts[-3:] == measured)
+    table = next(path for path in predictions if path.parts[-3:] == measured)
+    sample = read_sample(table, grouped)
     members = settings.ensembles.get(arm, (arm,))
     made = Card(
         Sources(
@@ -62,7 +64,7 @@ def main(
             winner=read_json(winner),
             metrics=content,
             partition=partition,
-            sample=read_sample(sample, grouped),
+            sample=sample,
             networks=read_networks(records, members, settings.origins, run),
             rows=read_cases(manifest, split),
             quarantined=len(read_rows(quarantine)),
@@ -81,7 +83,8 @@ def main(
     parts = {"card": made.sections(), "checklist": filled}
     write_text(markdown(f"Model card: {settings.told.title}", parts["card"]), card)
     write_text(markdown(f"Reporting checklist: {settings.told.title}", filled), checklist)
-    write_json({name: list(map(asdict, part)) for name, part in parts.items()}, page)
+    shown = {name: list(map(asdict, part)) for name, part in parts.items()}
+    write_json(shown | {"thresholds": list(map(asdict, steps(sample, content)))}, page)
     command.log.info("card of %s, %s: %d subgroups", arm, run, len(made.subgroups))
 
 

@@ -157,6 +157,17 @@ def test_delong_of_no_difference_is_rarely_significant():
     assert 0.02 <= false_alarms / 300 <= 0.09
 
 
+def test_few_cases_of_a_class_are_rarely_significant_too():
+    rng = np.random.default_rng(17)
+    labels = np.repeat([1.0, 0.0], (5, 100))
+    false_alarms = 0
+    for _ in range(300):
+        arms = [arm(name, rng.normal(1.5 * labels, 1, (1, 105)), labels) for name in ("a", "b")]
+        auc = compare_arms(arms, "a", 0.95)[0]
+        false_alarms += not auc.low <= 0 <= auc.high
+    assert false_alarms / 300 <= 0.1
+
+
 def test_p_values_are_corrected_for_the_arms_compared():
     arms = [*two_arms(12, 0.3), arm("other", *_other())]
     first, second = (each for each in compare_arms(arms, "plain", 0.95) if each.metric == "roc_auc")

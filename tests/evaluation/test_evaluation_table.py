@@ -291,10 +291,17 @@ def test_published_values_that_ship_can_be_read():
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("value", "high"), ("metric", "auroc"), ("split", "holdout")]
+    ("column", "value"),
+    [
+        ("value", "high"),
+        ("metric", "auroc"),
+        ("split", "holdout"),
+        ("link", "javascript:alert(1)"),
+        ("link", "https://example.org/a b"),
+    ],
 )
 def test_wrong_published_rows_are_refused(tmp_path: Path, column: str, value: str):
-    table = PUBLISHED.astype(object)
+    table = PUBLISHED.astype(object).assign(link="")
     table.loc[1, column] = value
     write_table(table, tmp_path / "published.csv")
     with pytest.raises(UserError, match=r"published\.csv, line 3: " + column):

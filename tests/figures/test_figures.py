@@ -265,6 +265,19 @@ def test_a_sheet_puts_every_image_in_its_place() -> None:
     assert (shown.picture[height:, :width] == 1).all()
 
 
+def test_captions_stand_above_the_images_and_not_on_them() -> None:
+    image = np.zeros((40, 60), np.float32)
+    shown = tiles.sheet([[image, image], [image]], {1: ["a case\np = 0.10"]})
+    (first, second), height = shown.tops, shown.cell[0]
+    assert first == 0
+    room = second - height
+    assert (shown.picture[height : int(second)] == 1).all()
+    (caption,) = tiles.figure(shown).axes[0].texts
+    inches_a_pixel = tiles.MOST_ROOM / shown.picture.shape[1]
+    assert caption.get_position()[1] <= second
+    assert room * inches_a_pixel >= 2 * tiles.LINE - 0.01
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
 def test_shrinking_keeps_the_mean_and_the_bound(height: int, width: int, longest: int) -> None:
     image = np.random.default_rng(height * 100 + width).random((height, width), np.float32)

@@ -48,6 +48,12 @@ class Browser:
         command = "Emulation.setDeviceMetricsOverride"
         self._post("/goog/cdp/execute", cmd=command, params=size)
 
+    def dark(self, wanted: bool) -> None:
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if wanted else "light"}
+        self._post(
+            "/goog/cdp/execute", cmd="Emulation.setEmulatedMedia", params={"features": [scheme]}
+        )
+
     def screenshot(self) -> bytes:
         return base64.b64decode(self._call("GET", f"{self._session}/screenshot"))
 

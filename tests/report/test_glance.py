@@ -102,13 +102,50 @@ def test_validation_and_test_that_differ_by_more_than_chance_are_marked() -> Non
     def runs(value: float) -> Any:
         estimate = {"value": value, "low": value - 0.03, "high": min(1, value + 0.03)}
         page = {"metrics": {"roc_auc": estimate}}
-        return {"best": [{"partitions": {"val": page}}]}
+        return {"best": [run_of(None) | {"partitions": {"val": page}}]}
 
     question = "Validation against test"
     assert not facts([chosen()], runs(0.92))[question].warns
     assert facts([chosen(roc_auc=0.7, roc_auc_low=0.6, roc_auc_high=0.8)], runs(0.97))[
         question
     ].warns
+
+
+def run_of(page: Any) -> Any:
+    return {
+        "operating_point": "youden",
+        "choices": {"sick": {}},
+        "partitions": {"test": page and {"metrics": {}} | page},
+    }
+
+
+def test_what_fails_is_counted_by_the_run_with_the_most_mistakes() -> None:
+    names = ("true_positive", "false_negative", "false_positive", "true_negative")
+    pages = [
+        {"operating_points": {"youden": {"confusion": dict(zip(names, counts, strict=True))}}}
+        for counts in ((9, 1, 2, 18), (6, 4, 3, 17))
+    ]
+    found = facts([chosen()], {"best": list(map(run_of, pages))})["What fails?"].answer
+    assert found.startswith(
+        "At its threshold 4 of 10 cases of sick are missed, and 3 of 20 others are called sick "
+        "(of 2 runs the worst)."
+    )
+
+
+def test_of_several_classes_the_worst_is_named() -> None:
+    values = {"rash": 0.9, "scar": 0.6, "wart": None}
+    classes = {
+        name: {"metrics": {"roc_auc": {"value": value, "low": 0.5, "high": 1.0}}}
+        for name, value in values.items()
+    }
+    found = facts([chosen()], {"best": [run_of({"classes": classes})]})["What fails?"].answer
+    assert found.startswith("Of 3 classes scar is told apart worst: ROC AUC 0.600 (0.500 to 1.000)")
+
+
+def test_leakage_is_answered_with_what_was_done() -> None:
+    found = facts([chosen()])["Is there leakage?"].answer
+    assert found.startswith("None that can be found: no group, copy or near copy is in two parts")
+    assert found.endswith("2 cases are excluded for it.")
 
 
 def test_nothing_is_compared_where_validation_is_measured() -> None:

@@ -33,8 +33,11 @@ def test_it_needs_no_network_and_has_nothing_to_complain_of(window: Browser) -> 
 
 
 def test_every_picture_is_loaded(window: Browser) -> None:
-    pictures = "return [...document.querySelectorAll('figure img')].map(i => i.naturalWidth)"
-    widths = window.run(pictures)
+    widths = window.run(
+        """const pictures = [...document.querySelectorAll('figure img')];
+        for (const each of pictures) each.loading = 'eager';
+        return Promise.all(pictures.map(each => each.decode().then(() => each.naturalWidth)))"""
+    )
     assert len(widths) == len(results_tree.BRAIN.pictures)
     assert all(width > 300 for width in widths)
 
@@ -46,7 +49,7 @@ def test_text_of_data_stays_text(window: Browser) -> None:
 
 def test_a_table_is_sorted_by_keyboard(window: Browser) -> None:
     table = "const t = document.getElementById('braintriage-results').closest('table');"
-    arms = table + "return [...t.tBodies[0].rows].map(r => r.cells[0].firstChild.data)"
+    arms = table + "return [...t.tBodies[0].rows].map(r => r.cells[0].firstChild.textContent)"
     order = table + "return t.tHead.rows[0].cells[3].ariaSort"
     auc = table + "return [...t.tBodies[0].rows].map(r => +r.cells[3].dataset.value)"
     before = window.run(arms)
@@ -65,7 +68,9 @@ def test_a_picture_is_enlarged_and_put_away_by_keyboard(window: Browser) -> None
     shown = (
         "const d = document.querySelector('dialog'); return [d.open, d.querySelector('img').alt]"
     )
-    assert window.run(shown) == [True, "Cases by partition"]
+    opened, words = window.run(shown)
+    assert opened
+    assert words.startswith("Cases by partition. All cases: train ")
     window.press(ESCAPE)
     assert window.run(shown)[0] is False
     assert window.run("return document.activeElement.className") == "enlarge"
@@ -100,11 +105,12 @@ def test_it_says_first_that_the_data_is_generated(window: Browser) -> None:
 def test_arms_are_filtered_in_every_table(window: Browser) -> None:
     rows = (
         "const t = document.getElementById('braintriage-results').closest('table');"
-        "return [...t.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[0].firstChild.data)"
+        "return [...t.tBodies[0].rows].filter(r => !r.hidden)"
+        ".map(r => r.cells[0].firstChild.textContent)"
     )
     field = "const f = document.querySelector('.filter');"
     everything = window.run(rows)
     window.run(field + "f.value = 'LSTM'; f.dispatchEvent(new Event('input'))")
-    assert window.run(rows) == ["lstm"]
+    assert window.run(rows) == ["zero_rate", "lstm"]
     window.run(field + "f.value = ''; f.dispatchEvent(new Event('input'))")
     assert window.run(rows) == everything

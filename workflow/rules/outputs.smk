@@ -8,12 +8,12 @@ DRAWN = [
     "reliability.svg",
     "scores.svg",
     "confusion.svg",
-    "seeds.svg",
     "mistakes.png",
 ]
 DRAWN_VOLUMES = ["slices.svg"]
 # Pictures that some studies have beside those, each by a rule of its own.
 MORE = {
+    "seeds": lambda study: has_spread(study),
     "votes": lambda study: has_votes(PARAMS.study(study)["index"]),
     "findings": lambda study: PARAMS.study(study)["task"] == "multilabel",
     "balancing": lambda study: bool(STEPS.balancing(study)),
@@ -28,6 +28,12 @@ GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
 def has_votes(index):
     """Whether annotators' votes are known."""
     return index["reader"] == "annotations" or index["columns"]["votes"] is not None
+
+
+def has_spread(study):
+    """Whether an arm has several runs, over seeds or folds."""
+    runs = list(PARAMS.runs(study))
+    return len(runs) > len({run.arm for run in runs})
 
 
 def has_volumes(study):
@@ -280,7 +286,7 @@ rule checksums:
 
 rule report:
     input:
-        ["workflow/report/report.css", "workflow/report/report.js"],
+        [f"workflow/report/{name}" for name in ["report.css", "report.js", "thresholds.js"]],
         expand("results/checksums/{study}.txt", study=PARAMS.studies),
         manifests=expand("data/{study}/manifest.csv", study=PARAMS.studies),
         groups=expand("data/{study}/groups.csv", study=PARAMS.studies),

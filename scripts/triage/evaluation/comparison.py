@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
 
 from triage.evaluation.arms import Arm
 from triage.evaluation.bootstrap import codes
@@ -85,7 +86,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list[Comparison]:
     """Every arm against the arm named ``reference``, on every metric.
 
-    ROC AUC of a binary study is compared by DeLong's test on the mean over an arm's runs; all else
+    ROC AUC of a binary study is compared by DeLong's test on the mean over an arm's runs, with
+    Student's t for the groups of the scarcer class, as its variance is too small for few; all else
     by the bootstrap of the difference (Efron and Tibshirani, 1993, ch. 16), whose p value is twice
     the share of resamples on the other side of 0. Each metric is corrected for the arms compared.
     """
@@ -123,10 +125,11 @@ def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> C
     variance = _delong_variance(arm, base)
     found = replace(start, test="DeLong")
     if variance > SAME:
-        error = math.sqrt(variance)
-        reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+        error, freedom = math.sqrt(variance), _freedom(arm)
+        reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
         low, high = found.difference - reach, found.difference + reach
-        return replace(found, low=low, high=high, p=_two_sided(found.difference / error))
+        p = 2 * float(stdtr(freedom, -abs(found.difference) / error))
+        return replace(found, low=low, high=high, p=p)
     # Two rankings without a mistake, or with the same ones, have no variance though others would.
     _, low, high = combined((arm.means["roc_auc"], base.means["roc_auc"]), (1, -1), 0)
     why = "too few groups of a class for a variance"
@@ -153,6 +156,16 @@ def _delong_variance(arm: Arm, base: Arm) -> float:
         contrast = np.array([share for _, share in curves])
         variance += float(contrast @ covariance @ contrast)
     return variance
+
+
+def _freedom(arm: Arm) -> float:
+    """The degrees of freedom of a variance that the groups of the scarcer class tell."""
+    freedom: dict[bytes, int] = {}
+    for sample in arm.samples:
+        labels = sample.labels[:, 0]
+        groups = (len(np.unique(sample.groups[labels == value])) for value in (0, 1))
+        freedom[sample.cases.tobytes()] = min(groups) - 1
+    return max(1.0, sum(freedom.values()))
 
 
 def _two_sided(deviations: float) -> float:

@@ -22,6 +22,7 @@ NAN = float("nan")
 FIXED = "the same for any cases"
 NOT_CALLED = "no case is called "  # starts the reason for which a model is to blame
 SKEWED = "log_loss"
+RARE_LOSSES = "brier"  # bounded, but made by the few cases that are far off
 BIASED = "ece"  # sampling only ever raises it, so that a mean over several is as far off
 
 
@@ -37,7 +38,8 @@ class Support:
 class Estimate:
     """A value with its interval; NaN where undefined, ``reason`` says why.
 
-    ``replicates`` [rounds] are those of the bootstrap.
+    ``replicates`` [rounds] are those of the bootstrap. ``low`` may lie below the ``least`` that the
+    metric can be: a mean over several would be too sure if each were cut off there.
     """
 
     value: float
@@ -45,6 +47,12 @@ class Estimate:
     high: float
     reason: str | None = None
     replicates: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    least: float = float("-inf")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The interval as it is shown."""
+        return max(self.low, self.least), self.high
 
     @property
     def is_uncalled(self) -> bool:
@@ -53,7 +61,7 @@ class Estimate:
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain data, with None for NaN; ``undefined`` counts resamples."""
-        numbers = {name: getattr(self, name) for name in ("value", "low", "high")}
+        numbers = dict(zip(("value", "low", "high"), (self.value, *self.limits), strict=True))
         plain = {name: None if np.isnan(number) else number for name, number in numbers.items()}
         undefined = int(np.isnan(self.replicates).sum())
         return {**plain, "undefined": undefined, "reason": self.reason}
@@ -74,7 +82,8 @@ def estimate(
 
     F1 has the limits of the share it stands for, tp / (tp + fp + fn). Log loss has no upper bound:
     its limits are those of Student's t on its logarithm, and the upper reach grows with the
-    skewness of the resamples, as the largest losses are rare in a sample.
+    skewness of the resamples, as the largest losses are rare in a sample. A Brier score has the
+    wider of those and of a share's.
     """
     if np.isnan(value):
         return Estimate(value, NAN, NAN, reason, replicates)
@@ -83,6 +92,12 @@ def estimate(
         low, high = _log_limits(value, defined, support, confidence)
     elif metric == SKEWED:
         high, low = (-np.log(each) for each in _limits(np.exp(-value), 0.0, support, confidence))
+    elif metric == RARE_LOSSES and np.ptp(defined) > SAME:
+        both = (
+            _limits(value, _variance(defined), support, confidence),
+            _log_limits(value, defined, support, confidence),
+        )
+        low, high = min(each[0] for each in both), min(1.0, max(each[1] for each in both))
     elif metric == "f1":
         shares = defined / (2 - defined)
         limits = _limits(value / (2 - value), _variance(shares), support, confidence)
@@ -187,8 +202,7 @@ def mean(
     count, total = present.sum(axis=0), np.nansum(deviations * shares[:, None], axis=0)
     moved = np.divide(total, count, np.full_like(total, NAN), where=count > 0)
     value, low, high = combined(kept, shares, None if metric.startswith(BIASED) else dependent)
-    replicates = value + moved
-    return Estimate(value, low, high, reason, replicates)
+    return Estimate(value, low, high, reason, value + moved, kept[0].least)
 
 
 def calibration_limits(
@@ -197,11 +211,12 @@ def calibration_limits(
     """The limits of a calibration error, the sum of the absolute gaps of all bins.
 
     It is no farther from the truth than the gaps ``moved`` in all (the triangle inequality), and
-    above the truth by no more than they moved ``along`` their signs; both [rounds].
+    above the truth by no more than they moved ``along`` their signs; both [rounds]. The lower limit
+    may be below 0.
     """
     tail = (1 - confidence) / 2
     low, high = value - np.nanquantile(moved, 1 - tail), value - np.nanquantile(along, tail)
-    return max(0.0, float(low)), min(1.0, max(value, float(high)))
+    return float(low), min(1.0, max(value, float(high)))
 
 
 @dataclass(frozen=True)

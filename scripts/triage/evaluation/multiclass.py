@@ -151,7 +151,7 @@ class Joint:
             if metric == "ece" and not np.isnan(value):
                 moves = rounds[section, MOVED], rounds[section, ALONG]
                 low, high = calibration_limits(made.value, *moves, confidence)
-                made = replace(made, low=low, high=high)
+                made = replace(made, low=low, high=high, least=0.0)
             if section in self.fixed and metric.startswith("kappa") and not np.isnan(value):
                 made = replace(made, low=made.value, high=made.value, reason=FIXED)
             found[key] = made

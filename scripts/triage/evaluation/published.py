@@ -17,6 +17,7 @@ from triage.evaluation.settings import ARGMAX
 from triage.files import read_table
 
 COLUMNS = ["study", "arm", "metric", "split", "value", "sd", "data", "source", "note"]
+LINK = "link"  # to the source; a table need not have this column
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -29,6 +30,10 @@ def read_published(path: Path) -> pd.DataFrame:
         table[column] = numbers
     known = list(dict.fromkeys((*METRICS, *multiclass.METRICS)))
     _refuse(table, ~table["metric"].isin(known), path, f"metric is none of {', '.join(known)}")
+    if LINK not in table:
+        table[LINK] = ""
+    wrong = (table[LINK] != "") & ~table[LINK].str.match(r"https://[^\s\"'<>]+$")
+    _refuse(table, wrong, path, "link does not begin with https://, or has a blank in it")
     _refuse(table, ~table["split"].isin(["train", "val", "test"]), path, "split is no partition")
     return table
 

@@ -111,7 +111,7 @@ class Scope:
             elif metric == "ece":
                 moves = rounds[section, MOVED], rounds[section, ALONG]
                 low, high = calibration_limits(made.value, *moves, confidence)
-                made = replace(made, low=low, high=high)
+                made = replace(made, low=low, high=high, least=0.0)
             found[key] = made
         for section, metric in found:
             both = [found[section, each] for each in ("recall", "specificity") if metric in HALVES]

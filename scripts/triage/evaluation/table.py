@@ -32,7 +32,7 @@ def columns_of(metrics: Iterable[str]) -> list[str]:
         *("roc_auc_p", "roc_auc_p_holm"),
         *("accuracy_gain", "accuracy_gain_low", "accuracy_gain_high", "data"),
         *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
-        *("published_data", "published_source", "published_note"),
+        *("published_data", "published_source", "published_link", "published_note"),
     ]
 
 
@@ -153,7 +153,7 @@ def _measured(arm: Arm) -> Row:
     }
     for metric, values in arm.values.items():
         mean, found = arm.means[metric], spread(values)
-        parts = (mean.value, mean.low, mean.high, found.over_seeds, found.over_folds)
+        parts = (mean.value, *mean.limits, found.over_seeds, found.over_folds)
         row |= {metric + part: value for part, value in zip(PARTS, parts, strict=True)}
     return row
 
@@ -186,5 +186,5 @@ def _gain(arm: Arm | None, zero: Sequence[Arm]) -> Row:
 def _published(row: Mapping[str, Any] | pd.Series[Any] | None) -> Row:
     if row is None:
         return {}
-    parts = ("metric", "split", "value", "sd", "data", "source", "note")
-    return {f"published_{part}": row[part] for part in parts} | {"ours_value": row["ours"]}
+    parts = ("metric", "split", "value", "sd", "data", "source", "link", "note")
+    return {f"published_{part}": row.get(part, "") for part in parts} | {"ours_value": row["ours"]}

@@ -17,6 +17,7 @@ from triage.figures import style
 from triage.files import read_table
 
 MEASURES = ("loss", "accuracy")
+WORDS = {"auc": "ROC AUC"}  # of what selects an epoch, as in the tables
 PARTS = {"training": "{}", "validation": "val_{}"}  # how a history names their columns
 
 
@@ -56,9 +57,10 @@ def curves(
     for i, (arm, histories) in enumerate(arms.items()):
         pair = axes[2 * i : 2 * i + 2]
         by = (selection or {}).get(arm, "")
-        told = {"": "", "last": ": last epoch kept"}.get(by, f": best {by} kept")
+        told = {"": "", "last": ": last epoch kept"}.get(by, f": best {WORDS.get(by, by)} kept")
         pair[0].set_title(f"{arm}{told}")  # long names run on over the second one
         for measure, ax in zip(MEASURES, pair, strict=True):
+            style.of_arm(ax, arm)
             _panel(ax, histories, measure)
             epochs = {_kept(history, by) for history in histories}
             for epoch in filter(None, epochs):
@@ -94,3 +96,6 @@ def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
     if measure == "accuracy":
         ax.set_ylim(top=1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    last = max(float(history.epochs[-1]) for history in histories)
+    if last <= 1:
+        ax.set(xlim=(0, 2), xticks=[1])

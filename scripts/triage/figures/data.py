@@ -14,7 +14,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from triage import pseudonyms
 from triage.data import attributes
@@ -36,6 +36,7 @@ SAMPLED = 128  # pixels along a side that a histogram takes
 RANGES = ("first third of slices", "middle third", "last third")
 SPOTS = 3  # circled in each slice
 UNKNOWN = "unknown"
+DECADES = 0.8  # inches: the room for labels such as 0.0001
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def intensities(study: Study) -> Figure:
     edges = _edges(study)
     ranges = RANGES if study.is_volume else ("all",)
     columns = len(study.channels)
-    figure, axes = style.panels(len(ranges) * columns, height=2.2, columns=columns, sharex="col")
+    figure, axes = style.panels(
+        len(ranges) * columns, height=2.2, columns=columns, left=DECADES, sharex="col"
+    )
     for i, ax in enumerate(axes):
         part, channel = divmod(i, columns)
         for k, histograms in enumerate(found.values()):
@@ -139,7 +142,9 @@ def intensities_apart(study: Study) -> Figure:
     edges = _edges(study)
     columns = len(study.channels)
     classes = study.training
-    figure, axes = style.panels(len(classes) * columns, height=2.2, columns=columns, sharex="col")
+    figure, axes = style.panels(
+        len(classes) * columns, height=2.2, columns=columns, left=DECADES, sharex="col"
+    )
     for k, label in enumerate(classes):
         whole = _histograms(study, label).mean(axis=1)
         for channel in range(columns):
@@ -207,20 +212,15 @@ def cases(study: Study) -> Figure:
     """Random training cases of every class: the middle slice, a row a channel of a volume."""
     rows: list[list[tiles.Image | None]] = []
     names: list[str] = []
-    captions = []
+    captions = {}
     for label in study.training:
         chosen = study.training[label][: study.settings.cases]
         faces = [tiles.faces(study.images.stack(case), 256) for case in chosen]
-        captions.append(chosen)
+        captions[len(rows)] = list(map(study.shown, chosen))
         for i in range(len(faces[0])):
             rows.append([each[i] for each in faces])
             names.append(f"{label}\n{study.channels[i]}" if study.is_volume else label)
-    shown = tiles.sheet(rows)
-    figure = tiles.figure(shown, names)
-    each = len(rows) // len(captions)
-    for k, chosen in enumerate(captions):
-        tiles.write_names(figure, shown, k * each, list(map(study.shown, chosen)))
-    return figure
+    return tiles.figure(tiles.sheet(rows, captions), names)
 
 
 def patients(study: Study) -> Figure:
@@ -256,9 +256,9 @@ def spots(study: Study) -> Figure:
         rows.append(row)
     shown = tiles.sheet(rows)
     figure = tiles.figure(shown, list(study.training))
-    height, width = shown.cell
+    width = shown.cell[1]
     for i, k, y, x in circles:
-        centre = (k * width + x, i * height + y)
+        centre = (k * width + x, shown.tops[i] + y)
         circle = Circle(centre, 0.05 * width, fill=False, color="#D55E00", linewidth=1.4)
         figure.axes[0].add_patch(circle)
     return figure
@@ -285,7 +285,7 @@ def counts(study: Study) -> Figure:
     kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
     sizes = {
         kind: Counter(
-            (value or UNKNOWN, case["partition"])
+            (value or (UNKNOWN if kind != "label" else "unlabelled"), case["partition"])
             for case in cases
             for value in case[kind].split("|")
         )
@@ -308,7 +308,7 @@ def counts(study: Study) -> Figure:
 def _values(sizes: Counter[tuple[str, str]], kind: str, classes: tuple[str, ...]) -> list[str]:
     """The values of a kind that cases have, in their order."""
     present = {value for value, _ in sizes}
-    known = classes if kind == "label" else sorted(present - {UNKNOWN})
+    known = (*classes, "unlabelled") if kind == "label" else sorted(present - {UNKNOWN})
     return [value for value in (*known, UNKNOWN) if value in present]
 
 
@@ -326,6 +326,7 @@ def _bars(ax: Axes, sizes: Counter[tuple[str, str]], values: list[str], parts: l
         ax.bar_label(bars, [str(width or "") for width in widths], fontsize=6.5, padding=2)
     ax.set_yticks(range(len(values)), values)
     ax.grid(visible=False, axis="y")
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set_xlabel("cases")
 
 

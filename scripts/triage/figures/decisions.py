@@ -48,6 +48,7 @@ def _matrices(
     height = min(most, style.WIDTH / columns - left + 0.7)  # no more than squares need
     figure, axes = style.panels(len(matrices), height=height, columns=columns, left=left)
     for (title, runs), ax in zip(matrices.items(), axes, strict=True):
+        style.of_arm(ax, title)  # of classes none has the name
         _draw_matrix(ax, np.mean(runs, axis=0), names)
         ax.set_title(title if len(runs) == 1 else f"{title}, mean of {len(runs)} runs")
     return figure
@@ -105,7 +106,10 @@ def seeds(results: Results) -> Figure:
             if not len(values):
                 continue
             offsets = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1)
-            ax.plot(values, row + offsets, "o", color=style.colour(0), markersize=4, alpha=0.7)
+            points = ax.plot(
+                values, row + offsets, "o", color=style.colour(0), markersize=4, alpha=0.7
+            )
+            style.of_arm(points[0], arm.name)
             if len(values) > 1:
                 error = np.std(values, ddof=1)
                 ax.errorbar(

@@ -29,6 +29,7 @@ from triage.training.settings import Augment
 DRAWS = 5  # augmented versions of an image
 MOST_LABELS = 6  # of a study with several labels
 MOST_CLASSES = 8  # of classes that exclude each other
+HEAT = "inferno"  # colours of heat maps
 SHORT = 200  # pixels along a side
 
 
@@ -108,10 +109,7 @@ def augmentation(source: Source) -> Figure:
             [_seen(each, source.has_scans) for each in (stored, *(v[i] for v in versions))]
         )
     titles = ["as stored", "as input", *(f"augmented {k}" for k in range(1, DRAWS + 1))]
-    drawn = tiles.sheet(shown)
-    figure = tiles.figure(drawn, [source.shown(name) for name in cases.names])
-    tiles.write_names(figure, drawn, 0, titles)
-    return figure
+    return tiles.figure(tiles.sheet(shown, {0: titles}), list(map(source.shown, cases.names)))
 
 
 def _some_training_cases(source: Source) -> Cases:
@@ -135,14 +133,16 @@ def attention(source: Source) -> Figure:
     network = source.checkpoint.network().to(source.device)
     images: list[list[tiles.Image | None]] = []
     labels: list[str] = []
-    notes: list[list[str]] = []
+    notes: dict[int, list[str]] = {}
     for row in chosen:
         pairs = [_overlaid(source, data, network, name, row.output) for name in row.cases]
+        notes[len(images)] = [f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()]
         images += [[plain for plain, _ in pairs], [heat for _, heat in pairs]]
         labels += [row.title, f"for {row.title}" * bool(row.called)]
-        notes += [[f"{source.shown(name)}\np = {p:.2f}" for name, p in row.cases.items()], []]
         if row.called:
             called = [row.called.get(name) for name in row.cases]
+            outputs = source.checkpoint.outputs
+            notes[len(images)] = ["" if output is None else outputs[output] for output in called]
             images.append(
                 [
                     None if output is None else _overlaid(source, data, network, name, output)[1]
@@ -150,14 +150,14 @@ def attention(source: Source) -> Figure:
                 ]
             )
             labels.append("for the called")
-            outputs = source.checkpoint.outputs
-            notes.append(["" if output is None else outputs[output] for output in called])
-    drawn = tiles.sheet(images)
-    figure = tiles.figure(drawn, labels)
-    for place, words in enumerate(notes):
-        tiles.write_names(figure, drawn, place, words)
-    if source.partition == "val":
-        style.remark(figure, style.ON_VALIDATION)
+    figure = tiles.figure(tiles.sheet(images, notes), labels)
+    words = [style.ON_VALIDATION] if source.partition == "val" else []
+    shown, every = {row.output for row in chosen}, source.checkpoint.outputs
+    if len(shown) < len(every):
+        words.append(f"{len(shown)} of {len(every)} classes, those with the most cases")
+    if words:
+        style.remark(figure, "\n".join(words))
+    style.colour_key(figure, "share of the largest evidence", HEAT)
     return figure
 
 
@@ -241,7 +241,7 @@ def _overlaid(
     if plain.ndim == 2:
         plain = np.repeat(plain[..., None], 3, axis=2)
     heat = tiles.shrink(maps[place] / max(float(maps.max()), 1e-12), SHORT)
-    colours = matplotlib.colormaps["inferno"](heat)[..., :3]
+    colours = matplotlib.colormaps[HEAT](heat)[..., :3]
     weight = 0.65 * heat[..., None]
     return plain, (plain * (1 - weight) + colours * weight).astype(np.float32)
 

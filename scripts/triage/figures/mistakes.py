@@ -101,12 +101,11 @@ def _pictures(kinds: Kinds, images: Images, shown: Callable[[str], str]) -> Figu
     for kind in kinds.values():
         faces = [tiles.faces(images.stack(each.case), 200)[0] for each in kind]
         rows.append(list(faces))
-    drawn = tiles.sheet(rows)
-    figure = tiles.figure(drawn, list(kinds))
-    for row, kind in enumerate(kinds.values()):
-        words = [f"{shown(each.case)}\n{_said(each)}" for each in kind]
-        tiles.write_names(figure, drawn, row, words)
-    return figure
+    captions = {
+        row: [f"{shown(each.case)}\n{_said(each)}" for each in kind]
+        for row, kind in enumerate(kinds.values())
+    }
+    return tiles.figure(tiles.sheet(rows, captions), list(kinds))
 
 
 def _volumes(kinds: Kinds, images: Images, slices: Slices, shown: Callable[[str], str]) -> Figure:
@@ -120,11 +119,7 @@ def _volumes(kinds: Kinds, images: Images, slices: Slices, shown: Callable[[str]
         rows.append([tiles.shrink(windowed[number], 128) for number in numbers])
         names.append(f"{shown(each.case)}, {_said(each)}\n{words}")
         notes.append([f"{own[number]:.2f}" if number in own else "" for number in numbers])
-    drawn = tiles.sheet(rows)
-    figure = tiles.figure(drawn, names, size=7)
-    for row, own_words in enumerate(notes):
-        tiles.write_names(figure, drawn, row, own_words, size=5.5)
-    return figure
+    return tiles.figure(tiles.sheet(rows, dict(enumerate(notes))), names, size=7)
 
 
 def _probabilities(mistake: Mistake, slices: Slices) -> dict[int, float]:

@@ -42,6 +42,7 @@ class Panel:
             return self.title
         value, low, high = numbers
         gap = "\N{NO-BREAK SPACE}"
+        name = name.replace("ROC ", f"ROC{gap}")
         return f"{self.title}: {name}{gap}{value:.3f}{gap}({low:.2f}\N{EN DASH}{high:.2f})"
 
     def _numbers(self, member: Member, metric: str) -> np.ndarray:

@@ -28,9 +28,10 @@ def roc(panels: Sequence[Panel], chosen: Arm, settings: FigureSettings) -> Figur
     """ROC curves with bootstrap bands, a panel an arm, and the chosen arm in grey behind them."""
     figure, axes = style.panels(len(panels), height=3.4, columns=3)
     for panel, ax in zip(panels, axes, strict=True):
+        style.of_arm(ax, panel.arm.name)
         ax.plot([0, 1], [0, 1], color=style.QUIET, linewidth=0.8, linestyle=":")
         _curves(ax, panel, chosen, bands.roc, bands.roc_points, settings)
-        ax.set_title(panel.titled("roc_auc", "AUC"))
+        ax.set_title(panel.titled("roc_auc", "ROC AUC"))
         ax.set(xlabel="1 - specificity", ylabel="sensitivity")
         if not _explain_lack(ax, panel):
             _operating_points(ax, panel)
@@ -42,11 +43,12 @@ def precision_recall(panels: Sequence[Panel], chosen: Arm, settings: FigureSetti
     """Precision-recall curves with bootstrap bands; the dotted line is the share of positives."""
     figure, axes = style.panels(len(panels), height=3.4, columns=3)
     for panel, ax in zip(panels, axes, strict=True):
+        style.of_arm(ax, panel.arm.name)
         share = float(np.nanmean(panel.arm.mean.labels[:, panel.index]))
         ax.axhline(share, color=style.QUIET, linewidth=0.8, linestyle=":")
         points = bands.precision_recall_points
         _curves(ax, panel, chosen, bands.precision_recall, points, settings)
-        ax.set_title(panel.titled("average_precision", "AP"))
+        ax.set_title(panel.titled("average_precision", "average precision"))
         ax.set(xlabel="recall (sensitivity)", ylabel="precision")
         _explain_lack(ax, panel)
     _key(figure, panels, chosen, settings)
@@ -58,6 +60,7 @@ def reliability(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
     figure, axes = style.panels(len(panels), height=3.4, columns=3)
     edges = np.linspace(0, 1, settings.bins + 1)
     for panel, ax in zip(panels, axes, strict=True):
+        style.of_arm(ax, panel.arm.name)
         bins = calibration(panel, settings)
         ax.bar(
             edges[:-1],
@@ -116,6 +119,7 @@ def distributions(panels: Sequence[Panel]) -> Figure:
     figure, axes = style.panels(len(panels), height=2.7, columns=3)
     edges = np.linspace(0, 1, 21).tolist()
     for panel, ax in zip(panels, axes, strict=True):
+        style.of_arm(ax, panel.arm.name)
         arm, index = panel.arm, panel.index
         sample = arm.mean
         for value in (0, 1):
@@ -124,9 +128,11 @@ def distributions(panels: Sequence[Panel]) -> Figure:
             ax.hist(chosen, edges, alpha=0.35, **shared)
             ax.hist(chosen, edges, histtype="step", **shared)
             if len(chosen) <= TICKS:
-                height = np.full(len(chosen), -0.03 - 0.05 * value)
+                middle = -0.03 - 0.05 * value
+                ends = np.tile([middle - 0.018, middle + 0.018, np.nan], len(chosen))
+                line = (np.repeat(chosen, 3), ends)  # one for all: a tick each takes much room
                 across = ax.get_xaxis_transform()
-                ax.plot(chosen, height, "|", ms=5, transform=across, clip_on=False, **shared)
+                ax.plot(*line, linewidth=1, transform=across, clip_on=False, **shared)
         ax.set_title(panel.title)
         thresholds = [member.threshold(index) for member in arm.members]
         for threshold in filter(None, thresholds):

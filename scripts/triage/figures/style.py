@@ -171,6 +171,7 @@ def _make_room(figure: Figure, inches: float) -> None:
 
 def colour_key(figure: Figure, words: str, colours: str) -> None:
     """Explain a scale of colours from 0 to 1 in the top right corner."""
+    _make_room(figure, KEY)
     tall = figure.get_figheight()
     ax = figure.add_axes((0.83, 1 - 0.15 / tall, 0.14, 0.1 / tall))
     ax.imshow(np.linspace(0, 1, 128)[None], cmap=colours, aspect="auto", extent=(0, 1, 0, 1))
@@ -193,6 +194,11 @@ def colour(index: int) -> str:
 def title(name: str) -> str:
     """A name from a setting or path as words for people."""
     return name.replace("_", " ")
+
+
+def of_arm(artist: Artist, name: str) -> None:
+    """Mark what is drawn of an arm, so that the report can fade it where the arm is left out."""
+    artist.set_gid(f"arm-{name}")
 
 
 def square(axes: Axes) -> None:

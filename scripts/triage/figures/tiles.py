@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from triage.figures import style
 Image = npt.NDArray[np.float32]
 
 GAP = 2  # pixels between images
+CAPTION = 6.5  # size of letters
+LINE = 0.11  # inches: the height of a line of a caption
+MOST_ROOM = style.WIDTH - 1.1  # inches: what names left of rows leave, about
 LEAST_COLUMNS = 6  # so that few images are not blown up
 
 
@@ -53,31 +56,52 @@ def faces(stack: npt.NDArray[np.generic], longest: int) -> list[Image]:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows of images as one picture [height, width, 3] and the middles of its rows."""
+    """Rows of images as one picture [height, width, 3].
+
+    ``tops`` are those of the rows, in pixels; ``captions`` [image] by row stand above the images.
+    """
 
     picture: Image
-    rows: npt.NDArray[np.float64]
+    tops: npt.NDArray[np.float64]
     cell: tuple[int, int]  # height and width of an image with its gap
+    captions: dict[int, list[str]]
+
+    @property
+    def middles(self) -> npt.NDArray[np.float64]:
+        """Those of the rows."""
+        return self.tops + (self.cell[0] - GAP) / 2
 
 
-def sheet(rows: Sequence[Sequence[Image | None]]) -> Sheet:
-    """Lay out ``rows`` of grey [h, w] or colour [h, w, 3] images, padded to one size with white."""
+def sheet(
+    rows: Sequence[Sequence[Image | None]], captions: Mapping[int, Sequence[str]] | None = None
+) -> Sheet:
+    """Lay out ``rows`` of grey [h, w] or colour [h, w, 3] images, padded to one size with white.
+
+    ``captions`` has words for the images of some rows, which get room above them.
+    """
     images = [image for row in rows for image in row if image is not None]
     height = max(image.shape[0] for image in images) + GAP
     width = max(image.shape[1] for image in images) + GAP
     columns = max(LEAST_COLUMNS, *(len(row) for row in rows))
-    picture = np.ones((height * len(rows), width * columns, 3), np.float32)
-    for i, row in enumerate(rows):
+    scale = width * columns / MOST_ROOM  # pixels an inch
+    written = {
+        place: [style.wrapped(word, width / scale, CAPTION) for word in words]
+        for place, words in (captions or {}).items()
+    }
+    lines = [
+        max((word.count("\n") + 1 for word in written.get(place, ()) if word), default=0)
+        for place in range(len(rows))
+    ]
+    room = [round(scale * (LINE * count + LINE / 3)) if count else 0 for count in lines]
+    tops = np.cumsum(room) + height * np.arange(len(rows))
+    picture = np.ones((height * len(rows) + sum(room), width * columns, 3), np.float32)
+    for top, row in zip(tops, rows, strict=True):
         for k, image in enumerate(row):
             if image is not None:
                 coloured = image if image.ndim == 3 else image[..., None]
-                top, left = i * height, k * width
+                left = k * width
                 picture[top : top + image.shape[0], left : left + image.shape[1]] = coloured
-    return Sheet(
-        picture,
-        (np.arange(len(rows)) + 0.5) * height - GAP / 2,
-        (height, width),
-    )
+    return Sheet(picture, tops.astype(float), (height, width), written)
 
 
 def figure(shown: Sheet, names: Sequence[str] = (), size: float = 8) -> Figure:
@@ -89,25 +113,10 @@ def figure(shown: Sheet, names: Sequence[str] = (), size: float = 8) -> Figure:
     ax = drawn.add_axes((left / style.WIDTH, 0, 1 - left / style.WIDTH, 1))
     ax.imshow(shown.picture, extent=(0, width, height, 0), interpolation="antialiased")
     style.bare(ax)
-    ax.set_yticks(shown.rows, names, fontsize=size)
+    ax.set_yticks(shown.middles, names, fontsize=size)
     ax.tick_params(length=0)
+    for row, words in shown.captions.items():
+        for column, word in enumerate(words):
+            place = (column * shown.cell[1], shown.tops[row] - GAP)
+            ax.text(*place, word, fontsize=CAPTION, va="bottom", linespacing=1.1)
     return drawn
-
-
-def write_names(
-    figure: Figure, shown: Sheet, row: int, names: Sequence[str], size: float = 6.5
-) -> None:
-    """Write a name into the top corner of each image of a row."""
-    height, width = shown.cell
-    for i, name in enumerate(names):
-        if not name:
-            continue
-        figure.axes[0].text(
-            (i + 0.03) * width,
-            (row + 0.03) * height,
-            name,
-            fontsize=size,
-            color="white",
-            va="top",
-            bbox={"facecolor": "black", "alpha": 0.5, "pad": 1, "linewidth": 0},
-        )

@@ -9,6 +9,7 @@ from typing import Any
 
 from triage.report.data import Data
 from triage.report.results import (
+    LEAST_SHOWN,
     METRICS,
     PARTS,
     ZERO_RATE,
@@ -57,13 +58,14 @@ def glance(rows: Sequence[Row], measured: Measured, data: Data, records: Json) -
     arms = [row for row in rows if to_number(row["runs"])]
     chosen = next((row for row in arms if is_chosen(row)), None)
     others = [row for row in arms if row is not chosen and row["arm"] != ZERO_RATE]
-    facts = [_data(data)]
+    facts = [_data(data), _leakage(data)]
     if chosen is None or to_number(chosen["cases"]) is None:
         return Glance((*facts, Fact("Best arm", "No arm could be chosen.", True)), _numbers([], []))
     second = max(others, key=lambda row: to_number(row["val_roc_auc"]) or -1.0, default=None)
     facts += [_choice(chosen, others)]
     facts += [_told_apart(chosen, second, measured)] * (second is not None)
     facts += [_worth(chosen), *_better(others, measured), *_moved(chosen, measured)]
+    facts += _fails(chosen, measured)
     floors = [row for row in others if _architecture(records, row["arm"]) in FLOORS]
     zero = [row for row in arms if row["arm"] == ZERO_RATE]
     shown = [chosen, *([second] if second else []), *floors, *zero]
@@ -105,11 +107,15 @@ def _told_apart(chosen: Row, second: Row | None, measured: Measured) -> Fact:
         return Fact(question, f"Unknown: {second['arm']} is not measured on the same cases.", True)
     words = (
         f"{second['arm']} is second on validation. On the test part the chosen arm's ROC AUC is "
-        f"{gain:+.3f} from it ({low:+.3f} to {high:+.3f}; p = {p:.3f}, corrected): "
+        f"{gain:+.3f} from it ({low:+.3f} to {high:+.3f}; {_written(p)}, corrected): "
     )
     if p < LEAST:
         return Fact(question, words + ("it is ahead." if gain > 0 else "it is behind."), gain < 0)
     return Fact(question, words + "they can't be told apart.")
+
+
+def _written(p: float) -> str:
+    return f"p = {p:.3f}" if p >= LEAST_SHOWN else f"p < {LEAST_SHOWN}"
 
 
 def _difference(row: Row, sign: int) -> tuple[float | None, float, float]:
@@ -164,6 +170,58 @@ def _moved(chosen: Row, measured: Measured) -> list[Fact]:
     if not apart:
         return [Fact("Validation against test", words + "no more apart than chance makes them.")]
     return [Fact("Validation against test", words + "they differ by more than chance.", True)]
+
+
+def _fails(chosen: Row, measured: Measured) -> list[Fact]:
+    """What the chosen arm gets wrong, by the run with the most mistakes if there are several."""
+    question = "What fails?"
+    runs = measured.runs.get(chosen["arm"], ())
+    found = []
+    for run, page in zip(runs, measured.pages(chosen["arm"]), strict=False):
+        point = run["operating_point"]
+        if "classes" in page:
+            found.append(_weakest(page["classes"]))
+        else:
+            found.append(_mistakes(page["operating_points"][point]["confusion"], *run["choices"]))
+    if not found:
+        return []
+    of_runs = f" (of {len(found)} runs the worst)" if len(found) > 1 else ""
+    _, words = max(found)
+    return [Fact(question, f"{words}{of_runs}. The surest mistakes are among the pictures.")]
+
+
+def _mistakes(confusion: Json, name: str) -> tuple[float, str]:
+    hits, missed = confusion["true_positive"], confusion["false_negative"]
+    alarms, spared = confusion["false_positive"], confusion["true_negative"]
+    return missed + alarms, (
+        f"At its threshold {missed} of {hits + missed} cases of {name} are missed, and {alarms} of "
+        f"{alarms + spared} others are called {name}"
+    )
+
+
+def _weakest(classes: Json) -> tuple[float, str]:
+    aucs = {name: page["metrics"]["roc_auc"] for name, page in classes.items()}
+    known = {name: each for name, each in aucs.items() if each["value"] is not None}
+    if not known:
+        return 0.0, "No class is labelled both ways"
+    name = min(known, key=lambda each: float(known[each]["value"]))
+    value, low, high = (known[name][key] for key in ("value", "low", "high"))
+    return -value, (
+        f"Of {len(classes)} classes {name} is told apart worst: ROC AUC {value:.3f} "
+        f"({low:.3f} to {high:.3f})"
+    )
+
+
+def _leakage(data: Data) -> Fact:
+    sets = data.leakage.sets
+    joined = f" {sets} {'set' if sets == 1 else 'sets'} of groups that share pictures are joined."
+    return Fact(
+        "Is there leakage?",
+        "None that can be found: no group, copy or near copy is in two parts, which is checked."
+        + joined * bool(sets)
+        + f" {data.excluded} {'case is' if data.excluded == 1 else 'cases are'} excluded for it."
+        * bool(data.excluded),
+    )
 
 
 def _architecture(records: Json, arm: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import yaml
@@ -24,6 +26,7 @@ from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Measured, Results, read_metrics, read_results
 from triage.report.runs import Run, read_runs, runs_table
 from triage.report.sections import Section
+from triage.report.seen import seen
 from triage.report.tables import NONE, Cell, Table, count
 from triage.report.words import Told
 from triage.settings import convert
@@ -39,6 +42,7 @@ ON_VALIDATION = (
     "on validation: no test case of the study is labelled. These cases had a part in choosing the "
     "model, so the value is too good."
 )
+SCRIPTS = ("report.js", "thresholds.js")
 PAPERS = {"card": "Model card", "checklist": "Reporting checklist"}
 
 Json = Mapping[str, Any]
@@ -110,6 +114,15 @@ class Study:
     runs_table: Table
     papers: dict[str, tuple[Section, ...]]
     elsewhere: Elsewhere
+    thresholds: Thresholds | None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The steps of each class of the chosen arm's run, as JSON, and the deviations of intervals."""
+
+    steps: str
+    deviations: float
 
 
 def render(settings: ReportSettings, files: Files, texts: Path, template: Path) -> str:
@@ -124,7 +137,7 @@ def render(settings: ReportSettings, files: Files, texts: Path, template: Path) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = template.with_name("report.js").read_text(encoding="utf-8")
+    script = "".join(template.with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     return engine.get_template(template.name).render(
         studies=studies,
@@ -155,13 +168,7 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
-    first = glance(
-        read_rows(_one(name, files.tables)),
-        Measured(measured, results.partition),
-        data,
-        {path.parent.parent.name: read_json(path) for path in records},
-    )
-    found = elsewhere(
+    outside = elsewhere(
         read_externals(_of(name, files.external), _of(name, files.shifts)),
         [row for path in _of(name, files.external_tables) for row in read_rows(path)],
         Measured(measured, results.partition),
@@ -169,6 +176,10 @@ def _study(
         _of(name, files.external_manifests),
         settings.pseudonyms,
     )
+    rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
+    origins = {path.parent.parent.name: read_json(path) for path in records}
+    first = glance(rows, found, data, origins)
+    told = seen(rows, found, results.winner, data.counts)
     return Study(
         name=name,
         title=settings.told.title,
@@ -177,15 +188,16 @@ def _study(
         pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        glance=replace(first, facts=(*first.facts, *found.facts)),
+        glance=replace(first, facts=(*first.facts, *outside.facts)),
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *settings.told.limits, *words["limits"]),
-        pictures=_pictures(_of(name, files.figures), captions),
+        pictures=_pictures(_of(name, files.figures), captions, told),
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
-        elsewhere=found,
+        elsewhere=outside,
+        thresholds=_thresholds(_one(name, files.cards), settings.confidence),
     )
 
 
@@ -205,16 +217,22 @@ def _papers(path: Path) -> dict[str, tuple[Section, ...]]:
     }
 
 
+def _thresholds(path: Path, confidence: float) -> Thresholds | None:
+    steps = read_json(path).get("thresholds")
+    deviations = NormalDist().inv_cdf((1 + confidence) / 2)
+    return Thresholds(json.dumps(steps, separators=(",", ":")), deviations) if steps else None
+
+
 def _overview(studies: Sequence[Study]) -> Table:
-    columns = ("study", "data", "cases", "tested", "chosen arm", "ROC AUC")
+    columns = ("study", "chosen arm", "ROC AUC", "data", "cases", "tested")
     rows = tuple(
         (
             Cell(study.title),
+            Cell(study.results.winner or NONE),
+            study.results.reached,
             Cell("generated" if study.phantom else "real"),
             count(study.data.cases),
             count(study.data.tested),
-            Cell(study.results.winner or NONE),
-            study.results.reached,
         )
         for study in studies
     )
@@ -223,11 +241,11 @@ def _overview(studies: Sequence[Study]) -> Table:
 
 
 def _pictures(
-    paths: Iterable[Path], captions: dict[str, Caption]
+    paths: Iterable[Path], captions: dict[str, Caption], words: Mapping[str, str]
 ) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
     groups: dict[str, list[Picture]] = {}
     for path in paths:
-        picture = embed(path, captions)
+        picture = embed(path, captions, words)
         groups.setdefault(GROUPS.get(picture.group, picture.group), []).append(picture)
     return tuple((heading, tuple(pictures)) for heading, pictures in groups.items())
 

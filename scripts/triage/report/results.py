@@ -34,6 +34,7 @@ METRICS = {
 ZERO_RATE = "zero_rate"
 LEFT_OUT = ("roc_auc", "balanced_accuracy", "accuracy")  # metrics of each value that is left out
 PARTS = {"val": "validation", "test": "test"}
+LEAST_SHOWN = 0.001  # of p-values
 UNMEASURED = "no case outside the training part is labelled"
 DASH = (
     f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
@@ -53,6 +54,7 @@ class Results:
     ``winner`` and ``reached`` (its ROC AUC with interval) are empty where no arm could be chosen.
     ``partition`` is the part that all is measured on, None where no case is. ``decisions`` says how
     thresholds were chosen; ``left_out`` has each value of an attribute that is left out in turn.
+    ``names`` are those of the arms that were run.
     """
 
     arms: Table
@@ -62,6 +64,7 @@ class Results:
     reached: Cell
     partition: str | None
     decisions: str
+    names: tuple[str, ...]
     left_out: Table | None
 
 
@@ -113,6 +116,7 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
         _reached(chosen, found),
         found.partition,
         decisions.of_study(run for runs in metrics.values() for run in runs),
+        tuple(row["arm"] for row in rows if to_number(row["runs"]) and row["arm"] != ZERO_RATE),
         _left_out(metrics),
     )
 
@@ -178,7 +182,7 @@ def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ..
     )
     notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
     auc, *others = cells(row, metrics, measured)
-    p_value = [number(to_number(row["roc_auc_p_holm"]))] * measured.compared
+    p_value = [_p_value(to_number(row["roc_auc_p_holm"]))] * measured.compared
     return (
         Cell(row["arm"], notes=tuple(notes)),
         _count(row["runs"]),
@@ -188,6 +192,11 @@ def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ..
         *p_value,
         *others,
     )
+
+
+def _p_value(p: float | None) -> Cell:
+    small = p is not None and p < LEAST_SHOWN
+    return Cell(f"< {LEAST_SHOWN}", p) if small else number(p)
 
 
 def _difference(row: Row) -> Cell:
@@ -240,7 +249,7 @@ def _published(rows: Sequence[Row], data: str) -> Table | None:
                 Cell(row["published_data"]),
                 number(to_number(row["ours_value"]), 4),
                 Cell((data or row["data"]) if row["data"] else "not run"),
-                Cell(row["published_source"]),
+                Cell(row["published_source"], link=row.get("published_link", "")),
             )
         )
     return Table("Published values, measured on other data, and ours", columns, tuple(body))

@@ -10,11 +10,15 @@ NONE = "\N{EN DASH}"  # where there is no value
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, the number it is sorted by (None: by its text), small lines below it."""
+    """A cell: its text, the number it is sorted by (None: by its text), small lines below it.
+
+    ``link`` is the address that the text leads to, if any.
+    """
 
     text: str
     value: float | None = None
     notes: tuple[str, ...] = ()
+    link: str = ""
 
 
 @dataclass(frozen=True)
