@@ -8,7 +8,8 @@ from pathlib import Path
 from triage import command
 from triage.arguments import Paths
 from triage.data import attributes
-from triage.data.groups import FOLD_COLUMNS, SplitSettings, make, read_shown
+from triage.data.dealing import FOLD_COLUMNS
+from triage.data.groups import SplitSettings, make, read_shown
 from triage.data.shards import Decoding, fingerprints
 from triage.data.withdrawn import read_files
 from triage.files import each_row, read_table, write_rows, write_table

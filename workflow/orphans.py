@@ -7,7 +7,6 @@ Only files are listed whose making was recorded: what a person put there is neve
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -17,14 +16,13 @@ from triage_workflow.engines.stages import Stages
 
 from triage import command
 from triage.paths import through_no_link
-
-_DAYS = 30  # after which nobody goes on from a training that stopped
+from triage.training import scratch
 
 
 def main(remove: Annotated[bool, "delete what is listed"] = False) -> None:
     """Print the orphans, or delete them."""
     with whole_workflow() as view:
-        orphans = _orphans(view) + _states()
+        orphans = _orphans(view) + list(map(str, scratch.old(Path("scratch"))))
         if not orphans:
             print("There are no orphans.")
             return
@@ -47,13 +45,6 @@ def _orphans(view: View) -> list[str]:
         for path in recorded
         if through_no_link(path) and Path(path).is_file() and stages.of(path)
     )
-
-
-def _states() -> list[str]:
-    """What trainings kept in order to go on, and did not go on from for a long time."""
-    old = time.time() - _DAYS * 24 * 60 * 60
-    kept = (path for kind in ("*.state", "*.previous") for path in Path("scratch").glob(kind))
-    return sorted(str(path) for path in kept if path.stat().st_mtime < old)
 
 
 def _remove(orphans: list[str], view: View) -> None:

@@ -1,9 +1,10 @@
 """Check that every file still holds what was written: results, checkpoints, images, raw data.
 
 Every file that snakemake.lock knows is read and compared with its recorded SHA-256, every raw file
-with its study's inventory, and every image with the checksum in its shard's table; a record of
-withdrawn consent must hold every row that it ever held. Results that are not here are counted, not
-missed: `dvc pull` fetches them, or a run makes them. The exit status is 1 where a file is damaged.
+with its study's inventory, and every image with the checksum in its shard's table; records of
+withdrawn consent and of folds must hold every row that they ever held. Results that are not here
+are counted, not missed: `dvc pull` fetches them, or a run makes them. The exit status is 1 where a
+file is damaged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated, NamedTuple
 
 from tqdm import tqdm
 
-from triage_workflow.engines import consents
+from triage_workflow.engines import kept
 from triage_workflow.engines.lock import LOCK, Lock
 from triage_workflow.params import Params
 
@@ -27,6 +28,7 @@ from triage.data.image_store import Images
 from triage.errors import UserError
 from triage.files import sha256
 
+_SHOWN = 5
 RAW_REMEDY = (
     "get it again from where it came from; if it was changed on purpose, touch it (so that it is"
     " read again) and run the workflow"
@@ -58,7 +60,7 @@ def main(
     known = {check.path for check, _ in found}
     if not paths:
         bad += [message for message in _images(params) if message.partition(":")[0] not in known]
-        bad += list(_consents())
+        bad += list(_shrunken())
     for message in bad:
         print(message)
     missing = [check.path for check in wanted if not Path(check.path).exists()]
@@ -134,12 +136,13 @@ def _trouble(check: Check) -> str:
     return "" if found == check.sha256 else "is not what was written"
 
 
-def _consents() -> Iterator[str]:
-    """What is said of each record of withdrawn consent that lacks a row it had."""
-    for path, rows, kept in consents.lost():
-        cases = ", ".join(sorted({row["case"] for row in rows}))
-        what = f"lacks {len(rows)} row(s) that it had, of case {cases}"
-        yield str(UserError(what, where=path, remedy=f"put all back: cp {kept} {path}"))
+def _shrunken() -> Iterator[str]:
+    """What is said of each table that only grows, and lacks a row it had."""
+    for path, rows, whole in kept.lost():
+        names = sorted({next(iter(row.items())) for row in rows})
+        shown = ", ".join(f"{column} {cell}" for column, cell in names[:_SHOWN])
+        what = f"lacks {len(rows)} row(s) that it had: {shown}"
+        yield str(UserError(what, where=path, remedy=f"put all back: cp {whole} {path}"))
 
 
 def _images(params: Params) -> list[str]:

@@ -222,8 +222,12 @@ def test_a_folder_that_lost_all_its_files_may_not_be_mounted(raw: Path, later: N
     before = (raw.parent / "inventory.csv").read_bytes()
     raw.rename(raw.with_name("away"))
     raw.mkdir()
-    with pytest.raises(UserError, match=r"(?s)is empty, and held 5 file\(s\).*mounted"):
-        refresh(raw)
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"(?s)is empty, and held 5 file\(s\).*mounted"):
+            refresh(raw)
+        (raw.parent / "cache.json").unlink(
+            missing_ok=True
+        )  # as in a clone, where DVC pulled the table
     assert (raw.parent / "inventory.csv").read_bytes() == before
 
 

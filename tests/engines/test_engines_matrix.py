@@ -348,6 +348,13 @@ def test_generated_raw_data_changed_by_hand(project: Project) -> None:
     project.assert_agreed()
 
 
+def test_generated_raw_data_taken_away_is_made_again(project: Project) -> None:
+    for path in project.path("data/alpha/phantom").iterdir():
+        path.unlink()
+    assert "phantom alpha" in project.snakemake()
+    project.assert_agreed()
+
+
 def test_unknown_file_beside_results(project: Project) -> None:
     project.write("results/alpha/training/notes.txt", "mine\n")
     assert project.plan() == []
@@ -399,6 +406,20 @@ def test_target_alone_blesses_nothing_else(project: Project) -> None:
     assert project.changed() == {"metrics@alpha", "metrics@beta", "table@beta"}
     left = ["evaluate alpha small 1", "evaluate beta small 2", "report"]
     assert project.plan() == [*left, "table alpha", "table beta"]
+
+
+@pytest.mark.slow
+def test_batches_of_many_runs(project: Project) -> None:
+    project.set("recipe.rate", 0.9)
+    made = []
+    for batch in ("1/2", "2/2"):
+        output = project.succeed("snakemake", "--batch", f"beta_metrics={batch}", "beta_metrics")
+        assert "--batch looks at a part only: a run without it will tell DVC" in output
+        made += jobs(output)
+    runs = ("beta small 1", "beta small 2")
+    assert sorted(made) == [f"{step} {run}" for step in ("evaluate", "train") for run in runs]
+    assert "table beta" in project.snakemake()
+    project.assert_agreed()
 
 
 def test_failed_run_keeps_the_books_of_what_was_made(project: Project) -> None:
@@ -465,6 +486,21 @@ def test_what_others_left_read_only_is_replaced(project: Project) -> None:
             path.chmod(0o444)
     project.set("recipe.rate", 0.9)
     assert "train beta small 1" in project.snakemake()
+    project.assert_agreed()
+
+
+def test_a_table_that_only_grows_is_never_deleted(project: Project) -> None:
+    folds = {path: path.read_bytes() for path in project.path("data").glob("*/folds.csv")}
+    assert len(folds) == 2
+    project.succeed("snakemake", "--delete-all-output")
+    assert not project.path("data/beta/split/split.csv").exists()
+    assert not project.path(BETA_CHECKPOINT).exists()
+    assert {path: path.read_bytes() for path in folds} == folds
+    project.edit("scripts/split.py", "# A table that only grows.", "sys.exit(1)")
+    assert project.run("snakemake").code != 0
+    assert {path: path.read_bytes() for path in folds} == folds
+    project.edit("scripts/split.py", "sys.exit(1)", "# A table that only grows.")
+    project.snakemake()
     project.assert_agreed()
 
 

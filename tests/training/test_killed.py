@@ -93,7 +93,7 @@ def test_a_run_survives_sigkill_at_every_moment(runs, study, tmp_path):
     command = arguments("train.py", study, tmp_path / "broken", settings, "--save-every", "0")
     assert kill(runs, command, MOMENTS) >= len(MOMENTS)
     assert outputs(tmp_path / "broken") == outputs(tmp_path / "unbroken")
-    assert not any((tmp_path / "broken" / "scratch").iterdir())
+    assert [path.suffix for path in (tmp_path / "broken/scratch").iterdir()] == [".ended"]
 
 
 @pytest.mark.parametrize(("act", "status"), [("stop", 143), ("interrupt", 130)])
@@ -267,9 +267,25 @@ def test_outputs_that_can_not_be_written_keep_the_state(runs, study, tmp_path):
     assert outputs(broken) == outputs(tmp_path / "unbroken")
 
 
-def test_a_state_of_other_epochs_is_told_of(runs, study, tmp_path):
+@pytest.mark.parametrize("killed", [True, False])
+def test_more_epochs_go_on_from_where_it_ended_or_was_killed(runs, study, tmp_path, killed):
+    more = run_settings(epochs=EPOCHS + 1)
+    finish(runs, arguments("train.py", study, tmp_path / "unbroken", more))
     folder = tmp_path / "out"
     command = arguments("train.py", study, folder, run_settings(epochs=EPOCHS), "--save-every", "0")
-    assert runs.run(command, Moment("epoch", 2))[0] == -9
-    more = arguments("train.py", study, folder, run_settings(epochs=EPOCHS + 1))
-    assert "such as other epochs: this training starts at its first epoch" in finish(runs, more)
+    assert runs.run(command, Moment("epoch", 3) if killed else None)[0] == (-9 if killed else 0)
+    longer = arguments("train.py", study, folder, more)
+    printed = finish(runs, longer)
+    assert f"going on in epoch {3 if killed else 6}, after" in printed
+    assert outputs(folder) == outputs(tmp_path / "unbroken")
+
+
+def test_a_state_of_other_settings_is_told_of_and_not_kept(runs, study, tmp_path):
+    folder = tmp_path / "out"
+    finish(runs, arguments("train.py", study, folder, run_settings(epochs=2)))
+    (ended,) = (folder / "scratch").iterdir()
+    changed = run_settings(epochs=3, batch_size=5)
+    printed = finish(runs, arguments("train.py", study, folder, changed))
+    assert f"{ended} is of other settings, code or data" in printed
+    assert "going on" not in printed
+    assert not ended.exists()

@@ -1,5 +1,6 @@
 """A run that is stopped at any moment ends with the same bytes as an unbroken one."""
 
+import os
 import random
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from training_runs import cohort, dense, fit, recipe, samples
+from triage.training import scratch
 from triage.training.loop import Trainer
 from triage.training.state import Keeper
 
@@ -99,6 +101,78 @@ def test_every_kind_of_training_resumes_exactly(tmp_path, kind):
         assert broken.epoch == unbroken.epoch
         for name, each in unbroken.weights.items():
             assert torch.equal(each, broken.weights[name]), name
+
+
+def trained(folder: Path, train=None, **changes):
+    """Trained to the end, whose results count as written."""
+    torch.set_num_threads(1)
+    network, val = dense(norm=True, dropout=0.3), samples(*cohort(seed=1))
+    keeper = Keeper(folder / "run.state")
+    train = train or samples(*cohort())
+    trainer = Trainer(network, train, val, recipe(**changes), 1, ("class0",), keeper)
+    result = trainer.run()
+    with trainer.handing_over(may_go_on=True):
+        pass
+    return result
+
+
+def assert_same(one, other):
+    assert one.history == other.history
+    assert one.epoch == other.epoch
+    for name, each in one.weights.items():
+        assert torch.equal(each, other.weights[name]), name
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "cosine"])
+def test_a_training_of_more_epochs_goes_on_from_the_end_of_a_shorter_one(tmp_path, kind, caplog):
+    caplog.set_level("INFO")
+    changes = KINDS[kind]
+    at_once = trained(tmp_path / "at once", epochs=5, **changes)
+    trained(tmp_path, epochs=3, **changes)
+    caplog.clear()
+    assert_same(trained(tmp_path, epochs=5, **changes), at_once)
+    assert f"going on in epoch {min(4, 1 + len(at_once.history))}" in caplog.text
+    assert [path.name for path in tmp_path.glob("run*")] == ["run.5.ended"]
+
+
+def test_a_training_with_as_many_epochs_is_trained_again(tmp_path, caplog):
+    caplog.set_level("INFO")
+    first = trained(tmp_path)
+    assert_same(trained(tmp_path), first)
+    assert "going on" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        ({"schedule": {"name": "cosine"}}, 4, "the schedule cosine depends on the number of"),
+        ({}, 2, "it has trained for 3 epochs"),
+        ({}, 4, "its state was not kept"),
+    ],
+)
+def test_why_other_epochs_begin_anew(tmp_path, caplog, monkeypatch, before, now, why):
+    caplog.set_level("INFO")
+    if "not kept" in why:
+        monkeypatch.setattr(scratch, "SHARE", 0.0)  # as on a full disk
+    trained(tmp_path / "run", epochs=3, **before)
+    again = trained(tmp_path / "run", epochs=now, **before)
+    assert f"not going on from the training of 3 epochs, since {why}" in caplog.text
+    assert_same(again, trained(tmp_path / "at once", epochs=now, **before))
+
+
+def test_states_of_ended_trainings_are_emptied_when_they_are_old(tmp_path):
+    trained(tmp_path)
+    (ended,) = tmp_path.glob("*.ended")
+    unfinished = tmp_path / "other.state"
+    unfinished.write_bytes(b"kept")
+    assert scratch.old(tmp_path) == []
+    weeks_ago = time.time() - (scratch.DAYS + 1) * 24 * 60 * 60
+    for path in (ended, unfinished):
+        os.utime(path, (weeks_ago, weeks_ago))
+    assert scratch.old(tmp_path) == [unfinished, ended]
+    scratch.limit_ended(tmp_path)
+    assert ended.read_bytes() == b""
+    assert unfinished.read_bytes() == b"kept"
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "replaced"])

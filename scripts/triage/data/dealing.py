@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+FOLD_COLUMNS = ["group", "fold"]  # of the table of folds: a digest of the group, and its fold
+
 
 def shard_of(case: str, shards: int) -> int:
     """The number of the shard, 0 to ``shards`` - 1, that holds the images of ``case``."""

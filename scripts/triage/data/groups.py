@@ -26,7 +26,6 @@ from triage.errors import UserError
 from triage.files import each_row
 
 COLUMNS = ["case", "group", "label", "votes", "part", "fold", "images", "reason", "twin"]
-FOLD_COLUMNS = ["group", "fold"]
 _SAME_GROUP = "the same group"
 _NEAR_WITHDRAWN = "the same or nearly the same picture as a withdrawn case"
 _SHOWN = 5

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,8 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
     started = time.time_ns()
     table_sum, known = _read_cache(cache)
     seen = dict(walk(raw))
-    _refuse_emptied(raw, seen, known)
+    if not seen:
+        _refuse_empty(raw, len(known) or max(0, _old_bytes(inventory).count(b"\n") - 1))
     changed = [path for path, look in seen.items() if known.get(path, [])[:-1] != [*look]]
     if not changed and len(known) == len(seen) and _sum(_old_bytes(inventory)) == table_sum:
         return False
@@ -79,11 +80,11 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
     return True
 
 
-def _refuse_emptied(raw: Path, seen: Collection[str], known: Collection[str]) -> None:
+def _refuse_empty(raw: Path, before: int) -> None:
     """Raise UserError where a folder that held files holds none: its disk may not be mounted."""
-    if known and not seen:
+    if before:
         raise UserError(
-            f"is empty, and held {len(known)} file(s) the last time",
+            f"is empty, and held {before} file(s) the last time",
             where=raw,
             remedy="is its disk mounted? If all files are really gone, take the study out of "
             "params.yaml",

@@ -220,7 +220,7 @@ class Job:
             return
         checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
         record = self._record(trained, network, time.monotonic() - started)
-        with trainer.handing_over():
+        with trainer.handing_over(may_go_on=True):
             checkpoint.save(to.checkpoint)
             write_rows(_history(trained), list(HISTORY), to.history)
             write_json(record, to.record)
@@ -229,24 +229,28 @@ class Job:
     def keeper(self, purpose: str = "") -> Keeper:
         """Of the state of this run; one for another ``purpose`` has its own file."""
         files = [path for path in self.inputs.values() if path is not None]
-        digest = run_digest(
-            self.arguments.settings + purpose,
-            self.arguments.code,
-            files,
-        )
+        settings = json.loads(self.arguments.settings)
+        settings["recipe"].pop("epochs", None)
+        digest = run_digest(json.dumps(settings) + purpose, self.arguments.code, files)
         run = self.settings
         name = f"{run.study}-{run.arm}-fold{run.fold}-seed{run.seed}"
-        keeper = Keeper(
-            self.arguments.scratch / f"{name}-{digest}.state", self.arguments.save_every
-        )
-        others = sorted(keeper.path.parent.glob(f"{name}-*.state"))
-        if others and not purpose and not keeper.path.exists() and not keeper.previous.exists():
-            log.info(
-                "%s is of other settings, code or data, such as other epochs: this training"
-                " starts at its first epoch",
-                others[0],
-            )
+        folder = self.arguments.scratch
+        keeper = Keeper(folder / f"{name}-{digest}.state", self.arguments.save_every)
+        if not purpose and not any(folder.glob(f"{name}-{digest}.*")):
+            self._leave_others(sorted(folder.glob(f"{name}-*.*")))
         return keeper
+
+    def _leave_others(self, states: list[Path]) -> None:
+        """Say that ``states`` of this run are of no use to it. Those of ended trainings, which may
+        have seen cases that were withdrawn since, are deleted."""
+        if states and distributed.is_main_process():
+            log.info(
+                "%s is of other settings, code or data: this training starts at its first epoch",
+                states[0],
+            )
+        for path in states:
+            if path.suffix == ".ended":
+                path.unlink(missing_ok=True)
 
     def _checkpoint(self, epoch: int, weights: State, blueprint: Blueprint) -> Checkpoint:
         run = self.settings

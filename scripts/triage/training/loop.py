@@ -123,8 +123,8 @@ class Trainer:
 
     def run(self) -> Trained:
         """Train to the end. Raises UserError when too many steps had to be skipped."""
-        state = self.keeper.load(self.device)
-        if state is not None:
+        state = self.keeper.load(self.device, self.recipe.epochs)
+        if state is not None and self._fits(state):
             self._restore(state)
             if distributed.is_main_process():
                 log.info("going on in epoch %d, after %d steps", self.epoch + 1, self.step)
@@ -141,6 +141,27 @@ class Trainer:
                 remedy="lower optimizer.lr, set grad_clip_norm, or choose another select.by",
             )
         return Trained(self.best, self.selection.epoch, self.history, self.seconds)
+
+    def _fits(self, state: dict[str, Any]) -> bool:
+        """Whether to go on from a state, which may be of another number of epochs; says why not."""
+        before, epochs = state["epochs"], self.recipe.epochs
+        if before == epochs:
+            return True
+        if self.recipe.schedule.needs_end:
+            why = f"the schedule {self.recipe.schedule.name} depends on the number of epochs"
+        elif "epoch" not in state:
+            why = "its state was not kept"
+        elif (state["epoch"], state["step"]) > (epochs, 0):
+            why = f"it has trained for {state['epoch']} epochs"
+        else:
+            return True
+        if distributed.is_main_process():
+            log.info(
+                "not going on from the training of %d epochs, since %s: starting at epoch 1",
+                before,
+                why,
+            )
+        return False
 
     def _is_done(self) -> bool:
         return self.stopped or self.epoch >= self.recipe.epochs
@@ -257,15 +278,19 @@ class Trainer:
         return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
 
     @contextmanager
-    def handing_over(self) -> Iterator[None]:
-        """Where results are written: the state is forgotten when they are, and kept if they can't
-        be, so that the next start only writes."""
+    def handing_over(self, may_go_on: bool = False) -> Iterator[None]:
+        """Where results are written. The state is forgotten then, unless a training of more epochs
+        ``may_go_on`` from it, and kept if they can't be, so that the next start only writes."""
         try:
             yield
         except UserError:
             self._save()
             raise
-        self.keeper.remove()
+        if may_go_on:
+            needs_end = self.recipe.schedule.needs_end
+            self.keeper.end(self.recipe.epochs, None if needs_end else self._state())
+        else:
+            self.keeper.remove()
 
     def _save(self) -> None:
         if distributed.is_main_process():
@@ -283,7 +308,8 @@ class Trainer:
         self.spent = time.monotonic() - self.started if self.step else 0.0
         parts = {name: part.state_dict() for name, part in self._parts().items()}
         own = {name: getattr(self, name) for name in OWN}
-        return parts | own | {"threads": torch.get_num_threads()}
+        more = {"threads": torch.get_num_threads(), "epochs": self.recipe.epochs}
+        return parts | own | more
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():

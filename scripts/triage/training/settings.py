@@ -57,6 +57,11 @@ class Schedule:
     warmup_epochs: Natural = 0
     """Epochs of linear rise at the start."""
 
+    @property
+    def needs_end(self) -> bool:
+        """Whether the rate depends on the number of epochs that there will be."""
+        return self.name == "cosine"
+
 
 @dataclass(frozen=True)
 class Stopping:

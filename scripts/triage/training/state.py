@@ -1,7 +1,8 @@
 """The state of an unfinished run, in a scratch file that no rule knows.
 
 The file is named by a digest of all that the run depends on, so a state is never taken up by
-another run. The last state and the one before are kept: a stop while saving, or a damaged file,
+another run. The number of epochs is not among it: a training of more epochs goes on from the end of
+a shorter one. The last state and the one before are kept: a stop while saving, or a damaged file,
 costs one save.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +21,7 @@ import torch
 from triage.command import log
 from triage.errors import UserError
 from triage.files import atomic, sha256
+from triage.training import scratch
 
 MAGIC = b"triage state 1\n"
 EVERY = 60.0  # seconds after which a state is saved in the middle of an epoch
@@ -59,15 +62,30 @@ class Keeper:
         self.cost = 0.0
         self.saved_at = time.monotonic()
 
-    def load(self, device: str | torch.device = "cpu") -> dict[str, Any] | None:
-        """The last whole state, on ``device``, or None where there is none."""
-        for path in (self.path, self.previous):
+    def load(
+        self, device: str | torch.device = "cpu", epochs: int | None = None
+    ) -> dict[str, Any] | None:
+        """The last whole state, on ``device``, or None where there is none.
+
+        Where there is none of an unfinished run, that at the end of one of other than ``epochs``
+        epochs; ``{"epochs": ...}`` alone where that was not kept.
+        """
+        ended = {path: count for count, path in self._ended() if count != epochs}
+        for path in (self.path, self.previous, *ended):
             if path.exists():
                 try:
-                    return _decode(path.read_bytes(), device)
+                    content = path.read_bytes()
+                    if path in ended and not content:
+                        return {"epochs": ended[path]}
+                    return _decode(content, device)
                 except (OSError, ValueError) as error:
                     log.warning("%s is damaged (%s): the state before it is used", path, error)
         return None
+
+    def _ended(self) -> Iterator[tuple[int, Path]]:
+        """The files of ended runs, with their numbers of epochs."""
+        for path in self.path.parent.glob(f"{self.path.stem}.*.ended"):
+            yield int(path.suffixes[-2][1:]), path
 
     def is_due(self, epoch_ended: bool = False) -> bool:
         """Whether it is time to save."""
@@ -90,6 +108,17 @@ class Keeper:
             partial.write_bytes(content)
             if self.path.exists():
                 self.path.replace(self.previous)
+
+    def end(self, epochs: int, state: dict[str, Any] | None) -> None:
+        """Keep the ``state`` at the end of a run, whose results are written, for one of more
+        ``epochs``; without a state only their number. Where there is no room, it is not kept."""
+        for _, path in self._ended():
+            path.unlink(missing_ok=True)
+        with suppress(UserError, OSError):
+            self._write(_encode(state) if state else b"")
+            self.path.replace(self.path.with_suffix(f".{epochs}.ended"))
+            scratch.limit_ended(self.path.parent)
+        self.remove()
 
     def remove(self) -> None:
         """Forget the run: its results are written."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
-from triage_workflow.engines import consents, dvc_adapter
+from triage_workflow.engines import dvc_adapter, kept
 from triage_workflow.engines.graph import STEPS, digests, write_digests
 from triage_workflow.engines.jobs import files, stale
 from triage_workflow.engines.lock import LOCK
 from triage_workflow.engines.snakemake_adapter import Records, log, whole_graph
+from triage_workflow.engines.sources import Sources
 
 from triage.errors import UserError
 from triage.looks import look
@@ -26,19 +27,22 @@ RESULTS = (Path("data"), Path("results"))
 class Books:
     """What a run writes down for the next one, of either engine.
 
-    ``settings`` is the file of parameters and ``sources`` are tables of raw files that no job
-    makes; ``refresh`` brings these up to date.
+    ``settings`` is the file of parameters; no job makes the tables of raw files of ``sources``.
     """
 
-    def __init__(self, settings: Path, sources: Iterable[str], refresh: Callable[[], None]) -> None:
+    def __init__(self, settings: Path, sources: Sources) -> None:
         self._settings = settings
-        self._sources = list(sources)
-        self._refresh = refresh
+        self._sources = sources
         self._read = self._code()
 
     def begin(self, records: Records) -> None:
-        """Tell how to get results that others have made, and why nothing runs."""
-        if dvc_adapter.is_running_us() and not records.is_needed:
+        """Tell how to get results that others have made, and why nothing runs.
+
+        Raises UserError where a job needs raw files that are not here.
+        """
+        for job in records.planned if records.is_run else []:
+            self._sources.require(str(job.params.get("raw")))
+        if dvc_adapter.is_running_us() and not records.planned:
             log.info(
                 "DVC wanted this, but its files are what they have to be, so nothing runs."
                 " To run it all the same: snakemake --forcerun RULE"
@@ -53,7 +57,7 @@ class Books:
     def end(self, records: Records) -> None:
         """Write the lock, and tell DVC."""
         try:
-            consents.keep()
+            kept.keep()
             may_commit = self._may_commit(records)
             # It takes a second to start, in which the rest can be done.
             with dvc_adapter.committer() if may_commit else nullcontext() as committer:
@@ -69,8 +73,8 @@ class Books:
             return False
         if records.provenance.recall("told") == self._scene():
             return False
-        if records.is_narrowed:
-            log.warning("DVC is not told of this run, since --rerun-triggers was narrowed.")
+        if option := records.narrowed_by:
+            log.warning(f"{option} looks at a part only: a run without it will tell DVC.")
             return False
         if self._code() != self._read:
             log.warning(
@@ -80,7 +84,8 @@ class Books:
         return True
 
     def _commit(self, records: Records, committer: subprocess.Popen[str]) -> None:
-        self._refresh()
+        for trouble in self._sources.refresh():
+            log.warning(trouble)
         try:
             jobs = whole_graph(records)
         except UserError as error:
@@ -90,7 +95,7 @@ class Books:
         provenance = records.provenance
         not_fresh = set(files(stale(jobs)))
         not_fresh |= {folder for file, folder in provenance.folders.items() if file in not_fresh}
-        made = {*files(jobs), *provenance.folders.values(), *self._sources, str(STEPS)}
+        made = {*files(jobs), *provenance.folders.values(), *self._sources.folders, str(STEPS)}
         if self._code() != self._read:
             return  # edited just now; the next run will tell
         try:
@@ -110,7 +115,7 @@ class Books:
     def _scene(self) -> str:
         """Everything that both engines judge by, as it looks."""
         books = [Path("dvc.yaml"), dvc_adapter.LOCK, LOCK, STEPS]
-        return _looks([self._settings, *CODE, *RESULTS, *books])
+        return f"{_looks([self._settings, *CODE, *RESULTS, *books])} {dvc_adapter.cache_number()}"
 
 
 def _looks(places: Iterable[Path]) -> str:

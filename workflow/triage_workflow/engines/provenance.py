@@ -32,7 +32,7 @@ ABSENT = "it is not there"
 EDITED = "it is not what its job left"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """The origin of an output as far as it is known, and what is wrong with it, if anything."""
 
@@ -57,6 +57,7 @@ class Provenance:
         # Another version was checked out, or merged: the lock knows the files at hand best.
         self._moved = _digest(LOCK) != self._state["lock"]
         self._judged: dict[str, Judgement] = {}
+        self._inputs_judged: dict[int, str] = {}  # by the identity of an origin
 
     def judge(self, path: str) -> Judgement:
         """What is to be thought of an output; remembered until ``look_anew``."""
@@ -66,6 +67,7 @@ class Provenance:
 
     def look_anew(self) -> None:
         self._judged.clear()
+        self._inputs_judged.clear()
 
     def troubles(self, outputs: Iterable[str]) -> dict[str, str]:
         """What is wrong with the outputs of a job themselves, by path."""
@@ -98,6 +100,12 @@ class Provenance:
         return next((each for each in judged if not each.trouble), judged[0])
 
     def _input_trouble(self, origin: Origin) -> str:
+        """What is wrong with what a file was made from; all outputs of a job share it."""
+        if id(origin) not in self._inputs_judged:
+            self._inputs_judged[id(origin)] = self._changed_input(origin)
+        return self._inputs_judged[id(origin)]
+
+    def _changed_input(self, origin: Origin) -> str:
         for path, recorded in origin.inputs.items():
             now = self.contents.sha256(path)
             if recorded and now is not None and now != recorded:
@@ -110,7 +118,10 @@ class Provenance:
         if not folder.is_dir():
             return f"{folder} is not there"
         found = STATE / f"{folder.parent.name}-{folder.name}.csv"
-        inventory.refresh(folder, found, found.with_suffix(".json"))
+        try:
+            inventory.refresh(folder, found, found.with_suffix(".json"))
+        except UserError as error:
+            return str(error)
         same = self.contents.sha256(str(found)) == self.contents.sha256(listing)
         return "" if same else f"{folder} does not hold the files that its job left"
 
@@ -121,6 +132,7 @@ class Provenance:
         with open(JOURNAL, "a", encoding="utf-8") as stream:
             stream.write(f"\n{line}\n")  # the line before may have been cut short
         self._records.put(origin)
+        self._inputs_judged.clear()
 
     def accept(self, job: Job) -> None:
         """Record a job's outputs, as they are, as made from what the job would read now."""

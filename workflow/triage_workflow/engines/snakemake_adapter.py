@@ -26,7 +26,7 @@ import snakemake.api
 import snakemake.workflow
 from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
-from snakemake.io import IOCache
+from snakemake.io import IOCache, is_flagged
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
@@ -45,7 +45,7 @@ from snakemake_interface_common.exceptions import ApiError
 
 from triage_workflow.engines.jobs import Job, command_digest
 from triage_workflow.engines.lock import Origin
-from triage_workflow.engines.provenance import Provenance
+from triage_workflow.engines.provenance import Judgement, Provenance
 from triage_workflow.engines.refusals import bare_messages, refuse_elsewhere, refuse_guesses
 
 from triage.errors import UserError
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 # What is replaced or called here; where one is gone, Snakemake has changed.
 _USED = {
-    DAG: ("check_output_mtime", "finish", "register_running", "toposorted"),
+    DAG: ("check_output_mtime", "clean", "finish", "register_running", "toposorted"),
     FilePersistence: ("started", "finished", "lock", "cleanup_locks", "_read_record", "_code"),
     JobScheduler: ("exit_gracefully",),
     SnakemakeJob: ("output_mintime", "check_protected_output"),
@@ -73,14 +73,11 @@ Book = Callable[["Records"], None]  # what is done at the start or the end of a 
 def attach(
     workflow: Workflow, provenance: Callable[[], Provenance], begin: Book, finish: Book
 ) -> None:
-    """Make a workflow judge files by their provenance; a run starts and ends with the books.
-
-    Raises UserError where settings come from elsewhere, or records would go elsewhere.
-    """
+    """Judge files by provenance, keep the books; UserError where settings come from elsewhere."""
     _check_parts()
     _take_times_out()
-    if not workflow.is_main_process:
-        return  # a single job, which the main process judged and will record
+    if not workflow.is_main_process:  # a single job, which the main process judges and records
+        return
     refuse_elsewhere(workflow)
     known = provenance()
     snakemake.workflow.FilePersistence = functools.partial(
@@ -125,8 +122,8 @@ class Graph(DAG):
     """Snakemake's graph, where a step that comes out the same as before makes nothing stale.
 
     Snakemake plans everything that follows a job that has to run, and then runs all of it. Here
-    each job that becomes ready is judged once more, by what its inputs have become: a change of
-    code that changes no manifest retrains nothing. `dvc repro` does the same from stage to stage.
+    each job that becomes ready is judged once more, by what its inputs have become, as `dvc repro`
+    judges stages: a change of code that changes no manifest retrains nothing.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -135,6 +132,12 @@ class Graph(DAG):
 
     async def check_output_mtime(self, job: Any, expanded_output: Any) -> None:
         """An input from a clock that is fast is no fault of the output."""
+
+    async def clean(self, *arguments: Any, **options: Any) -> None:
+        """Delete outputs, but none that only grows: those that `update` marks."""
+        for job in self.jobs:
+            job.output = [path for path in job.output if not is_flagged(path, "update")]
+        await super().clean(*arguments, **options)
 
     async def finish(self, job: Any, *arguments: Any, **options: Any) -> Any:
         answer = await super().finish(job, *arguments, **options)
@@ -175,21 +178,22 @@ class Records(FilePersistence):
         self._has_read = False
         with bare_messages():
             refuse_guesses(workflow)
-        self._is_run = workflow.executor_plugin is not None and not workflow.dryrun
-        self._is_locking = self._is_run and not options.get("nolock")
+        self.is_run = workflow.executor_plugin is not None and not workflow.dryrun
+        self._is_locking = self.is_run and not options.get("nolock")
         self.lock = self._lock  # in place of what the options made of it
-        if self._is_run:
+        if self.is_run:
             _start_at_once(workflow)
 
     @property
-    def is_narrowed(self) -> bool:
-        """Whether an option keeps Snakemake from looking at everything."""
-        return bool(set(RerunTrigger) - set(self.workflow.rerun_triggers) - {RerunTrigger.MTIME})
+    def narrowed_by(self) -> str:
+        """The option that keeps Snakemake from looking at everything, if there is one."""
+        left_out = set(RerunTrigger) - set(self.workflow.rerun_triggers) - {RerunTrigger.MTIME}
+        return "--rerun-triggers" if left_out else "--batch" * bool(self.dag.batch)
 
     @property
-    def is_needed(self) -> bool:
-        """Whether a job that makes files has to run."""
-        return any(job.output for job in self.dag.needrun_jobs())
+    def planned(self) -> list[Any]:
+        """The jobs that have to run and make files."""
+        return [job for job in self.dag.needrun_jobs() if job.output]
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -203,7 +207,7 @@ class Records(FilePersistence):
             try:
                 yield
             finally:
-                if self._is_run:
+                if self.is_run:
                     self.finish()
 
     def cleanup_locks(self) -> None:
@@ -232,24 +236,7 @@ class Records(FilePersistence):
 
     def _read_record(self, key: str) -> MetadataRecord | None:
         self._read_new_files()
-        judgement = self.provenance.judge(key)
-        origin = judgement.origin or Origin("", "", (), {}, {})
-        if not judgement.origin and not judgement.trouble:
-            return None
-        # Snakemake compares parameters, and prints those that differ as the reason.
-        trouble = [f"({key}: {judgement.trouble})"] if judgement.trouble else []
-        time = Path(key).stat().st_mtime if Path(key).exists() else 0.0
-        return MetadataRecord(
-            rule=origin.rule,
-            code=origin.shell or None,
-            params=[*origin.params, *trouble],
-            input=sorted(origin.inputs) if judgement.origin else None,
-            incomplete=False,
-            job_hash=hash(min(origin.outputs, default=key)),
-            starttime=time,
-            endtime=time,
-            record_format_version=RECORD_FORMAT_VERSION,
-        )
+        return _record(self.provenance.judge(key), key)
 
     def _read_new_files(self) -> None:
         """Read all files of the graph that are new here side by side, once."""
@@ -285,6 +272,28 @@ class Records(FilePersistence):
         return command_digest(super()._code(rule)) or None
 
 
+@functools.cache
+def _record(judgement: Judgement, key: str) -> MetadataRecord | None:
+    """What Snakemake is told of a file."""
+    origin = judgement.origin or Origin("", "", (), {}, {})
+    if not judgement.origin and not judgement.trouble:
+        return None
+    # Snakemake compares parameters, and prints those that differ as the reason.
+    trouble = [f"({key}: {judgement.trouble})"] if judgement.trouble else []
+    time = Path(key).stat().st_mtime if Path(key).exists() else 0.0
+    return MetadataRecord(
+        rule=origin.rule,
+        code=origin.shell or None,
+        params=[*origin.params, *trouble],
+        input=sorted(origin.inputs) if judgement.origin else None,
+        incomplete=False,
+        job_hash=hash(min(origin.outputs, default=key)),
+        starttime=time,
+        endtime=time,
+        record_format_version=RECORD_FORMAT_VERSION,
+    )
+
+
 def as_job(job: Any, records: Records, is_stale: bool, before: list[Job]) -> Job:
     """A job of Snakemake's as plain data."""
     return Job(
@@ -312,17 +321,15 @@ def _stop(scheduler: JobScheduler, lock: IO[str], *_: object) -> None:
 
 def commands_to_run(workflow: Workflow) -> list[str]:
     """The commands of the jobs that are about to start on this machine; none for a cluster."""
-    if not workflow.is_main_process or not workflow.local_exec:
-        return []
-    return [job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs()]
+    is_here = workflow.is_main_process and workflow.local_exec
+    return [job.rule.shellcmd or "" for job in workflow.dag.needrun_jobs() if is_here]
 
 
 def _start_at_once(workflow: Workflow) -> None:
     """Look for jobs when one has ended, and not besides, where they run on this machine.
 
-    Snakemake limits how many jobs start in a second, for which it looks again a second after each
-    look. Each job that ends adds a look, and so one more in every second that follows, until it
-    does little else. Here the cores are limit enough, unless somebody set another.
+    Snakemake limits how many start in a second, for which it looks again a second after each look:
+    the more have ended, the more it looks, until it does little else. The cores are limit enough.
     """
     limit = workflow.scheduling_settings.max_jobs_per_timespan
     if workflow.local_exec and limit and (limit.max_jobs, limit.timespan) == _JOBS_BY_DEFAULT:
@@ -330,18 +337,14 @@ def _start_at_once(workflow: Workflow) -> None:
 
 
 def whole_graph(records: Records) -> list[Job]:
-    """All jobs of the default target as the files are now, each after those before it.
-
-    Raises UserError where a source is missing.
-    """
+    """All jobs of the default target, in order. Raises UserError where a source is missing."""
     return jobs_of(_whole_dag(records), records)
 
 
 def _whole_dag(records: Records) -> DAG:
-    workflow = records.workflow
+    workflow, target = records.workflow, records.workflow.get_rule(records.workflow.default_target)
     workflow.iocache = IOCache(workflow.dag_settings.max_inventory_wait_time)
     records.provenance.look_anew()
-    target = workflow.get_rule(workflow.default_target)
     dag = DAG(workflow, list(workflow.rules), targetfiles=set(), targetrules={target})
     try:
         workflow.async_run(dag.init())
@@ -380,11 +383,8 @@ def whole_workflow() -> Iterator[View]:
     settings = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
     with snakemake.api.SnakemakeApi(settings) as api:
         try:
-            source = api.workflow(
-                ResourceSettings(cores=1),
-                storage_settings=StorageSettings(),
-                workflow_settings=WorkflowSettings(),
-            )
+            more = {"storage_settings": StorageSettings(), "workflow_settings": WorkflowSettings()}
+            source = api.workflow(ResourceSettings(cores=1), **more)
             source.dag(DAGSettings())
             workflow = source._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)

@@ -8,20 +8,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage_workflow.engines import consents, dvc_adapter, snakemake_adapter
+from triage_workflow.engines import dvc_adapter, kept, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
 from triage_workflow.engines.refusals import bare_messages, refuse_foreign
 from triage_workflow.engines.running import STATE
 from triage_workflow.engines.site_cache import secure
 from triage_workflow.engines.snakemake_adapter import log
+from triage_workflow.engines.sources import Sources
 from triage_workflow.params import Params
 from triage_workflow.terminal import handler
 from triage_workflow.terminal.plan import plan
 
 from triage import pseudonyms
-from triage.data import inventory
-from triage.errors import UserError
 from triage.files import write_rows
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ def read_params(workflow: Workflow) -> Params:
         }
         if workflow.is_main_process:
             _provide_withdrawn(params.studies)
-            consents.provide(params.studies)
+            for path in kept.provide(params.studies):
+                log.warning(f"{path} was gone, but only ever grows: it was put back.")
             if params.content["pseudonyms"]:
                 pseudonyms.provide(dvc_adapter.main_checkout(Path.cwd()))
     attach(workflow, PARAMS, raw, phantoms)
@@ -91,24 +91,15 @@ def attach(
     ``folders`` gives for each output that lists a generated folder that folder.
     """
     logging.raiseExceptions = False  # a full disk is told of once, not for every line of the log
-    refresh = functools.partial(_refresh, raw)
+    sources = Sources(raw)
 
     def provenance() -> Provenance:
         refuse_foreign(STATE)
         secure()
-        refresh()
+        for trouble in sources.refresh():
+            log.warning(trouble)  # only a run that needs these files has to stop
         return Provenance(folders)
 
     with bare_messages():
-        books = Books(settings, raw, refresh)
+        books = Books(settings, sources)
         snakemake_adapter.attach(workflow, provenance, books.begin, books.end)
-
-
-def _refresh(raw: Mapping[str, str]) -> None:
-    """Notice what was added to, changed in or taken from folders of raw data."""
-    for table, folder in raw.items():
-        try:
-            inventory.refresh(Path(folder), Path(table), STATE / f"{table.replace('/', '-')}.json")
-        except UserError as error:
-            # Only a run that needs these files has to stop, which Snakemake sees to.
-            log.warning(str(error))
