@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Write the table of groups, and add new ones to the folds."""
     columns = ["case", "group", "label", "votes", "partition", "sha256"]
-    columns += [attributes.COLUMN] if settings.leave_out else []
+    columns += [attributes.COLUMN] if settings.split.leave_out else []
     cases = read_table(manifest, columns, usecols=columns.__contains__)
     shown = read_shown(tables, cases["case"].tolist())
     known = {}
