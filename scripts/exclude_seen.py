@@ -75,7 +75,8 @@ def main(
         )
     write_table(made.loc[left, PART_COLUMNS], cases)
     for row in made[~left].itertuples():
-        command.log.info("left out: %s: %s %s", row.case, row.reason, row.twin)
+        twin = f" as {row.twin}" if row.twin else ""
+        command.log.info("left out: %s: %s%s", row.case, row.reason, twin)
     command.log.info("%d case(s) from elsewhere, %d left out", len(made), (~left).sum())
 
 

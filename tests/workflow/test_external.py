@@ -72,7 +72,7 @@ def test_a_set_is_in_table_card_figures_and_report(made: Workflow) -> None:
     assert "hospital_b" not in (folder / RESULTS / "metrics/small/fold1-seed1.json").read_text()
     card = (folder / RESULTS / "card.md").read_text()
     assert "## External validation\n" in card
-    assert "2 more left out, since training or validation has seen them" in card
+    assert "2 more left out, which training or validation has seen" in card
     report = (folder / "results/report.html").read_text()
     for words in ("Does it hold at hospital_b?", "images/near.png", "External validation"):
         assert words in report

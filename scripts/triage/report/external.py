@@ -42,7 +42,7 @@ class External:
         parts = [f"{counts['cases']} cases"]
         parts += [f"{unlabelled} of them unlabelled"] * bool(unlabelled)
         if left := int(counts["excluded"]):
-            parts.append(f"{left} more left out, since training or validation has seen them")
+            parts.append(f"{left} more left out, which training or validation has seen")
         looked = self.shift["external"]["cases"]
         reasons = listed(list(self.shift["reasons"])[:3])
         what = f": by {reasons}" if reasons else ""
@@ -177,4 +177,4 @@ def _left_out(groups: Path, manifest: Path, pseudonyms: bool) -> Table:
     )
     more = len(out) - SHOWN
     note = f"{more} more in {groups.as_posix()}" if more > 0 else ""
-    return Table(f"Left out of {name}, since the study has seen them", columns, body, note=note)
+    return Table(f"Left out of {name}", columns, body, note=note)
