@@ -74,9 +74,8 @@ def main(
             remedy="point the external set's raw at other data, or take the set out",
         )
     write_table(made.loc[left, PART_COLUMNS], cases)
-    for row in made[~left].itertuples():
-        twin = f" as {row.twin}" if row.twin else ""
-        command.log.info("left out: %s: %s%s", row.case, row.reason, twin)
+    for case, reason, twin in made.loc[~left, ["case", "reason", "twin"]].to_numpy().tolist():
+        command.log.info("left out: %s: %s%s", case, reason, f" as {twin}" if twin else "")
     command.log.info("%d case(s) from elsewhere, %d left out", len(made), (~left).sum())
 
 
