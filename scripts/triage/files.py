@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+Line = Sequence[object]  # cells of a row
+
 SEAL = "seal"
 _PROBE = 1 << 16  # bytes; a disk without room for them is full
 
@@ -227,17 +229,28 @@ def write_rows(
 
     ``exact``: others than this project read it, and want every cell as it is.
     """
-    rows = rows if exact else map(_shielded, rows)
+    write_lines(_lines(rows, columns), columns, target, sealed, exact)
+
+
+def write_lines(
+    lines: Iterable[Line],
+    columns: list[str],
+    target: Path,
+    sealed: bool = False,
+    exact: bool = False,
+) -> None:
+    """As ``write_rows``, of cells in the order of the columns: faster, for a million rows."""
+    lines = lines if exact else map(_shielded, lines)
     if sealed:
-        rows, columns = _seal(rows, columns), [*columns, SEAL]
+        lines, columns = _seal(lines, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(_cells(rows, columns))
+        writer.writerows(lines)
 
 
-def _cells(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[list[object]]:
-    """Of each row those in ``columns``, empty where it has none; for a million rows."""
+def _lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[Line]:
+    """The cells of each row in the order of ``columns``, empty where it has none."""
     known = frozenset(columns)
     for row in rows:
         if not row.keys() <= known:
@@ -285,13 +298,10 @@ def _unsealed(
         yield row
 
 
-def _shielded(row: Mapping[str, object]) -> Mapping[str, object]:
-    begins = [isinstance(cell, str) and cell[:1] in BEGINNINGS for cell in row.values()]
-    if any(begins):
-        return {
-            name: shielded(cell) if isinstance(cell, str) else cell for name, cell in row.items()
-        }
-    return row
+def _shielded(line: Line) -> Line:
+    if BEGINNINGS.isdisjoint([cell[:1] for cell in line if isinstance(cell, str)]):
+        return line
+    return [shielded(cell) if isinstance(cell, str) else cell for cell in line]
 
 
 def _unshielded(row: dict[str, str]) -> dict[str, str]:
@@ -301,11 +311,9 @@ def _unshielded(row: dict[str, str]) -> dict[str, str]:
     return row
 
 
-def _seal(
-    rows: Iterable[Mapping[str, object]], columns: list[str]
-) -> Iterator[Mapping[str, object]]:
-    for row in rows:
-        yield {**row, SEAL: _checksum(columns, [row.get(name) for name in columns])}
+def _seal(lines: Iterable[Line], columns: list[str]) -> Iterator[Line]:
+    for line in lines:
+        yield [*line, _checksum(columns, line)]
 
 
 def _is_sealed(names: list[str], path: Path, step: str) -> bool:
