@@ -20,13 +20,14 @@ from triage.files import folders, read_table, write_json, write_table
 class TableSettings:
     """``data`` is the name of the data, and ``external`` that of each external set.
 
-    ``arms`` tells what each starts from, and its search.
+    ``arms`` tells what each starts from, and its search; ``floors`` are those that are no networks.
     """
 
     study: str
     data: str
     arms: dict[str, dict[str, str]]
     evaluation: EvaluationSettings
+    floors: tuple[str, ...] = ()
     external: dict[str, str] = field(default_factory=dict)
 
 
@@ -55,6 +56,7 @@ def main(
         partition=partition,
         data=settings.data,
         arms=settings.arms,
+        floors=settings.floors,
     )
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
@@ -72,11 +74,12 @@ def main(
                 partition=name,
                 data=settings.external[name],
                 arms=settings.arms,
+                floors=settings.floors,
             )[0]
         )
     write_table(pd.concat(elsewhere), external)
     write_json(main_numbers(made), headline)
-    shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
+    shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high", "ahead"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 
 
