@@ -35,7 +35,7 @@ def main(
     settings: TableSettings,
     metrics: Paths,
     predictions: Paths,
-    splits: Paths,
+    parts: Paths,
     table: Path,
     comparison: Path,
     winner: Path,
@@ -46,7 +46,7 @@ def main(
 ) -> None:
     """Write the table, the comparisons of arms, the winner with its main numbers, and the table of
     external sets."""
-    groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    groups = pd.concat([read_table(path, ["case", "group"]) for path in parts])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
         settings.study,

@@ -12,6 +12,7 @@ PREDICTED = ["val", "test", "unlabelled"]
 PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
 
 
+# The tables of parts of the split that have not changed are left as they are.
 rule predict:
     input:
         **IMAGES,
@@ -20,8 +21,8 @@ rule predict:
         test=part("test"),
         unlabelled=part("unlabelled"),
     output:
-        predictions=[f"{PREDICTIONS}/{name}.csv" for name in PREDICTED],
-        slices=f"{PREDICTIONS}/slices.csv",
+        predictions=[update(f"{PREDICTIONS}/{name}.csv") for name in PREDICTED],
+        slices=update(f"{PREDICTIONS}/slices.csv"),
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
@@ -31,10 +32,15 @@ rule predict:
     params:
         **step("predict_cases", of_run),
     shell:
-        python("predict_cases")
+        python(
+            "predict_cases",
+            "--code {params.code} --note"
+            " scratch/{wildcards.study}/predictions/{wildcards.arm}-fold{wildcards.fold}"
+            "-seed{wildcards.seed}.json",
+        )
 
 
-use rule predict as predict_external with:
+rule predict_external:
     input:
         arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
         tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
@@ -44,6 +50,14 @@ use rule predict as predict_external with:
         predictions=f"{PREDICTIONS}/external/{{external}}.csv",
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}-{external}.log",
+    wildcard_constraints:
+        arm=arms_of(STAGES, "predictions"),
+    resources:
+        **asks(gpu=1, mem_mb=8000, runtime=120),
+    params:
+        **step("predict_cases", of_run),
+    shell:
+        python("predict_cases")
 
 
 rule evaluate:
@@ -117,7 +131,7 @@ rule table:
         results_of_external("predictions", "/external/*.csv"),
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
-        splits=splits,
+        parts=parts_of("val", "test"),
         external_parts=lambda wildcards: files_of_external([wildcards.study], "part.csv"),
         published=lambda wildcards: (
             ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
