@@ -98,9 +98,6 @@ def test_sets_come_change_and_go_and_train_nothing(made: Workflow) -> None:
     assert run(made) == Counter()
     assert "up to date" in made.run("dvc", "status")
 
-    write(raw / "b", "b0_1.png", picture(4242, 0, 40))
-    assert run(made) == OF_A_SET + PAGES
-
     def add(content: dict[str, Any]) -> None:
         sets = content["studies"]["lesions"]["external"]
         sets["hospital_c"] = sets["hospital_b"] | {"raw": str(raw / "c")}
@@ -109,9 +106,11 @@ def test_sets_come_change_and_go_and_train_nothing(made: Workflow) -> None:
     made.change(add)
     assert run(made) == OF_A_SET + PAGES
 
+    write(raw / "b", "b0_1.png", picture(4242, 0, 40))
     with open(made.folder / DATA / "withdrawn.csv", "a") as stream:
         stream.write("b0_2,2026-01-31,asked to be left out\n")
     ran = run(made)
+    assert ran.keys() >= OF_A_SET.keys()
     assert not ran.keys() & {"train", "predict", "evaluate", "statistics"}
     assert "b0_2" not in {row["case"] for row in read_rows(made.folder / SET / "part.csv")}
 
