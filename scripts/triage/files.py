@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triage.errors import UserError, unwritable
-from triage.shield import is_formula, shielded, unshielded
+from triage.shield import BEGINNINGS, is_formula, shielded, unshielded
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+Line = Sequence[object]  # cells of a row
 
 SEAL = "seal"
 _PROBE = 1 << 16  # bytes; a disk without room for them is full
@@ -217,17 +219,33 @@ def write_rows(
 
     ``exact``: others than this project read it, and want every cell as it is.
     """
+    write_lines(_lines(rows, columns), columns, target, sealed, exact)
+
+
+def write_lines(
+    lines: Iterable[Line],
+    columns: list[str],
+    target: Path,
+    sealed: bool = False,
+    exact: bool = False,
+) -> None:
+    """As ``write_rows``, of cells in the order of the columns: faster, for a million rows."""
+    lines = lines if exact else map(_shielded, lines)
+    if sealed:
+        lines, columns = _seal(lines, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*columns, SEAL] if sealed else columns)
-        known = frozenset(columns)
-        for row in rows:
-            if not row.keys() <= known:
-                raise ValueError(f"rows have other columns: {', '.join(row.keys() - known)}")
-            cells = [row.get(name, "") for name in columns]
-            if not exact:
-                cells = [shielded(cell) if isinstance(cell, str) else cell for cell in cells]
-            writer.writerow([*cells, _checksum(columns, cells)] if sealed else cells)
+        writer.writerow(columns)
+        writer.writerows(lines)
+
+
+def _lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[Line]:
+    """The cells of each row in the order of ``columns``, empty where it has none."""
+    known = frozenset(columns)
+    for row in rows:
+        if not row.keys() <= known:
+            raise ValueError(f"rows have other columns: {', '.join(row.keys() - known)}")
+        yield [row.get(name, "") for name in columns]
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:
@@ -279,11 +297,22 @@ def _unsealed(
         yield row
 
 
+def _shielded(line: Line) -> Line:
+    if BEGINNINGS.isdisjoint([cell[:1] for cell in line if isinstance(cell, str)]):
+        return line
+    return [shielded(cell) if isinstance(cell, str) else cell for cell in line]
+
+
 def _unshielded(row: dict[str, str]) -> dict[str, str]:
     for name, cell in row.items():
         if cell and cell[0] == "'":
             row[name] = unshielded(cell)
     return row
+
+
+def _seal(lines: Iterable[Line], columns: list[str]) -> Iterator[Line]:
+    for line in lines:
+        yield [*line, _checksum(columns, line)]
 
 
 def _is_sealed(names: list[str], path: Path, step: str) -> bool:

@@ -141,6 +141,7 @@ def _shrink_braintriage(content: dict[str, Any]) -> None:
     study["index"]["min_slices"] = 6
     study["split"]["k"] = 3
     training = study["training"]
+    del training["arms"]["random_forest"]  # the studies of pictures have floors
     training["recipe"] |= {"epochs": 1, "input": {"slices": [1, 5], "crop": 40}}
     training["sequence"]["recipe"] |= {"epochs": 2, "batch_size": 4}
     training["finetuning"]["recipe"] |= {"epochs": 1}

@@ -27,8 +27,10 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def arms_of(stages, folder):
+def arms_of(stages, folder, floors=None):
     """A pattern of the arms of these stages, for paths results/<study>/<folder>/<arm>.
+
+    Without networks where ``floors`` is true, and of networks only where it is false.
 
     An arm of another study may have the same name and another stage.
     """
@@ -36,7 +38,7 @@ def arms_of(stages, folder):
         f"(?<={study}/{folder}/){arm.name}"
         for study in PARAMS.studies
         for arm in PARAMS.arms(study).values()
-        if arm.stage in stages
+        if arm.stage in stages and floors in (None, arm.is_floor)
     ]
     return "|".join(patterns) or "no_such_arm"
 

@@ -24,7 +24,7 @@ from triage.data.readers import IndexSettings
 from triage.data.shards import Decoding
 from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.submission import SubmissionSettings
-from triage.models.pretrained import Pretext, Published
+from triage.models.pretrained import Source
 from triage.task import Task
 from triage.training.settings import MemoriseSettings, Recipe, Sequence
 
@@ -183,7 +183,7 @@ class Settings:
     pseudonyms: bool = False
     """Pictures and the report call cases by pseudonyms, for all that others are to see."""
     phantoms: Phantoms
-    pretrained: dict[Name, Annotated[Published | Pretext, Field(discriminator="source")]]
+    pretrained: dict[Name, Annotated[Source, Field(discriminator="source")]]
     """Pretrained weights that arms can start from, by name."""
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Defaults = ABSENT

@@ -347,4 +347,9 @@ def _training(
         share = f"the commonest class has {most / least:.1f} times the cases of the rarest"
         recipe["loss"] = {key: Because(how, share)}
     recipe["augment"] = {"flip": Because(0.5, "0 where left and right differ")}
-    return {"recipe": recipe, "arms": {network.value: {"model": {"architecture": network}}}}
+    floor = Because("random_forest", "no network, but what one has to be ahead of")
+    names = {network.value: network, floor.value: floor}
+    return {
+        "recipe": recipe,
+        "arms": {name: {"model": {"architecture": each}} for name, each in names.items()},
+    }
