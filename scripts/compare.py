@@ -34,7 +34,7 @@ def main(
     settings: TableSettings,
     metrics: Paths,
     predictions: Paths,
-    splits: Paths,
+    parts: Paths,
     table: Path,
     comparison: Path,
     winner: Path,
@@ -42,7 +42,7 @@ def main(
     published: Path | None = None,
 ) -> None:
     """Write the table, the comparisons of arms, the winner and its main numbers."""
-    groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    groups = pd.concat([read_table(path, ["case", "group"]) for path in parts])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
         settings.study,

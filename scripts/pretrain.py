@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from triage import command
-from triage.files import ensure_writable, write_tensors
+from triage.files import ensure_writable
 from triage.models.pretrained import Download, Pretext, Published
 from triage.settings import parse
-from triage.training import pretext
+from triage.training import pretext, tensor_files
 from triage.training.job import PretrainArguments, prepare
 from triage.training.limit import TimeLimit
 from triage.training.loop import State
@@ -42,7 +42,7 @@ def _learn(arguments: PretrainArguments, output: Path) -> None:
 
 
 def _write(weights: State, path: Path) -> None:
-    write_tensors({name: each.cpu().contiguous() for name, each in weights.items()}, path)
+    tensor_files.write({name: each.cpu().contiguous() for name, each in weights.items()}, path)
 
 
 if __name__ == "__main__":

@@ -184,8 +184,9 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         meant = next((READ_BY[block] for block in blocks if block in READ_BY), None)
         rules = {graph[name]["rule"] for name in readers(base, graph)}
         if key.endswith(".architecture"):
-            rules -= {"predict", "explain", "table"}  # which read its code, or if it is a network
-        rules = {re.sub(r"_\d+$|(?<=^figures)_.*", "", rule) for rule in rules}
+            # which read its code, or whether it is a network
+            rules -= {"predict", "explain", "table"}
+        rules = {re.sub(r"^(index|figures)_.*", r"\1", rule) for rule in rules}
         if key.endswith(".select.by"):
             rules -= {"figures"}  # which mark the epoch that is kept
         if meant is not None and not rules <= meant:

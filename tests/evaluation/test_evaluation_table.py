@@ -252,7 +252,7 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     run_script(
         "compare.py",
         *("--metrics", *metrics, "--predictions", *(folder / "test.csv" for folder in folders)),
-        *("--splits", *splits, "--published", tmp_path / "published.csv"),
+        *("--parts", *splits, "--published", tmp_path / "published.csv"),
         *("--settings", json.dumps(of_table)),
         *(part for name, path in outputs.items() for part in (f"--{name}", path)),
     )

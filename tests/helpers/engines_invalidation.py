@@ -88,6 +88,7 @@ def other(key: str, value: Any) -> Any:
         "reader": ["volumes", "folders"],
         "mode": ["each", "grid"] if value in ("each", "grid") else ["volume", "grey"],
         "frozen": [True, False],
+        "shards": [2, 3],
         "source": ["imagenet", "pretext"],
         # Exchanged: one more adds a file to data/<study>/split, a folder to DVC, so that it names
         # explore as well, where Snakemake then finds nothing to do.

@@ -80,8 +80,8 @@ class Workflow:
 
 
 def _rule(name: str) -> str:
-    """Of the rules index_1, index_2 and so on, for studies of so many shards, the common name."""
-    return re.sub(r"^index_\d+$", "index", name)
+    """The name of a rule; of those of the index, one for each study, the common one."""
+    return re.sub(r"^index_\w+$", "index", name)
 
 
 def _job_table(printed: str) -> list[str]:

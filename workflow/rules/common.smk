@@ -9,6 +9,7 @@ from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
 from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
+from triage_workflow.shards import count
 from triage_workflow.steps import Steps
 from triage_workflow.threads import Threads, let_threads_wait
 
@@ -109,12 +110,11 @@ def trained_results_of(kind, *suffixes):
 JUDGED = ["/val.csv", "/test.csv"]
 
 
-def shard_count(study):
-    return PARAMS.study(study)["images"]["shards"]
+SHARDS = {study: range(count(PARAMS, study)) for study in PARAMS.studies}
 
 
 def shards(study, suffix):
-    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(shard_count(study))]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in SHARDS[study]]
 
 
 def arrays(wildcards):

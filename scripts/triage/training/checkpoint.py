@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from triage.data.reference import Reference
 from triage.data.shards import Decoding
 from triage.errors import UserError
-from triage.files import write_tensors
 from triage.models import OVER_VOLUMES, ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
@@ -107,7 +106,7 @@ class Checkpoint:
         content = {
             field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)
         }
-        write_tensors({"format": FORMAT} | content, path)
+        tensor_files.write({"format": FORMAT} | content, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

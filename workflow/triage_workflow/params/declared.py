@@ -62,12 +62,16 @@ Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]
 Names = Annotated[tuple[Name, ...], Unique()]
 
 
+MOST_SHARDS = 10_000
+
+
 @dataclass(frozen=True)
 class Images(Decoded):
     """How the files of a case become its image."""
 
-    shards: Annotated[int, Ge(1), Le(10000)] = 1
-    """Files that a study's images lie in; more are made side by side."""
+    shards: Annotated[int, Ge(1), Le(MOST_SHARDS)] | None = None
+    """Files that a study's images lie in; more are made side by side. null: as many as hold some
+    250 MB each when the study is first run, which shards.txt in its folder keeps; phantoms: 1."""
 
 
 @dataclass(frozen=True)
