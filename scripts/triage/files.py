@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 import errno
 import hashlib
-import io
 import json
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +27,8 @@ from triage.shield import BEGINNINGS, is_formula, shielded, unshielded
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+Line = Sequence[object]  # cells of a row
 
 SEAL = "seal"
 _PROBE = 1 << 16  # bytes; a disk without room for them is full
@@ -144,16 +146,6 @@ def write_array(array: np.ndarray, target: Path) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def write_tensors(content: Any, target: Path) -> None:
-    """Write ``content`` as torch does; equal content gives equal bytes under any name."""
-    import torch
-
-    buffer = io.BytesIO()  # a file's name would be written into the archive
-    torch.save(content, buffer)
-    with atomic(target) as partial:
-        partial.write_bytes(buffer.getvalue())
-
-
 def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
     """The array in a ``.npy`` file, ``mapped`` from disk or in memory.
 
@@ -227,17 +219,28 @@ def write_rows(
 
     ``exact``: others than this project read it, and want every cell as it is.
     """
-    rows = rows if exact else map(_shielded, rows)
+    write_lines(_lines(rows, columns), columns, target, sealed, exact)
+
+
+def write_lines(
+    lines: Iterable[Line],
+    columns: list[str],
+    target: Path,
+    sealed: bool = False,
+    exact: bool = False,
+) -> None:
+    """As ``write_rows``, of cells in the order of the columns: faster, for a million rows."""
+    lines = lines if exact else map(_shielded, lines)
     if sealed:
-        rows, columns = _seal(rows, columns), [*columns, SEAL]
+        lines, columns = _seal(lines, columns), [*columns, SEAL]
     with atomic(target) as partial, open(partial, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(_cells(rows, columns))
+        writer.writerows(lines)
 
 
-def _cells(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[list[object]]:
-    """Of each row those in ``columns``, empty where it has none; for a million rows."""
+def _lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Iterator[Line]:
+    """The cells of each row in the order of ``columns``, empty where it has none."""
     known = frozenset(columns)
     for row in rows:
         if not row.keys() <= known:
@@ -271,9 +274,18 @@ def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterato
         raise _unreadable(path, error, step) from error
 
 
-def read_rows(path: Path, step: str = "") -> list[dict[str, str]]:
-    """All rows of a small CSV, as ``each_row`` gives them."""
-    return list(each_row(path, step))
+def read_rows(
+    path: Path, step: str = "", columns: Sequence[str] | None = None
+) -> list[dict[str, str]]:
+    """All rows of a CSV, as ``each_row`` gives them, or only those ``columns``.
+
+    These may be of a million rows: equal texts, also those of other tables, are kept once.
+    """
+    if columns is None:
+        return list(each_row(path, step))
+    return [
+        {name: sys.intern(row[name]) for name in columns} for row in each_row(path, step, columns)
+    ]
 
 
 def _unsealed(
@@ -285,13 +297,10 @@ def _unsealed(
         yield row
 
 
-def _shielded(row: Mapping[str, object]) -> Mapping[str, object]:
-    begins = [isinstance(cell, str) and cell[:1] in BEGINNINGS for cell in row.values()]
-    if any(begins):
-        return {
-            name: shielded(cell) if isinstance(cell, str) else cell for name, cell in row.items()
-        }
-    return row
+def _shielded(line: Line) -> Line:
+    if BEGINNINGS.isdisjoint([cell[:1] for cell in line if isinstance(cell, str)]):
+        return line
+    return [shielded(cell) if isinstance(cell, str) else cell for cell in line]
 
 
 def _unshielded(row: dict[str, str]) -> dict[str, str]:
@@ -301,11 +310,9 @@ def _unshielded(row: dict[str, str]) -> dict[str, str]:
     return row
 
 
-def _seal(
-    rows: Iterable[Mapping[str, object]], columns: list[str]
-) -> Iterator[Mapping[str, object]]:
-    for row in rows:
-        yield {**row, SEAL: _checksum(columns, [row.get(name) for name in columns])}
+def _seal(lines: Iterable[Line], columns: list[str]) -> Iterator[Line]:
+    for line in lines:
+        yield [*line, _checksum(columns, line)]
 
 
 def _is_sealed(names: list[str], path: Path, step: str) -> bool:

@@ -420,6 +420,16 @@ def test_formulas_without_results_are_no_empty_cells(tmp_path: Path) -> None:
         find(tmp_path, table="labels.xlsx", **BASIC)
 
 
+def test_zeros_that_a_sheet_shows_before_a_number_are_of_the_name(tmp_path: Path) -> None:
+    lesions(tmp_path, files=["images/0012.jpg", "images/0345.jpg"])
+    workbook(tmp_path, [("image_id", "dx"), (12, "nv"), (345, "mel")])
+    book = openpyxl.load_workbook(tmp_path / "labels.xlsx")
+    for cell in ("A2", "A3"):
+        book.worksheets[0][cell].number_format = "0000"
+    book.save(tmp_path / "labels.xlsx")
+    assert list(find(tmp_path, table="labels.xlsx", **BASIC)[0]) == ["0012", "0345"]
+
+
 def test_hidden_rows_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     lesions(tmp_path)
     workbook(tmp_path, [("image_id", "dx"), ("a", "nv"), ("b", "mel")])

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_
 from triage.data.readers import Case, IndexSettings, Problem
 from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
-from triage.files import write_rows
+from triage.files import Line, write_lines, write_rows
 
 _STRANGE_NAME = "has control characters in its name"
 
@@ -42,7 +42,10 @@ class Index:
 
     def rows(self) -> Iterator[dict[str, object]]:
         """A row a case."""
-        return (_row(case, self.contents) for case in self.cases)
+        return (dict(zip(COLUMNS, line, strict=True)) for line in self._lines())
+
+    def _lines(self) -> Iterator[Line]:
+        return (_line(case, self.contents) for case in self.cases)
 
     def write(self, cases: Path, problems: Path, withdrawn: Path, shards: Sequence[Path]) -> None:
         """Write the table of cases, that of problems, that of withdrawn files, and for each shard
@@ -51,15 +54,18 @@ class Index:
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
         """
-        write_rows(self.rows(), COLUMNS, cases)
+        write_lines(self._lines(), COLUMNS, cases)
         write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
         withdrawals.write(self.withdrawn, withdrawn)
         dealt: list[list[Case]] = [[] for _ in shards]
         for case in self.cases:
             dealt[shard_of(case.case, len(shards))].append(case)
         for target, own in zip(shards, dealt, strict=True):
-            rows = (_row_of_shard(case, self.contents) for case in own)
-            write_rows(rows, SHARD_COLUMNS, target)
+            lines = (
+                (case.case, _mapping(case.files), self.contents.of(case.files.values()).sha256)
+                for case in own
+            )
+            write_lines(lines, SHARD_COLUMNS, target)
 
 
 def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
@@ -137,6 +143,8 @@ def _leave_out(
     withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
 ) -> tuple[list[Case], list[Problem]]:
     """What is left without the withdrawn cases and those that have a file of one of them."""
+    if not withdrawn:
+        return cases, problems
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
         log.warning(
@@ -210,10 +218,10 @@ class _Contents:
         return parts + [self._at[other] for other in others if other in self._at]
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
-        for path in islice(self._paths, bisect_left(self._paths, prefix), None):
-            if not path.startswith(prefix):
+        for i in range(bisect_left(self._paths, prefix), len(self._paths)):
+            if not self._paths[i].startswith(prefix):
                 return
-            yield self._at[path]
+            yield self._at[self._paths[i]]
 
     def of(self, files: Iterable[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""
@@ -285,11 +293,6 @@ def _clash(label: str, content: str, kinds: dict[tuple[str, str], str]) -> str:
     return ""
 
 
-def _row_of_shard(case: Case, contents: _Contents) -> dict[str, object]:
-    content = contents.of(case.files.values())
-    return {"case": case.case, "files": _mapping(case.files), "sha256": content.sha256}
-
-
 def _mapping(files: Mapping[str, str]) -> str:
     """As JSON, faster than by ``json.dumps`` for many."""
     return (
@@ -297,16 +300,10 @@ def _mapping(files: Mapping[str, str]) -> str:
     )
 
 
-def _row(case: Case, contents: _Contents) -> dict[str, object]:
+def _line(case: Case, contents: _Contents) -> Line:
+    """Its cells, in the order of COLUMNS."""
     content = contents.of(case.files.values())
-    return {
-        "case": case.case,
-        "group": case.group,
-        "label": case.label,
-        "votes": "" if case.votes is None else case.votes,
-        "partition": case.partition,
-        "files": _mapping(case.files),
-        "size": content.size,
-        "sha256": content.sha256,
-        attributes.COLUMN: attributes.text(case.attributes),
-    }
+    return (
+        *(case.case, case.group, case.label, case.votes, case.partition, _mapping(case.files)),
+        *(content.size, content.sha256, attributes.text(case.attributes)),
+    )

@@ -129,7 +129,7 @@ class Loading:
 USUAL = Loading()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """What a label belongs to. ``files``: role -> path (a file or folder) below the raw folder."""
 

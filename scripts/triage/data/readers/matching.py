@@ -19,6 +19,8 @@ from triage.data.readers.table_files import spelt
 def stem(path: str, suffixes: tuple[str, ...]) -> str:
     """The name of a file of any system, without folders and, where it is one of some, extension."""
     name = path.replace("\\", "/").rpartition("/")[2]
+    if "." not in name:
+        return name
     parts = name.lower().rsplit(".", 2)
     for ending in (".".join(["", *parts[1:]]), f".{parts[-1]}"):
         if ending in suffixes:

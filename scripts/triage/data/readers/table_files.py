@@ -193,7 +193,15 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
         _check_formulas(sheet, formulas[sheet.title], f"{path}, sheet {sheet.title}")
     if hidden := sum(each.hidden for each in sheet.row_dimensions.values()):
         log.warning("warning: %s, sheet %s: %d hidden row(s) count", path, sheet.title, hidden)
-    return _filled(sheet.iter_rows(values_only=True))
+    return _filled(map(_shown, row) for row in sheet.iter_rows())
+
+
+def _shown(cell: Any) -> Any:
+    """The value of a cell, a whole number with the zeros that are shown before it."""
+    value = cell.value
+    if isinstance(value, int) and not cell.number_format.strip("0"):
+        return str(value).zfill(len(cell.number_format))
+    return value
 
 
 def _check_formulas(sheet: Any, formulas: Any, where: str) -> None:
