@@ -30,7 +30,7 @@ import psutil
 import bench
 
 WAYS = {"warm": [], "each on its own": ["--no-hooks"]}
-TRAINING = {"pretrained", "train", "features", "train_sequence", "finetune"}
+TRAINING = {"pretrained", "train", "fit", "features", "train_sequence", "finetune"}
 EVALUATION = {"predict", "evaluate", "ensemble", "table", "submission"}
 BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 

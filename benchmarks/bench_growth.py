@@ -1,152 +1,143 @@
-"""What one more picture costs, and what decoding each file once saves.
+"""What one more picture costs, and what the data layer costs beside that of another version.
 
-python benchmarks/bench_growth.py [--pictures 4000] [--shards 16] [--raw FOLDER]
+python benchmarks/bench_growth.py --raw FOLDER [--pictures 100000] [--before CHECKOUT]
 
-In a copy of the workflow with one study of generated pictures, in the layout of class folders, or
-of real ones. First all steps of the data run from cold; then one picture is added, and they run
-again; after each, `dvc push` sends to a folder what it has to. The alternative to decoding once is
-what was done before: to decode each file for the index as well, which is timed alone.
+Of real pictures in folders of classes, copied under other names (with some bytes behind their end)
+until there are so many. First index and images run from cold; then one picture is added, and they
+run again; after each, `dvc push` sends to a folder what it has to. ``--before``: a checkout of
+another version with its environment; then the pictures given, and generated volumes, are prepared
+by it and by this one by turns.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-import yaml
-from PIL import Image
+from typing import Any
 
 import bench
-from triage.data import shards, workers
-from triage.data.readers import IndexSettings
-from triage.data.readers.folders import find
+from copies import Copy
+from triage.data.phantoms import braintriage
 
-PARTS = ("scripts", "workflow", "dvc.yaml", ".dvcignore", ".gitignore")
-CLASSES = ("NORMAL", "PNEUMONIA")
-SIDE = 160
+PICTURES = {
+    "classes": ["NORMAL", "PNEUMONIA"],
+    "index": {"reader": "folders", "group": r"^(person\d+|(?:NORMAL2-)?IM-\d+)"},
+    "images": {"mode": "grey", "size": 128},
+}
+VOLUMES = {
+    "classes": ["normal", "abnormal"],
+    "index": {"reader": "volumes", "min_slices": 16},
+    "images": {"mode": "volume", "size": None},
+    "split": {"k": 4, "test": "fold"},
+}
+TRAINING = {"recipe": {}, "arms": {"resnet18": {"model": {"architecture": "resnet18"}}}}
+PATIENTS, SIDE, SLICES = 32, 256, 32  # three sequences each, as large as real ones
+STATISTICS = "data/own/statistics/fold0.json"
 
 
-def write_picture(path: Path, seed: int) -> None:
-    """A smooth picture with some noise, as pictures compress."""
-    random = np.random.default_rng(seed)
-    coarse = Image.fromarray(random.integers(0, 200, (8, 8), np.uint8))
-    smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    picture = smooth + random.integers(0, 12, smooth.shape, np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture.astype(np.uint8)).save(path)
+def pictures_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.jp*g") if path.is_file())
 
 
-def generate(raw: Path, count: int) -> None:
+def multiply(given: Path, raw: Path, count: int) -> None:
+    """``count`` pictures: those given, again and again, no two with the same bytes."""
+    originals = [(path.relative_to(given), path.read_bytes()) for path in pictures_in(given)]
     for i in range(count):
-        part = "test" if i % 5 == 0 else "train"
-        write_picture(raw / "chest_xray" / part / CLASSES[i % 2] / f"person{i}_a.png", i)
+        place, content = originals[i % len(originals)]
+        again = i // len(originals)
+        path = raw / place.with_name(f"{place.stem}_{again}{place.suffix}" if again else place.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content + b"%d" % again if again else content)
 
 
-class Study:
-    """A copy of the workflow with one study."""
-
-    def __init__(self, folder: Path, raw: Path, count: int) -> None:
-        self.folder = folder
-        self.remote = folder.parent / "remote"
-        folder.mkdir()
-        for part in PARTS:
-            source = bench.ROOT / part
-            copy: Callable[..., object] = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, folder / part)
-        study = {
-            "raw": str(raw),
-            "classes": list(CLASSES),
-            "index": {"reader": "folders", "group": r"^(person\d+|(?:NORMAL2-)?IM-\d+)"},
-            "images": {"mode": "grey", "size": 128, "shards": count},
-            "training": {"arms": {"resnet18": {"model": {"architecture": "resnet18"}}}},
-        }
-        params = {"phantoms": {}, "pretrained": {}, "studies": {"own": study}}
-        (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-        self.run("git", "init", "-q")
-        self.run("dvc", "init", "-q")
-        self.run("dvc", "remote", "add", "--default", "store", str(self.remote))
-
-    def run(self, *command: str) -> None:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = bench.usual_environment() | {"PATH": path}
-        subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True)
-
-    def prepare(self) -> None:
-        self.run("snakemake", "--cores", "2", "own_statistics")
-
-    def pushed(self) -> int:
-        """The bytes that `dvc push` sends."""
-        before = self._stored()
-        self.run("dvc", "push", "--quiet")
-        return self._stored() - before
-
-    def _stored(self) -> int:
-        return sum(path.stat().st_size for path in self.remote.rglob("*") if path.is_file())
+def prepare(copies: Iterable[Copy]) -> None:
+    """Run the steps of the data in the next of these copies."""
+    next(iter(copies)).run("snakemake", "--cores", "2", STATISTICS)
 
 
-def decode_all(raw: Path) -> None:
-    """Decode every file, as an index that looks into them would."""
-    paths = sorted(str(path.relative_to(raw)) for path in raw.rglob("*.*") if path.is_file())
-    cases, _ = find(raw, paths, IndexSettings("folders", CLASSES))
-    how = shards.Decoding(reader="folders", size=128, mode="grey")
-    tasks = [shards.Task(raw, case.case, case.files, how) for case in cases]
-    for _ in workers.imap(_decode, tasks, 2, _nothing):
-        pass
-
-
-def _decode(task: shards.Task) -> None:
-    shards.decode(task)
-
-
-def _nothing(_: shards.Task) -> None:
-    return None
-
-
-def main(pictures: int, shard_count: int, given: Path | None) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder, "raw")
-        if given:
-            shutil.copytree(given, raw / "chest_xray")
-        else:
-            generate(raw, pictures)
-        count = sum(path.is_file() for path in raw.rglob("*.*"))
-        study = Study(Path(folder, "copy"), raw, shard_count)
-        cold = bench.interleaved({"cold": study.prepare}, 1)["cold"]
-        again = bench.interleaved({"again": study.prepare}, 1)["again"]
-        whole = study.pushed()
-        write_picture(raw / "chest_xray/train/NORMAL/person999999_new.png", 999_999)
-        added = bench.interleaved({"added": study.prepare}, 1)["added"]
-        sent = study.pushed()
-        decoding = bench.interleaved({"decoding": lambda: decode_all(raw)}, 1)["decoding"]
-    rows = [
-        ["all from cold", cold.seconds, cold.processor_seconds, whole / 1e6],
-        ["one more picture", added.seconds, added.processor_seconds, sent / 1e6],
-        ["nothing new", again.seconds, again.processor_seconds, 0.0],
-        ["a second decoding of all, as before", decoding.seconds, decoding.processor_seconds, ""],
+def compared(before: Path, place: Path, raw: Path, study: dict[str, Any], rounds: int) -> list[Any]:
+    """Seconds, and processor seconds, of this version and of another one, and their ratio."""
+    study = study | {"raw": str(raw), "training": TRAINING}
+    versions = {"this": bench.ROOT, "before": before}
+    contestants: dict[str, Callable[[], None]] = {}
+    for name, source in versions.items():
+        copies = [Copy(place / f"{name}-{i}", study, source) for i in range(rounds)]
+        contestants[name] = partial(prepare, iter(copies))
+    times = bench.interleaved(contestants, rounds)
+    shutil.rmtree(place)
+    own, other = times["this"], times["before"]
+    return [
+        *(own.seconds, other.seconds, own.processor_seconds, other.processor_seconds),
+        bench.ratio(own, other, "processor"),
     ]
-    once = cold.processor_seconds / (cold.processor_seconds + decoding.processor_seconds)
-    bench.report(
-        "growth",
-        "A study that grows",
-        f"{count:,} pictures in {shard_count} shards, from raw files to statistics, one run each.",
-        bench.table(["", "seconds", "processor seconds", "MB that `dvc push` sends"], rows),
-        f"Decoding once takes {once:.2f} of the processor time of decoding twice. One more picture"
-        f" takes {added.processor_seconds / cold.processor_seconds:.2f} of the processor time of"
-        f" the first run, most of it to start, and sends {sent / whole:.3f} of its bytes.",
-    )
+
+
+def versus(before: Path, work: Path, given: Path, rounds: int) -> list[str]:
+    raw = work / "volumes"
+    braintriage.generate(braintriage.Settings(1, PATIENTS, 0, SIDE, SLICES, 0.5), raw, 2)
+    rows = [
+        [f"{len(pictures_in(given)):,} pictures",
+         *compared(before, work / "pictures", given, PICTURES, rounds)],
+        [f"{PATIENTS} patients, {SIDE} x {SIDE} x {SLICES} voxels",
+         *compared(before, work / "of_volumes", raw, VOLUMES, rounds)],
+    ]  # fmt: skip
+    shutil.rmtree(raw)
+    header = ["", "s", "s before", "processor s", "processor s before", "ratio"]
+    return [
+        "From raw files to statistics, from cold, beside the version before the index stopped"
+        f" decoding; the versions by turns, {rounds} round(s):",
+        bench.table(header, rows),
+    ]
+
+
+def growth(work: Path, given: Path, count: int) -> list[str]:
+    raw = work / "raw"
+    multiply(given, raw, count)
+    copy = Copy(work / "copy", PICTURES | {"raw": str(raw), "training": TRAINING})
+    copy.measure_steps()
+    rows, steps = [], []
+    for name in ("all from cold", "nothing new", "one more picture"):
+        if name == "one more picture":
+            extra = pictures_in(given)[0]
+            content = extra.read_bytes() + b"more"
+            (
+                raw / extra.relative_to(given).with_name(f"person999999_more{extra.suffix}")
+            ).write_bytes(content)
+        run = partial(copy.run, "snakemake", "--cores", "2", "own_images")
+        times = bench.interleaved({name: run}, 1)[name]
+        found = copy.measured() if name != "nothing new" else {}
+        spent = sum(found[step][0] for step in ("index", "decode_images") if step in found)
+        steps.append(spent)
+        rows.append([name, times.seconds, times.processor_seconds, spent, copy.pushed() / 1e6])
+    shards = (copy.folder / "data/own/shards.txt").read_text().strip()
+    header = ["", "s", "processor s", "of index and images", "MB that `dvc push` sends"]
+    return [
+        f"{count:,} pictures in {shards} shard(s), the number by default:",
+        bench.table(header, rows),
+        f"One more picture takes {steps[-1] / steps[0]:.3f} of the first run's processor time for"
+        f" index and images, and sends {rows[-1][-1] / rows[0][-1]:.3f} of its bytes.",
+    ]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--raw", type=Path, required=True, help="real pictures")
+    options.add_argument("--pictures", type=int, default=100_000)
+    options.add_argument("--before", type=Path, help="a checkout of another version")
+    options.add_argument("--rounds", type=int, default=1)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if given.before:
+            told = versus(given.before, Path(folder), given.raw, given.rounds)
+            bench.report("preparing", "From raw files to statistics", *told)
+        else:
+            told = growth(Path(folder), given.raw, given.pictures)
+            bench.report("growth", "A study that grows", *told)
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--pictures", type=int, default=4000)
-    options.add_argument("--shards", type=int, default=16)
-    options.add_argument("--raw", type=Path, help="real pictures, in folders of classes")
-    given = options.parse_args()
-    main(given.pictures, given.shards, given.raw)
+    main()

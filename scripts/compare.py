@@ -18,19 +18,23 @@ from triage.files import folders, read_table, write_json, write_table
 
 @dataclass(frozen=True)
 class TableSettings:
-    """``data`` is the name of the data; ``arms`` tells what each starts from, and its search."""
+    """``data`` is the name of the data; ``arms`` tells what each starts from, and its search.
+
+    ``floors`` are the arms that are no networks.
+    """
 
     study: str
     data: str
     arms: dict[str, dict[str, str]]
     evaluation: EvaluationSettings
+    floors: tuple[str, ...] = ()
 
 
 def main(
     settings: TableSettings,
     metrics: Paths,
     predictions: Paths,
-    splits: Paths,
+    parts: Paths,
     table: Path,
     comparison: Path,
     winner: Path,
@@ -38,7 +42,7 @@ def main(
     published: Path | None = None,
 ) -> None:
     """Write the table, the comparisons of arms, the winner and its main numbers."""
-    groups = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    groups = pd.concat([read_table(path, ["case", "group"]) for path in parts])
     partition, runs = read_runs(metrics, folders(predictions), groups.drop_duplicates("case"))
     made, comparisons = build_table(
         settings.study,
@@ -48,12 +52,13 @@ def main(
         partition=partition,
         data=settings.data,
         arms=settings.arms,
+        floors=settings.floors,
     )
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
     write_json(winner_record(runs), winner)
     write_json(main_numbers(made), headline)
-    shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high"]]
+    shown = made[["arm", "runs", "val_roc_auc", "roc_auc", "roc_auc_low", "roc_auc_high", "ahead"]]
     command.log.info("%s", shown.to_string(index=False, na_rep="", float_format="%.3f"))
 
 

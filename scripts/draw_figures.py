@@ -18,9 +18,8 @@ def main(
     histories: Paths,
     metrics: Paths,
     predictions: Paths,
-    splits: Paths,
+    parts: Paths,
     winner: Path,
-    manifest: Path,
     arrays: Paths,
     tables: Paths,
     figures: Paths,
@@ -28,11 +27,10 @@ def main(
 ) -> None:
     """Draw each picture that a path in ``--figures`` names."""
     sources = results.Sources(
-        results=read_results(metrics, folders(predictions), splits, winner),
+        results=read_results(metrics, folders(predictions), parts, winner),
         histories=histories,
         slices=slices,
-        manifest=manifest,
-        split=splits[0],
+        parts=parts,
         images=Images.open(arrays, tables),
         settings=settings,
     )

@@ -13,15 +13,14 @@ import numpy as np
 
 from triage import command
 from triage.errors import UserError
-from triage.files import ensure_writable, read_json, write_json
-from triage.models import build_pretrained
+from triage.files import ensure_writable, write_json
+from triage.models import OVER_VOLUMES, build_pretrained
 from triage.settings import parse
 from triage.training.cases import Cases, Parts
 from triage.training.checkpoint import read_weights
 from triage.training.job import Job, RunArguments
 from triage.training.limit import TimeLimit
 from triage.training.loop import Trainer
-from triage.training.normalise import Normalisation
 from triage.training.settings import MemoriseSettings
 
 
@@ -38,11 +37,12 @@ def main(
     job = Job(arguments, statistics=statistics, pretrained=pretrained)
     job.parts = _chosen(job.parts, settings.cases, job.settings.seed)
     channels = job.images.channels
-    normalisation = Normalisation.of(job.recipe.input, read_json(statistics), channels)
+    normalisation, _ = job.preprocessing(statistics)
     weights = read_weights(pretrained) if pretrained else None
     job.seed_weights()
     network = job.place(build_pretrained(job.recipe.model, channels, len(job.outputs), weights))
-    samples = job.image_samples(network, normalisation, whole=False)
+    whole = job.recipe.model.architecture in OVER_VOLUMES
+    samples = job.image_samples(network, normalisation, whole)
     keeper = job.keeper(f"memorise-{json.dumps(goal)}")
     limit = TimeLimit.of_job(arguments.time_limit)
     run, outputs = job.settings, job.outputs

@@ -1,20 +1,25 @@
 """Predict all cases but those trained on: a table for each partition.
 
 A network over single images gives a case the mean of its images' probabilities; these are written
-as well.
+as well. The table of a partition is left as it is where its list, the network and the code are the
+same as when it was written, which a note in a scratch folder says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triage import command
 from triage.arguments import Paths
-from triage.files import write_rows
+from triage.files import each_row, sha256, write_rows, write_text
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.job import NetworkArguments, prepare
@@ -23,7 +28,7 @@ from triage.training.prediction import Predicted, Predictor, scores
 COLUMNS = ["case", "class", "label", "logit", "probability"]
 SLICE_COLUMNS = ["case", "index", "class", "logit", "probability"]
 
-Rows = Iterator[dict[str, object]]
+Rows = Iterable[dict[str, object]]
 
 
 def main(
@@ -34,25 +39,68 @@ def main(
     unlabelled: Path,
     predictions: Paths,
     slices: Path,
+    code: Annotated[str, "digest of the code; with another one, all is predicted anew"] = "",
+    note: Annotated[Path | None, "of what the tables were made from the last time"] = None,
 ) -> None:
     network = Checkpoint.load(checkpoint)
     predictor, seen = Predictor(network, prepare(arguments)), network.cases["train"]
     images = arguments.images()
-    of_slices: list[dict[str, object]] = []
     paths = {path.stem: path for path in predictions}
-    for name, part in {"val": val, "test": test, "unlabelled": unlabelled}.items():
+    last = Last(note, f"{sha256(checkpoint)} {code}", slices)
+    of_slices: list[Rows] = []
+    parts = {"val": val, "test": test, "unlabelled": unlabelled}
+    for name, part in parts.items():
         # A run may train on validation cases: what it says of them is no validation.
         cases = read_cases([part], without=seen)
+        if last.holds(paths[name], part):
+            command.log.info("%s: %d cases, as before", name, len(cases))
+            of_slices.append(last.slices_of(cases))
+            continue
         found = predictor(images, cases)
         rows = case_rows(cases, network, network.task.pooled(found.logits))
         write_rows(rows, COLUMNS, paths[name], sealed=True)
         if not network.over_volumes:
-            of_slices.extend(slice_rows(cases, network, found))
+            of_slices.append(slice_rows(cases, network, found))
         command.log.info("%s: %d cases", name, len(cases))
-    write_rows(of_slices, SLICE_COLUMNS, slices, sealed=True)
+    write_rows(chain.from_iterable(of_slices), SLICE_COLUMNS, slices, sealed=True)
+    last.write({paths[name]: part for name, part in parts.items()})
 
 
-def case_rows(cases: Cases, checkpoint: Checkpoint, logits: NDArray[np.float64]) -> Rows:
+class Last:
+    """The tables as they were written the last time, by the same network and code (``by``)."""
+
+    def __init__(self, note: Path | None, by: str, slices: Path) -> None:
+        self._note, self._by, self._slices = note, by, slices
+        try:
+            self._known = json.loads(note.read_text(encoding="utf-8")) if note else {}
+            if self._known.get(slices.name) != sha256(slices):
+                self._known = {}
+        except (OSError, ValueError, AttributeError):
+            self._known = {}  # a lost or damaged note only costs time
+
+    def holds(self, table: Path, part: Path) -> bool:
+        """Whether ``table`` is what would be made of the list ``part``."""
+        return table.exists() and self._known.get(table.name) == self._state(table, part)
+
+    def slices_of(self, cases: Cases) -> Rows:
+        names = set(cases.names)
+        return (dict(row) for row in each_row(self._slices) if row["case"] in names)
+
+    def write(self, parts: dict[Path, Path]) -> None:
+        """Note what each table was made of."""
+        if self._note:
+            states = {self._slices.name: sha256(self._slices)}
+            states |= {table.name: self._state(table, part) for table, part in parts.items()}
+            write_text(json.dumps(states), self._note)
+
+    def _state(self, table: Path, part: Path) -> str:
+        text = f"{self._by} {sha256(part)} {sha256(table)}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def case_rows(
+    cases: Cases, checkpoint: Checkpoint, logits: NDArray[np.float64]
+) -> Iterator[dict[str, object]]:
     outputs, task = checkpoint.outputs, checkpoint.task
     targets = cases.targets(outputs)
     for i, name in enumerate(cases.names):
@@ -62,7 +110,9 @@ def case_rows(cases: Cases, checkpoint: Checkpoint, logits: NDArray[np.float64])
             yield row | scores(logits[i, j], task)
 
 
-def slice_rows(cases: Cases, checkpoint: Checkpoint, found: Predicted) -> Rows:
+def slice_rows(
+    cases: Cases, checkpoint: Checkpoint, found: Predicted
+) -> Iterator[dict[str, object]]:
     outputs, task = checkpoint.outputs, checkpoint.task
     for i, name in enumerate(cases.names):
         for number, of_slice in zip(found.numbers, found.logits[i], strict=True):

@@ -10,12 +10,12 @@ import yaml
 from triage import command
 from triage.arguments import Paths
 from triage.data import withdrawn as withdrawals
+from triage.data.manifest import split_cases
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.samples import read_sample
 from triage.files import read_json, read_rows, read_table, write_json, write_text
 from triage.report import checklist as items
 from triage.report.card import Card, CardSettings, Sources, measured_part
-from triage.report.cases import read_cases
 from triage.report.leakage import read_reasons
 from triage.report.networks import read_networks
 from triage.report.sections import markdown
@@ -62,7 +62,7 @@ def main(
             partition=partition,
             sample=sample,
             networks=read_networks(records, members, settings.origins, run),
-            rows=read_cases(manifest, split),
+            rows=list(split_cases(manifest, split)),
             quarantined=len(read_rows(quarantine)),
             withdrawn=len(withdrawals.read(withdrawn)),
             excluded=read_reasons(groups),

@@ -14,7 +14,8 @@ from triage import command
 from triage.arguments import CORES, Paths
 from triage.data.image_store import Images
 from triage.errors import UserError
-from triage.files import each_row, write_rows, write_tensors
+from triage.files import each_row, write_rows
+from triage.training import tensor_files
 
 
 def main(manifest: Path, arrays: Paths, tables: Paths, labels: Path, threads: int = CORES) -> None:
@@ -30,7 +31,7 @@ def main(manifest: Path, arrays: Paths, tables: Paths, labels: Path, threads: in
     for case in cases:
         images.verify(positions[case], threads)
         for i, image in enumerate(torch.from_numpy(images.stack(case))):
-            write_tensors(image.to(torch.float32, copy=True), folder / _name(case, i))
+            tensor_files.write(image.to(torch.float32, copy=True), folder / _name(case, i))
     made = [{"patient_nr": case, "slice_nr": i, "class": label_of[case]} for case, i in slices]
     _remove_others(folder, names)
     write_rows(made, ["patient_nr", "slice_nr", "class"], labels)

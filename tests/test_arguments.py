@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from triage.arguments import Arguments, Paths, call, parser
+from triage.arguments import Arguments, Paths, Repeated, call, parser
 from triage.errors import UserError
 
 
@@ -44,6 +44,7 @@ def script(
     parent: Path | None = None,
     more: Paths = (),
     remove: bool = False,
+    single: Annotated[Paths, Repeated("once each")] = (),
 ) -> dict[str, Any]:
     return locals()
 
@@ -70,6 +71,13 @@ def test_what_may_be_given_is_taken() -> None:
     assert given["shared"] == More(device="cuda", threads=2, time_limit=1.5)
     assert (given["parent"], given["remove"]) == (Path("p"), True)
     assert given["more"] == (Path("d"), Path("e"))
+
+
+def test_options_may_stand_between_arguments_without_a_name() -> None:
+    words = ["--single", "x", "a", *NEEDED[2:], "--single", "y", "b"]
+    given = call(script, vars(parser(script).parse_intermixed_args(words)))
+    assert given["files"] == (Path("a"), Path("b"))
+    assert given["single"] == (Path("x"), Path("y"))
 
 
 @pytest.mark.parametrize("left_out", ["--settings", "--fold", "--parts"])

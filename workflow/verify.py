@@ -20,6 +20,7 @@ from tqdm import tqdm
 from triage_workflow.engines import kept
 from triage_workflow.engines.lock import LOCK, Lock
 from triage_workflow.params import Params
+from triage_workflow.shards import count
 
 from triage import command
 from triage.arguments import CORES
@@ -149,7 +150,7 @@ def _images(params: Params) -> list[str]:
     """What is said of each study's damaged images."""
     said = []
     for study in params.studies:
-        names = range(params.study(study)["images"]["shards"])
+        names = range(count(params, study))
         paths = [Path(f"data/{study}/images/shard-{i}.npy") for i in names]
         arrays = [path for path in paths if path.exists() and path.with_suffix(".csv").exists()]
         try:

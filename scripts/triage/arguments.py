@@ -29,6 +29,10 @@ class Arguments:
     """What a dataclass of arguments that several scripts share inherits."""
 
 
+class Repeated(str):
+    """The help of an option that is given once for each value, and may stand before files."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Option:
     """A parameter of a function or dataclass, as the command line has it."""
@@ -65,6 +69,9 @@ class _Option:
             how |= {"type": one if one in _SCALARS else str}
         if self.is_several:
             how["nargs"] = "+" if is_required else "*"
+            if isinstance(self.help, Repeated):
+                how |= {"action": "extend", "nargs": 1}
+                how["default"] = list(how["default"] or ())
         if self.is_named and one is not bool:
             how["required"] = is_required
         name = self.name.replace("_", "-")

@@ -28,7 +28,7 @@ def run(main: Callable[..., None]) -> None:
     scheduler sends ahead of its time limit, ends the program as an interrupt would: every
     ``finally`` runs.
     """
-    given = vars(parser(main).parse_args())
+    given = vars(parser(main).parse_intermixed_args())
     _open_log(given["log"])
     signal.signal(signal.SIGTERM, _terminate)
     lifetime.end_with_starter()

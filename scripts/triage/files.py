@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 import errno
 import hashlib
-import io
 import json
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -146,16 +146,6 @@ def write_array(array: np.ndarray, target: Path) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def write_tensors(content: Any, target: Path) -> None:
-    """Write ``content`` as torch does; equal content gives equal bytes under any name."""
-    import torch
-
-    buffer = io.BytesIO()  # a file's name would be written into the archive
-    torch.save(content, buffer)
-    with atomic(target) as partial:
-        partial.write_bytes(buffer.getvalue())
-
-
 def read_array(path: Path, step: str, mapped: bool = False) -> np.ndarray:
     """The array in a ``.npy`` file, ``mapped`` from disk or in memory.
 
@@ -284,9 +274,18 @@ def each_row(path: Path, step: str = "", columns: Iterable[str] = ()) -> Iterato
         raise _unreadable(path, error, step) from error
 
 
-def read_rows(path: Path, step: str = "") -> list[dict[str, str]]:
-    """All rows of a small CSV, as ``each_row`` gives them."""
-    return list(each_row(path, step))
+def read_rows(
+    path: Path, step: str = "", columns: Sequence[str] | None = None
+) -> list[dict[str, str]]:
+    """All rows of a CSV, as ``each_row`` gives them, or only those ``columns``.
+
+    These may be of a million rows: equal texts, also those of other tables, are kept once.
+    """
+    if columns is None:
+        return list(each_row(path, step))
+    return [
+        {name: sys.intern(row[name]) for name in columns} for row in each_row(path, step, columns)
+    ]
 
 
 def _unsealed(

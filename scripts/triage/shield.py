@@ -25,7 +25,7 @@ def is_formula(cell: object) -> bool:
 
 def shielded(cell: str) -> str:
     """``cell`` with an apostrophe before it where it is a formula: a spreadsheet shows the text."""
-    return f"'{cell}" if is_formula(cell) else cell
+    return f"'{cell}" if cell[:1] in BEGINNINGS and is_formula(cell) else cell
 
 
 def unshielded(cell: str) -> str:

@@ -141,15 +141,16 @@ def test_every_key_is_read(answer: dict[str, Any]) -> None:
 
 
 INDEX = {"index", "manifest"}
+TRAINING = {"train", "fit", "train_sequence", "finetune"}
 EVALUATION = {"evaluate", "table", "card", "figures", "report"}
 
 # What reads a key, by the blocks of params.yaml. Rules of pictures differ between studies.
 READ_BY = {
     "phantoms.*": {"phantom"},
     "defaults.index": INDEX,
-    "defaults.index.channels": INDEX | {"images", "train", "train_sequence", "finetune"},
+    "defaults.index.channels": INDEX | {"images"} | TRAINING,
     "defaults.index.min_slices": INDEX | {"images"},
-    "defaults.images.size": {"images", "train", "train_sequence", "finetune"},
+    "defaults.images.size": {"images"} | TRAINING,
     "defaults.split": {"groups", "split", "card"},
     "defaults.evaluation": EVALUATION,
     "defaults.submission": {"submission"},
@@ -157,17 +158,17 @@ READ_BY = {
     "pretrained.*.source": {"pretrained", "table"},
     "studies.*.index": INDEX,
     "studies.*.index.min_slices": INDEX | {"images"},
-    "studies.*.index.reader": INDEX | {"images", "train", "train_sequence", "finetune"},
-    "studies.*.images.size": {"images", "train", "train_sequence", "finetune"},
+    "studies.*.index.reader": INDEX | {"images"} | TRAINING,
+    "studies.*.images.size": {"images"} | TRAINING,
     "studies.*.split": {"groups", "split", "card"},
-    "studies.*.training.recipe": {"train", "train_sequence", "finetune"},
-    "studies.*.training.arms": {"train", "train_sequence", "finetune"},
+    "studies.*.training.recipe": TRAINING,
+    "studies.*.training.arms": TRAINING,
     "studies.*.training.sequence.augmented_copies": {"features"},
     "studies.*.training.sequence": {"train_sequence"},
     "studies.*.training.finetuning": {"finetune"},
     "studies.*.evaluation": EVALUATION,
     "studies.*.submission": {"submission"},
-    "recipe": {"train", "train_sequence", "finetune"},
+    "recipe": TRAINING,
 }
 
 
@@ -183,8 +184,9 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         meant = next((READ_BY[block] for block in blocks if block in READ_BY), None)
         rules = {graph[name]["rule"] for name in readers(base, graph)}
         if key.endswith(".architecture"):
-            rules -= {"predict", "explain"}  # which read its code
-        rules = {re.sub(r"_\d+$|(?<=^figures)_.*", "", rule) for rule in rules}
+            # which read its code, or whether it is a network
+            rules -= {"predict", "explain", "table"}
+        rules = {re.sub(r"^(index|figures)_.*", r"\1", rule) for rule in rules}
         if key.endswith(".select.by"):
             rules -= {"figures"}  # which mark the epoch that is kept
         if meant is not None and not rules <= meant:

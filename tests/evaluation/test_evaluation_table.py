@@ -112,6 +112,24 @@ def test_table_has_a_row_an_arm_with_means_intervals_and_spread(tree: Path):
     assert {each.reference for each in comparisons} == {"strong"}
 
 
+def test_arms_are_tested_against_the_best_that_is_no_network(tree: Path):
+    runs = runs_of(tree)[1]
+    table, comparisons = build_table("toy", runs, PUBLISHED, SETTINGS, floors=("weak",))
+    arms = table.set_index("arm")
+    assert arms.loc[["weak", "strong"], "floor"].tolist() == [1, 0]
+    assert arms.loc["strong", "ahead"] == 1
+    assert arms.loc["strong", "floor_difference"] == -arms.loc["weak", "roc_auc_difference"]
+    assert arms.loc["strong", "floor_difference_low"] > 0
+    assert arms.loc[["zero_rate", "weak"], "ahead"].isna().all()
+    assert {(each.reference, each.arm) for each in comparisons} == {
+        ("strong", "weak"),
+        ("weak", "strong"),
+    }
+    behind = build_table("toy", runs, PUBLISHED, SETTINGS, floors=("strong",))[0].set_index("arm")
+    assert behind.loc["weak", "ahead"] == 0
+    assert behind.loc["weak", "floor_difference"] == arms.loc["weak", "roc_auc_difference"]
+
+
 def test_a_mean_over_runs_has_no_precision_where_a_run_calls_nothing(tree: Path):
     runs = runs_of(tree)[1]
     silent = next(run for run in runs if run.arm == "weak")
@@ -234,7 +252,7 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
     run_script(
         "compare.py",
         *("--metrics", *metrics, "--predictions", *(folder / "test.csv" for folder in folders)),
-        *("--splits", *splits, "--published", tmp_path / "published.csv"),
+        *("--parts", *splits, "--published", tmp_path / "published.csv"),
         *("--settings", json.dumps(of_table)),
         *(part for name, path in outputs.items() for part in (f"--{name}", path)),
     )

@@ -346,8 +346,7 @@ def drawn(tree: results_tree.Tree, partition: str) -> Iterator[tuple[str, Figure
         histories=tree.runs("training/*/*/history.csv"),
         slices=tree.runs("predictions/*/*/slices.csv"),
         images=Images.open(**tree.images()),
-        manifest=tree.data / "manifest.csv",
-        split=tree.split,
+        parts=tree.parts,
         settings=replace(
             SETTINGS, classes=tree.study.classes, compared=Compared(tuple(LONG), {}, {})
         ),

@@ -31,6 +31,7 @@ from triage_workflow.params.arms import merge
 from triage_workflow.params.declared import Defaults, defaults
 from triage_workflow.steps import Steps
 
+from triage.models import FLOORS
 from triage.training.settings import Recipe
 
 # Keys that say which jobs there are.
@@ -70,7 +71,8 @@ def others_to_name(content: Any, path: tuple[str, ...], value: Any) -> list[Any]
     training = content["studies"][path[1]]["training"]
     if key == "from":
         blocks = [training, training["sequence"]]
-        return next(list(block["arms"]) for block in blocks if value in block["arms"])
+        arms = next(block["arms"] for block in blocks if value in block["arms"])
+        return [name for name in arms if name not in FLOORS]
     if key == "extends":
         return [name for name, arm in training["arms"].items() if "extends" not in arm]
     if path[2] == "ensembles":
@@ -85,6 +87,7 @@ def other(key: str, value: Any) -> Any:
         "reader": ["volumes", "folders"],
         "mode": ["each", "grid"] if value in ("each", "grid") else ["volume", "grey"],
         "frozen": [True, False],
+        "shards": [2, 3],
         "source": ["imagenet", "pretext"],
         # Exchanged: one more adds a file to data/<study>/split, a folder to DVC, so that it names
         # explore as well, where Snakemake then finds nothing to do.

@@ -119,6 +119,11 @@ class Tree:
         return self.data / "split" / "fold0.csv"
 
     @property
+    def parts(self) -> list[Path]:
+        """The lists of the training, validation and test cases."""
+        return [self.data / "parts" / part / "fold0.csv" for part in ("train", "val", "test")]
+
+    @property
     def evaluation(self) -> EvaluationSettings:
         study = self.study
         return replace(EVALUATION, task=study.task, classes=study.classes)
@@ -171,7 +176,13 @@ def write_data(tree: Tree, cases: int = 48, unlabelled: int = 4, shards: int = 2
         split.append(same | {"fold": i // 2 % 4 if label else -1, "partition": part})
     _write(manifest, tree.data / "manifest.csv")
     _write(split, tree.split)
-    _write([_grouped(row) for row in split], tree.data / "groups.csv")
+    grouped = [_grouped(row) for row in split]
+    _write(grouped, tree.data / "groups.csv")
+    votes = {row["case"]: row["votes"] for row in manifest}
+    for place, path in zip(("train", "val", "test"), tree.parts, strict=True):
+        rows = [each for each, row in zip(grouped, split, strict=True) if row["partition"] == place]
+        listed = [row | {"votes": votes[row["case"]]} for row in rows]
+        _write(listed, path, [*grouped[0]])
     bad = {"file": "train/normal/X1/T1.mha", "case": "X1", "reason": "truncated <b>file</b>"}
     _write([bad], tree.data / "quarantine.csv")
     used = {"use": "used", "kind": ".mha", "files": str(3 * len(manifest)), "example": "a/T1.mha"}
@@ -322,7 +333,7 @@ def write_study_table(tree: Tree) -> None:
         "compare.py",
         metrics=tree.runs("metrics/*/*.json"),
         predictions=tree.predictions(),
-        splits=[tree.split],
+        parts=tree.parts,
         published=[published],
         settings=[json.dumps(settings)],
         table=[tree.results / "table.csv"],
@@ -361,9 +372,8 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
         metrics=tree.runs("metrics/*/*.json"),
         predictions=tree.predictions(),
         slices=tree.runs("predictions/*/*/slices.csv"),
-        manifest=[tree.data / "manifest.csv"],
         winner=[tree.results / "winner.json"],
-        splits=[tree.split],
+        parts=tree.parts,
         figures=[tree.results / name for name in names],
         **tree.images(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from triage_workflow.params.declared import defaults
 
+from triage.arguments import call, parser
 from triage.data.image_store import Images
 from triage.data.reference import Reference
 from triage.data.split import PART_COLUMNS, PARTITIONS
@@ -213,6 +215,17 @@ def arguments(script: str, study: Path, out: Path, settings: Json, *more: object
         options["--statistics"] = [study / "statistics.json"]
     flat = [each for name, values in options.items() for each in (name, *values)]
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, flat), *map(str, more)]
+
+
+def run_here(script: str, words: list[str]) -> None:
+    """Run a script in this process, which has imported torch already."""
+    spec = importlib.util.spec_from_file_location(Path(script).stem, ROOT / "scripts" / script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where types are looked up by their names
+    spec.loader.exec_module(module)
+    call(module.main, vars(parser(module.main).parse_args(words)))
 
 
 def predicted_files(folder: Path) -> list[str]:

@@ -80,8 +80,8 @@ class Workflow:
 
 
 def _rule(name: str) -> str:
-    """Of the rules index_1, index_2 and so on, for studies of so many shards, the common name."""
-    return re.sub(r"^index_\d+$", "index", name)
+    """The name of a rule; of those of the index, one for each study, the common one."""
+    return re.sub(r"^index_\w+$", "index", name)
 
 
 def _job_table(printed: str) -> list[str]:
@@ -141,6 +141,7 @@ def _shrink_braintriage(content: dict[str, Any]) -> None:
     study["index"]["min_slices"] = 6
     study["split"]["k"] = 3
     training = study["training"]
+    del training["arms"]["random_forest"]  # the studies of pictures have floors
     training["recipe"] |= {"epochs": 1, "input": {"slices": [1, 5], "crop": 40}}
     training["sequence"]["recipe"] |= {"epochs": 2, "batch_size": 4}
     training["finetuning"]["recipe"] |= {"epochs": 1}

@@ -10,6 +10,7 @@ from triage.figures.heatmaps import heatmaps
 from triage.models import ModelSettings, build, build_pretrained
 from triage.models.combined import Combined
 from triage.models.sequence import SequenceModel
+from triage.training.inference import refuse_misfit
 
 
 def network(library="torchvision", channels=1, outputs=2, **options):
@@ -75,7 +76,7 @@ def test_a_transformer_takes_the_size_that_is_set():
         assert module(torch.zeros(2, 1, 64, 64)).shape == (2, 2)
         with pytest.raises(UserError, match="96 x 96 pixels, the network's size is 64"):
             module(torch.zeros(2, 1, 96, 96))
-        with pytest.raises(UserError, match="vit_b_32 can't be built for 72 pixels"):
+        with pytest.raises(UserError, match="vit_b_32 can't be built with 72"):
             network(network="vit_b_32", size=72)
         with pytest.raises(UserError, match="mobilenet_v2 takes pictures of any size"):
             network(network="mobilenet_v2", size=64)
@@ -132,7 +133,7 @@ def test_timms_networks_learn_from_grey_pictures():
     assert module.eval().features(torch.randn(2, 1, 40, 48)).shape == (2, module.width)
     with pytest.raises(UserError, match=r"did you mean (.*, )?resnet18"):
         network("timm", network="resnet-18")
-    with pytest.raises(UserError, match="can't be built for 64 pixels"):
+    with pytest.raises(UserError, match="resnet18 can't be built with 64"):
         network("timm", network="resnet18", size=64)
 
 
@@ -143,3 +144,80 @@ def test_a_transformer_of_timm_takes_the_size_that_is_set():
     assert heatmaps(small, torch.randn(2, 1, 64, 64), 0).shape == (2, 64, 64)
     with pytest.raises(UserError, match="64 x 64 pixels, the network's size is 224"):
         network("timm", network="vit_tiny_patch16_224")(torch.randn(2, 1, 64, 64))
+
+
+def monais(**options):
+    keywords = {"init_features": 4, "growth_rate": 2, "block_config": [1, 1]}
+    return network("monai", **{"network": "DenseNet121", "keywords": keywords} | options)
+
+
+@pytest.mark.slow  # importing MONAI takes seconds
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_monais_networks_learn_from_whole_volumes_of_any_channels(channels):
+    pytest.importorskip("monai", reason="the extra monai is not installed")
+    module = monais(channels=channels, hidden=[3])
+    volumes = torch.randn(2, 8, channels, 32, 40)
+    assert learns(module, volumes)
+    assert module.eval()(volumes).shape == (2, 2)
+    assert module.features(volumes).shape == (2, 3)
+    turned = module.features(volumes.flip(1))
+    assert not torch.allclose(module.features(volumes), turned, rtol=1e-4), "slices have an order"
+    assert heatmaps(module, volumes[:1], 0).shape == (8, 32, 40)
+
+
+@pytest.mark.slow  # importing MONAI takes seconds
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("resnet10", None),
+        ("resnet50", None),
+        ("SEResNet50", None),
+        ("EfficientNetBN", {"model_name": "efficientnet-b0"}),
+        ("ViT", {"img_size": [8, 64, 64], "patch_size": [4, 16, 16], "hidden_size": 24,
+                 "mlp_dim": 24, "num_layers": 1, "num_heads": 2}),
+    ],
+)  # fmt: skip
+def test_every_family_of_monai_reads_volumes(name, keywords):
+    pytest.importorskip("monai", reason="the extra monai is not installed")
+    if name == "ViT":
+        pytest.importorskip("einops", reason="MONAI's ViT needs einops")
+    module = monais(network=name, keywords=keywords, freeze=True).eval()
+    assert module(torch.randn(1, 8, 1, 64, 64)).shape == (1, 2)
+    learning = {each for each, weight in module.named_parameters() if weight.requires_grad}
+    assert learning == {"head.fc1.weight", "head.fc1.bias"}
+
+
+def flat_volumes():
+    """A sample of two small slices."""
+
+    class Flat:
+        def batches(self, *_):
+            yield torch.zeros(1, 2, 1, 8, 8)
+
+    return Flat()
+
+
+@pytest.mark.slow  # importing MONAI takes seconds
+def test_what_monai_does_not_have_or_take_is_refused():
+    pytest.importorskip("monai", reason="the extra monai is not installed")
+    with pytest.raises(UserError, match=r"no network of monai(.|\n)*DenseNet121"):
+        monais(network="densenet-121")
+    with pytest.raises(UserError, match="no network of monai"):
+        monais(network="UNet")
+    with pytest.raises(
+        UserError, match=r"keywords: DenseNet121 can't be built with {.*}(.|\n)*flavour"
+    ):
+        monais(keywords={"flavour": 3})
+    with pytest.raises(UserError, match=r"can't take images of 2 x 1 x 8 x 8 \(.+\)"):
+        refuse_misfit(monais(channels=1), flat_volumes())
+    with pytest.raises(UserError, match=r"keywords.in_channels: follows from the images"):
+        monais(keywords={"in_channels": 3})
+    with pytest.raises(UserError, match=r"keywords: EfficientNetBN can't be built with"):
+        monais(network="EfficientNetBN", keywords={"model_name": "b99"})
+
+
+def test_the_names_in_the_sources_are_those_that_torchvision_lists():
+    from triage.models import libraries
+    from triage.models.vision import models
+
+    assert set(libraries.known("torchvision")) == set(models.list_models(module=models))

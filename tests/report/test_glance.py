@@ -37,10 +37,11 @@ def row(arm: str, **values: Any) -> dict[str, str]:
     """A row of a table, as it is read."""
     parts = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
     empty = {metric + part: "" for metric in METRICS for part in parts}
-    names = ("roc_auc_difference", "accuracy_gain")
+    names = ("roc_auc_difference", "floor_difference", "accuracy_gain")
     empty |= {name + part: "" for name in names for part in parts[:3]}
     first = {"arm": arm, "winner": "0", "runs": "1", "cases": "20", "val_roc_auc": "0.8"}
     first |= {"roc_auc": "0.9", "roc_auc_low": "0.8", "roc_auc_high": "0.97", "roc_auc_p_holm": ""}
+    first |= {"floor": "0", "ahead": "", "floor_p_holm": ""}
     return empty | first | {name: str(value) for name, value in values.items()}
 
 
@@ -55,7 +56,7 @@ def other(difference: float, low: float, high: float, p: float, arm: str = "next
 
 
 def facts(rows: list[Any], runs: Any = None, partition: str = "test") -> dict[str, Fact]:
-    found = glance(rows, Measured(runs or {}, partition), DATA, {})
+    found = glance(rows, Measured(runs or {}, partition), DATA)
     return {each.question: each for each in found.facts}
 
 
@@ -155,12 +156,36 @@ def test_nothing_is_compared_where_validation_is_measured() -> None:
 
 
 def test_main_numbers_have_the_floor_and_the_zero_rate_beside_them() -> None:
-    rows = [row("zero_rate", val_roc_auc=""), chosen(), row("next"), row("forest", val_roc_auc=0.5)]
-    recipe = {"settings": {"recipe": {"model": {"architecture": "random_forest"}}}}
-    found: Glance = glance(rows, Measured({}, "test"), DATA, {"forest": recipe})
+    floor = row("forest", val_roc_auc=0.5, floor=1)
+    rows = [row("zero_rate", val_roc_auc=""), chosen(), row("next"), floor]
+    found: Glance = glance(rows, Measured({}, "test"), DATA)
     names = [cells[0].text for cells in found.numbers.rows]
     assert names == ["best (chosen)", "next", "forest", "always the commoner class"]
     assert found.numbers.rows[0][1].notes == ("0.800 to 0.970",)
+
+
+@pytest.mark.parametrize(
+    ("best", "words", "warns"),
+    [
+        (
+            {"ahead": 1},
+            "+0.100 from that of forest (+0.050 to +0.150; p = 0.010, corrected)",
+            False,
+        ),
+        ({"ahead": 0}, "it is not shown to be", True),
+        ({"floor": 1}, "no network is better on validation", True),
+        ({"floor_p_holm": ""}, "Not tested against forest", True),
+    ],
+)
+def test_an_arm_that_is_not_ahead_of_the_floor_is_told_at_once(
+    best: Any, words: str, warns: bool
+) -> None:
+    over = {"floor_difference": 0.1, "floor_difference_low": 0.05, "floor_difference_high": 0.15}
+    rows = [chosen(**({"floor_p_holm": 0.01} | over | best)), row("forest", floor=1)]
+    fact = facts(rows)["Is it ahead of what takes no network?"]
+    assert words in fact.answer
+    assert fact.warns == warns
+    assert "Is it ahead of what takes no network?" not in facts([chosen(), row("next")])
 
 
 def test_no_arm_chosen_is_said() -> None:

@@ -26,6 +26,8 @@ HEADER = [
     "arm",
     "initialisation",
     "winner",
+    "floor",
+    "ahead",
     "runs",
     "cases",
     "roc_auc_difference",

@@ -294,6 +294,87 @@ def test_a_sequence_arm_needs_a_network_with_features():
         Params(changed(f"{path}.model", {"architecture": "fcnn", "pretrained": "none"}))
 
 
+def test_an_arm_without_a_network_reads_only_what_it_needs():
+    arms = Params(COMMITTED).arms("pneumonia")
+    floor = arms["logistic_regression"]
+    assert floor.is_floor
+    assert not arms["cnn5"].is_floor
+    path = "studies.pneumonia.training.recipe"
+    for key, value in {"epochs": 99, "optimizer": {"lr": 0.5}, "augment": {"flip": 0.5}}.items():
+        changed_arms = Params(changed(f"{path}.{key}", value)).arms("pneumonia")
+        assert changed_arms["logistic_regression"] == floor
+        assert changed_arms["cnn5"] != arms["cnn5"]
+    cropped = Params(changed(f"{path}.input", {"crop": 48, "resize": 64})).arms("pneumonia")
+    assert cropped["logistic_regression"].recipe["input"]["crop"] == 48
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"epochs": 3}, r"forest\.epochs: is for networks: random_forest learns without"),
+        ({"optimizer": {"lr": 0.1}}, r"forest\.optimizer: is for networks"),
+        ({"extends": "resnet18"}, r"forest\.epochs: is for networks(.|\n)*extend no network's arm"),
+        (
+            {"model": {"architecture": "random_forest", "pretrained": "resnet18_pretext"}},
+            r"model\.pretrained: 'resnet18_pretext' is not allowed",
+        ),
+        (
+            {"model": {"architecture": "random_forest", "options": {"depth": 40}}},
+            r"options\.depth: 40 is not allowed",
+        ),
+    ],
+)
+def test_settings_of_networks_are_refused_without_one(settings, said):
+    forest = {"model": {"architecture": "random_forest"}} | settings
+    with pytest.raises(UserError, match=said):
+        Params(changed("studies.pneumonia.training.arms.forest", forest))
+
+
+def test_a_search_may_try_values_without_a_network():
+    search = {"mode": "each", "values": {"model.options.trees": [10, 50]}}
+    forest = {"model": {"architecture": "random_forest"}, "search": search}
+    arms = Params(changed("studies.pneumonia.training.arms.forest", forest)).arms("pneumonia")
+    assert arms["forest_trees50"].recipe["model"]["options"] == {"trees": 50}
+    search["values"] = {"optimizer.lr": [0.1]}
+    with pytest.raises(UserError, match="optimizer: is for networks"):
+        Params(changed("studies.pneumonia.training.arms.forest", forest))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            {"architecture": "torchvision", "options": {"network": "densenet-121"}},
+            r"cnn5\.model\.options\.network: 'densenet-121' is no network(.|\n)*densenet121",
+        ),
+        (
+            {"architecture": "torchvision", "options": {"network": "inception_v3"}},
+            r"network: is too small for 64 pixels(.|\n)*at least 75 a side",
+        ),
+        (
+            {"architecture": "monai", "options": {"network": "resnet18"}},
+            r"architecture: monai is for whole volumes, and images\.mode is grey",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused_before_any_job(model, said):
+    with pytest.raises(UserError, match=said):
+        Params(changed("studies.pneumonia.training.arms.cnn5.model", model))
+
+
+def test_weights_may_be_fetched():
+    content = changed(
+        "studies.mhist.training.arms.vit.model",
+        {"architecture": "resnet50", "pretrained": "fetched"},
+    )
+    content["pretrained"]["fetched"] = {"source": "download", "architecture": "resnet50"}
+    params = Params(content)
+    assert params.content["pretrained"]["fetched"]["weights"] == "DEFAULT"
+    content["pretrained"]["fetched"]["architecture"] = "resnet34"
+    with pytest.raises(UserError, match="none, or weights of resnet50: none"):
+        Params(content)
+
+
 def test_pretext_weights_are_of_the_same_network_of_a_library():
     path = "studies.braintriage.training.arms.resnet18.model"
     model = {"architecture": "torchvision", "options": {}, "pretrained": "named"}

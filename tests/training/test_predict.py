@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import scans
+import triage
 from training_runs import (
     ROOT,
     arguments,
@@ -31,6 +33,12 @@ from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
 from triage.data.split import PARTITIONS
+from triage.evaluation.evaluate import evaluate_samples
+from triage.evaluation.samples import read_sample
+from triage.evaluation.settings import EvaluationSettings
+from triage.files import read_table, write_json
+from triage.model import Model
+from triage.task import Task
 
 CLASSES = ("normal", "abnormal")
 
@@ -147,11 +155,132 @@ def test_new_files_are_predicted_as_by_the_workflow(
     trained: Trained = request.getfixturevalue(kind)
     expected = trained.predicted()
     rows, printed = trained.predict(*(Path(path) for path in expected))
-    found = {row["case"]: float(row["probability"]) for row in rows}
+    found = {row["case"]: float(row["probability_abnormal"]) for row in rows}
     assert found == pytest.approx(expected, rel=1e-5)
     assert len(found) >= 4
-    assert {row["class"] for row in rows} == {"abnormal"}
+    for row in rows:
+        assert float(row["probability_normal"]) == pytest.approx(1 - found[row["case"]])
+        assert row["decision"] == CLASSES[found[row["case"]] > float(row["threshold_abnormal"])]
     assert f"{len(found)} case(s) predicted, 0 of them unlike" in printed
+
+
+@pytest.fixture(scope="module")
+def judged(pictures: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint where the workflow has it, with the run's metrics."""
+    root = tmp_path_factory.mktemp("results") / "demo"
+    run = Path("small", "fold0-seed1")
+    checkpoint = root / "training" / run / "checkpoint.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(pictures.checkpoint.read_bytes())
+    parts = [part_list(pictures.folder, name) for name in PARTITIONS]
+    split = pd.concat(
+        [read_table(path, ["case"]).assign(partition=path.parent.name) for path in parts]
+    )
+    samples = [read_sample(pictures.folder / f"{name}.csv", split) for name in ("val", "test")]
+    settings = EvaluationSettings(replicates=100, task=Task.BINARY, classes=CLASSES)
+    metrics_of(checkpoint).parent.mkdir(parents=True)
+    write_json(evaluate_samples(*samples, split, settings), metrics_of(checkpoint))
+    return checkpoint
+
+
+def metrics_of(checkpoint: Path) -> Path:
+    return checkpoint.parents[3] / "metrics" / "small" / "fold0-seed1.json"
+
+
+def test_the_stored_threshold_decides(pictures: Trained, judged: Path) -> None:
+    content = json.loads(metrics_of(judged).read_text())
+    stored = content["choices"]["abnormal"]["operating_points"]["youden"]["threshold"]
+    model = Model.load(judged)
+    assert model.thresholds == {"abnormal": stored}
+    expected = pictures.predicted()
+    found = {each.case: each for each in model.predict(*expected)}
+    assert found.keys() == expected.keys()
+    for case, each in found.items():
+        assert each.decision == CLASSES[expected[case] > stored]
+    alone = Model.load(pictures.checkpoint)
+    assert alone.thresholds == {"abnormal": 0.5}
+    assert "0.5" in alone.decided
+    given = Model.load(
+        judged, pictures.checkpoint, metrics=judged.parents[3] / "metrics/small/fold0-seed1.json"
+    )
+    assert given.thresholds == model.thresholds
+    assert [each.probabilities for each in given.predict(*expected)] == [
+        pytest.approx(found[case].probabilities) for case in sorted(found)
+    ]
+
+
+def test_predictions_are_scored_as_by_the_workflow(
+    pictures: Trained, judged: Path, tmp_path: Path
+) -> None:
+    cases = pictures.predicted()
+    labels = tmp_path / "labels.csv"
+    rows = [f"{Path(case).name};{Path(case).parent.name}" for case in cases]
+    labels.write_text("\n".join(["file;label", *rows, "elsewhere.png;normal"]))
+    output = tmp_path / "new.csv"
+    words = ["--checkpoint", judged, *cases, "--output", output, "--labels", labels]
+    printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)])
+    assert "1 row(s) are of no predicted case, such as elsewhere.png" in printed
+    found = json.loads((tmp_path / "new.metrics.json").read_text())
+    content = json.loads(metrics_of(judged).read_text())
+    expected = content["partitions"]["test"]["metrics"]
+    for name, each in expected.items():
+        if each["value"] is not None:
+            assert found["metrics"][name]["value"] == pytest.approx(each["value"], abs=1e-6)
+    assert found["metrics"]["roc_auc"]["low"] <= found["metrics"]["roc_auc"]["value"]
+    labels.write_text("file,label\n" + "\n".join(f"{case},ill" for case in cases))
+    printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
+    assert "has the label 'ill'" in printed
+    assert "must be of normal, abnormal" in printed
+
+
+def test_options_stand_before_and_after_files(pictures: Trained, tmp_path: Path) -> None:
+    first, second, *_ = pictures.predicted()
+    output = tmp_path / "new.csv"
+    words = [
+        first,
+        "--checkpoint",
+        pictures.checkpoint,
+        second,
+        "--output",
+        output,
+        "--flip",
+        "horizontal",
+    ]
+    finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)])
+    rows = {row["case"]: float(row["probability_abnormal"]) for row in read(output)}
+    assert rows.keys() == {first, second}
+    mirrored = []
+    for i, case in enumerate((first, second)):
+        Image.open(case).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / f"{i}.png")
+        mirrored.append(tmp_path / f"{i}.png")
+    plain = Model.load(pictures.checkpoint)
+    for case, other in zip((first, second), mirrored, strict=True):
+        both = [each.probabilities["abnormal"] for each in plain.predict(case, other)]
+        assert rows[case] == pytest.approx(np.mean(both), rel=1e-5)
+        assert both[0] != pytest.approx(both[1], rel=1e-6)
+
+
+def test_the_lines_of_the_documentation_work(
+    judged: Path,
+    pictures: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = (ROOT / "docs" / "using-a-model.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    case = next(iter(pictures.predicted()))
+    code = code.replace("results/pneumonia/training/cnn5/fold0-seed1/checkpoint.pt", str(judged))
+    exec(code.replace("scan1.png", case).replace("folder/", str(Path(case).parent)))
+    assert case in capsys.readouterr().out
+
+
+def test_the_package_imports_nothing_by_itself() -> None:
+    code = (
+        "import sys, triage; print([n for n in ('torch', 'numpy', 'pandas') if n in sys.modules])"
+    )
+    printed = finish([sys.executable, "-c", code])
+    assert printed.strip() == "[]"
+    assert "Model" in triage.__all__
 
 
 def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
@@ -164,13 +293,13 @@ def test_bad_files_have_a_row_with_the_reason_and_the_rest_goes_on(
     rows, printed = pictures.predict(tmp_path, status=3)
     by_name = {Path(row["case"]).name: row for row in rows}
     assert set(by_name) == {"good.png", "cut.png", "empty.jpg", "notes.dat"}
-    assert 0 < float(by_name["good.png"]["probability"]) < 1
+    assert 0 < float(by_name["good.png"]["probability_abnormal"]) < 1
     for name, reason in {
         "cut.png": "cut short",
         "empty.jpg": "empty",
         "notes.dat": "no pict",
     }.items():
-        assert by_name[name]["probability"] == ""
+        assert by_name[name]["probability_abnormal"] == ""
         assert reason in by_name[name]["remark"]
     assert "1 case(s) predicted" in printed
     assert "3 could not be used" in printed
@@ -197,7 +326,7 @@ def test_an_image_unlike_the_training_images_is_marked(
     assert usual["remark"] == ""
     assert word in odd["remark"]
     assert "training images have" in odd["remark"]
-    assert float(odd["probability"]) <= 1, "it is predicted all the same"
+    assert float(odd["probability_abnormal"]) <= 1, "it is predicted all the same"
     assert "odd.png is unlike the training images" in printed
 
 
@@ -212,11 +341,11 @@ def test_a_patient_who_lacks_a_sequence_or_slices_is_reported(
         scans.write(thin, tmp_path / "new" / "C" / f"{name}.mha")
     rows, _ = volumes.predict(tmp_path / "new", status=3)
     by_name = {Path(row["case"]).name: row for row in rows}
-    assert float(by_name["A"]["probability"]) > 0
+    assert float(by_name["A"]["probability_abnormal"]) > 0
     assert "lacks T2" in by_name["B"]["remark"]
     assert "3 slice(s), must have 5" in by_name["C"]["remark"]
     alone, _ = volumes.predict(tmp_path / "new" / "A")
-    assert alone[0]["probability"] == by_name["A"]["probability"]
+    assert alone[0]["probability_abnormal"] == by_name["A"]["probability_abnormal"]
 
 
 def test_strange_names_and_broken_links_have_a_row_and_the_rest_goes_on(
@@ -241,7 +370,7 @@ def test_strange_names_and_broken_links_have_a_row_and_the_rest_goes_on(
     good = {"good.png", "b/good.png", "linked/good.png"}
     bad = {r"b/caf\xe9.png", r"b/new\x0aline.png", "nowhere.png", "pipe.png"}
     assert found.keys() == good | bad
-    assert all(0 < float(found[name]["probability"]) < 1 for name in good)
+    assert all(0 < float(found[name]["probability_abnormal"]) < 1 for name in good)
     assert all("can't be used: can't be read" in found[name]["remark"] for name in bad)
 
 
@@ -254,7 +383,7 @@ def test_strange_names_may_be_given_one_by_one(pictures: Trained, tmp_path: Path
     rows, _ = pictures.predict(given, folder / "good.png", status=3)
     by_name = {row["case"].removeprefix(f"{tmp_path}/"): row for row in rows}
     assert "can't be read" in by_name[r"\xe9/caf\xe9.png"]["remark"]
-    assert 0 < float(by_name[r"\xe9/good.png"]["probability"]) < 1
+    assert 0 < float(by_name[r"\xe9/good.png"]["probability_abnormal"]) < 1
 
 
 def test_an_output_that_can_not_be_written_is_found_first(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,9 +75,7 @@ def test_another_seed_trains_otherwise(tmp_path):
 def test_optimizers_are_torchs(name, kind, options, decay):
     own, theirs = dense(), dense()
     options = {"weight_decay": decay} | options
-    ours = optimizers.make(
-        list(own.parameters()), Optimizer(name, 0.01, **{"momentum": 0.0} | options)
-    )
+    ours = optimizers.make(own, Optimizer(name, 0.01, **{"momentum": 0.0} | options))
     reference = kind(theirs.parameters(), 0.01, fused=True, **options)
     for _ in range(5):
         inputs = torch.randn(8, 6)
@@ -86,6 +85,28 @@ def test_optimizers_are_torchs(name, kind, options, decay):
         optimizers.step(ours, 0.01, torch.zeros(()))
         reference.step()
     assert same(own.state_dict(), theirs.state_dict())
+
+
+def test_the_first_layers_learn_slower_where_that_is_set():
+    layers = [torch.nn.Linear(4, 4) for _ in range(20)]
+    network = torch.nn.Sequential(*layers)
+    layers[3].requires_grad_(False)
+    options = Optimizer("sgd", 0.1, first_layer=0.01)
+    optimizer = optimizers.make(network, options)
+    before = [each.weight.clone() for each in layers]
+    for each in network.parameters():
+        each.grad = torch.ones_like(each)
+    optimizers.step(optimizer, 0.1, torch.zeros(()))
+    moved = [
+        float((old - layer.weight).detach().mean())
+        for old, layer in zip(before, layers, strict=True)
+    ]
+    assert moved[0] == pytest.approx(0.001, rel=1e-4)
+    assert moved[-1] == pytest.approx(0.1, rel=1e-4)
+    assert moved[3] == 0
+    rising = [each for each in moved if each]
+    assert all(b > 0.99 * a for a, b in pairwise(rising))
+    assert len({round(each, 5) for each in rising}) == 8
 
 
 def test_training_imports_nothing_slow():

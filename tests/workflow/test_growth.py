@@ -1,14 +1,21 @@
-"""A study that grows: what is touched is made anew, and nothing else."""
+"""A study that grows: what is touched is made anew, and nothing else.
+
+Two runs of four folds: run 0 validates on fold 0 and tests on fold 1, run 1 on folds 1 and 2. So a
+case of fold 0 is in validation and training, one of fold 1 in test and validation, one of fold 2 in
+training and test, and one of fold 3 in training of both.
+"""
 
 from __future__ import annotations
 
+import csv
 import re
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from triage.files import read_rows
@@ -16,126 +23,206 @@ from workflow_copy import Workflow
 
 pytestmark = pytest.mark.slow
 
-CHECKPOINT = "results/pneumonia/training/small/fold0-seed1/checkpoint.pt"
-# Whatever else is made anew follows from these.
-DATA = {"index_2", "manifest", "groups", "split"}
-AFTER = {"predict", "evaluate"}
+RUNS = (0, 1)
+TARGETS = ("own_metrics", "results/own/table.csv", "results/own/submission.csv")
+COLUMNS = ["image", "label", "patient"]
+# What a run makes anew where a case of one of its parts is touched.
+JOBS_OF = {
+    "train": {"statistics", "train", "predict", "evaluate"},
+    "val": {"train", "predict", "evaluate"},
+    "test": {"predict", "evaluate"},
+    "unlabelled": {"predict"},
+    "excluded": set(),
+}
+STAGE_OF = {"train": "training", "predict": "predictions", "evaluate": "metrics"}
 
 
-def write_picture(path: Path, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    small = random.integers(0, 200, (6, 6), np.uint8)
-    picture = np.asarray(Image.fromarray(small).resize((32, 32))).copy()
-    picture[8:16, 8:16] += 50 * (path.parent.name == "PNEUMONIA")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+class Study:
+    """A workflow with pictures and a table of its own, and what a test does to them."""
 
+    def __init__(self, folder: Path) -> None:
+        self.raw = folder / "raw"
+        self.rows: list[dict[str, str]] = []
+        self.seeds = iter(range(10_000))
+        for i in range(28):
+            self.add(("sick", "well", "sick", "well", "sick", "well", "")[i % 7], f"p{i}")
+        for row in [row for row in self.rows if not row["label"]][:3]:
+            self.add("well", row["patient"])  # left out, as its patient is in another part
+        self.workflow = Workflow(folder / "copy", self._settings)
+        self.run()
 
-def settings(raw: Path) -> Any:
-    def change(content: dict[str, Any]) -> None:
-        study = content["studies"]["pneumonia"]
-        study |= {"raw": str(raw), "images": {"mode": "grey", "size": 32, "shards": 2}}
-        study["split"] = {"k": 3, "near_duplicate_bits": 0}
-        recipe = study["training"]["recipe"] | {"epochs": 1, "batch_size": 8}
+    def _settings(self, content: dict[str, Any]) -> None:
         network = {"architecture": "lesion_cnn", "options": {"size": 32}}
-        study["training"] = {"recipe": recipe, "arms": {"small": {"model": network}}}
-        content |= {"studies": {"pneumonia": study}, "phantoms": {}, "pretrained": {}}
-        content["defaults"]["evaluation"] = {"replicates": 100}
+        study = {
+            "raw": str(self.raw),
+            "classes": ["well", "sick"],
+            "folds": list(RUNS),
+            "index": {
+                "reader": "table",
+                "table": "table.csv",
+                "columns": {"file": "image", "label": "label", "group": "patient"},
+            },
+            "images": {"mode": "grey", "size": 32, "shards": 3},
+            "split": {"k": 4, "test": "fold"},
+            "training": {
+                "recipe": {"epochs": 1, "batch_size": 8},
+                "arms": {"small": {"model": network}},
+            },
+        }
+        content |= {"studies": {"own": study}, "phantoms": {}, "pretrained": {}}
+        content["defaults"] = {"evaluation": {"replicates": 100}}
 
-    return change
+    def add(self, label: str, patient: str) -> str:
+        """A new picture; its case."""
+        case = f"case{len(self.rows):03d}"
+        self.rows.append({"image": f"{case}.png", "label": label, "patient": patient})
+        self.paint(case)
+        self._write()
+        return case
+
+    def paint(self, case: str) -> None:
+        """Another picture for a case."""
+        small = np.random.default_rng(next(self.seeds)).integers(0, 200, (6, 6), np.uint8)
+        path = self.raw / "images" / f"{case}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(small).resize((32, 32)).save(path)
+
+    def row(self, case: str) -> dict[str, str]:
+        return next(row for row in self.rows if row["image"] == f"{case}.png")
+
+    def relabel(self, case: str) -> None:
+        row = self.row(case)
+        row["label"] = "sick" if row["label"] == "well" else "well"
+        self._write()
+
+    def withdraw(self, case: str) -> None:
+        with open(self.workflow.folder / "data/own/withdrawn.csv", "a") as stream:
+            stream.write(f"{case},2026-01-31,asked to be left out\n")
+
+    def _write(self) -> None:
+        with open(self.raw / "table.csv", "w", newline="") as stream:
+            writer = csv.DictWriter(stream, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def run(self) -> tuple[list[str], set[str]]:
+        """The jobs that ran, with the folds of their runs; and the stages that DVC was told of."""
+        before = self._stages()
+        self.workflow.snakemake(*TARGETS)
+        logs = (self.workflow.folder / ".snakemake/log").iterdir()
+        printed = max(logs, key=lambda path: path.stat().st_mtime_ns).read_text()
+        started = re.findall(r"^(?:local)?rule (\w+):((?:\n    .*)*)", printed, re.MULTILINE)
+        after = self._stages()
+        told = {name.partition("@")[0] for name in after if after[name] != before.get(name)}
+        return [job for name, about in started if (job := _job(name, about))], told
+
+    def _stages(self) -> dict[str, Any]:
+        lock = self.workflow.folder / "dvc.lock"
+        return dict(yaml.safe_load(lock.read_text())["stages"]) if lock.exists() else {}
+
+    def groups(self) -> dict[str, dict[str, str]]:
+        """The row of each case in the table of groups."""
+        return {row["case"]: row for row in self._table("groups.csv")}
+
+    def roles(self, case: str) -> list[str]:
+        """The part of each run that a case is in; empty where it is in none."""
+        tables = [self._table(f"split/fold{run}.csv") for run in RUNS]
+        parts = [{row["case"]: row["partition"] for row in table} for table in tables]
+        return [part.get(case, "excluded") for part in parts]
+
+    def taken_over(self, run: int) -> set[str]:
+        """The parts whose predictions the last job of a run left as they were."""
+        log = self.workflow.folder / f"logs/own/predict/small/fold{run}-seed1.log"
+        return set(re.findall(r"(\w+): \d+ cases, as before", log.read_text()))
+
+    def _table(self, name: str) -> list[dict[str, str]]:
+        return read_rows(self.workflow.folder / "data/own" / name)
+
+    def cases_in(self, place: str) -> list[str]:
+        """The cases of a fold, or of a part of all runs."""
+        found = self.groups().values()
+        if place.startswith("fold"):
+            return [row["case"] for row in found if row["fold"] == place[-1]]
+        return [row["case"] for row in found if row["part"] == place]
+
+
+def _job(rule: str, about: str) -> str:
+    fold = re.search(r"(?:fold=|fold)(\d)", about) if rule in JOBS_OF["train"] else None
+    name = {"index_own": "index"}.get(rule, rule)
+    return "" if rule == "own_metrics" else f"{name} {fold[1]}" if fold else name
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    folder = tmp_path_factory.mktemp("growth")
-    raw = folder / "raw/chest_xray"
-    for part, count in (("train", 18), ("test", 8)):
-        for label in ("NORMAL", "PNEUMONIA"):
-            for i in range(count):
-                seed = i + 100 * (part == "test") + 1000 * (label == "NORMAL")
-                write_picture(raw / part / label / f"person{seed}_a_{seed}.png", seed)
-    workflow = Workflow(folder / "copy", settings(raw.parent))
-    run(workflow)
-    return workflow
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return Study(tmp_path_factory.mktemp("growth"))
 
 
-@pytest.fixture
-def project(made: Workflow, tmp_path: Path) -> Workflow:
-    """A copy of the finished study, raw data and all, that a test may change."""
-    shutil.copytree(made.folder.parent, tmp_path / "all", symlinks=True)
-    copy = Workflow.at(tmp_path / "all/copy")
-    copy.change(lambda content: content["studies"]["pneumonia"].update(raw=str(raw_of(copy))))
-    run(copy)
-    return copy
+def added(study: Study, place: str) -> str:
+    if place == "unlabelled":
+        return study.add("", "somebody else")
+    if place == "excluded":
+        return study.add("well", study.row(study.cases_in("unlabelled")[0])["patient"])
+    twin = study.row(study.cases_in(place)[0])
+    return study.add(twin["label"], twin["patient"])
 
 
-def raw_of(workflow: Workflow) -> Path:
-    return workflow.folder.parent / "raw"
+def changed(study: Study, place: str) -> str:
+    case = study.cases_in(place)[-1]
+    study.paint(case)
+    return case
 
 
-def run(workflow: Workflow) -> list[str]:
-    """The rules of the jobs that ran."""
-    printed = workflow.snakemake("pneumonia_metrics")
-    found = re.findall(r"^(?:local)?rule (\w+):$", printed, re.MULTILINE)
-    return [name for name in found if name != "pneumonia_metrics"]
+def relabelled(study: Study, place: str) -> str:
+    case = study.cases_in(place)[-1]
+    study.relabel(case)
+    return case
 
 
-def case_in(workflow: Workflow, part: str) -> str:
-    return read_rows(workflow.folder / f"data/pneumonia/parts/{part}/fold0.csv")[0]["case"]
+def withdrawn(study: Study, place: str) -> str:
+    case = study.cases_in(place)[-1]
+    study.withdraw(case)
+    return case
 
 
-def file_of(workflow: Workflow, case: str) -> Path:
-    return next(raw_of(workflow).rglob(f"{case}.png"))
+SITUATIONS = {
+    added: ("fold 1", "unlabelled", "excluded"),
+    changed: ("fold 2", "excluded"),
+    relabelled: ("fold 1", "fold 3"),
+    withdrawn: ("fold 0", "unlabelled", "excluded"),
+}
 
 
-def assert_only_test_part_followed(workflow: Workflow, ran: list[str], before: bytes) -> None:
-    assert set(ran) == DATA | AFTER | {"images"}
-    assert ran.count("images") == 1
-    assert (workflow.folder / CHECKPOINT).read_bytes() == before
-    assert run(workflow) == []
-    assert "training" not in workflow.run("dvc", "status", "training@pneumonia", "--json")
+@pytest.mark.parametrize(
+    ("touch", "place"), [(touch, place) for touch in SITUATIONS for place in SITUATIONS[touch]]
+)
+def test_what_used_a_case_is_made_anew_and_nothing_else(
+    study: Study, touch: Callable[[Study, str], str], place: str
+) -> None:
+    before, roles = study.groups(), {case: study.roles(case) for case in study.groups()}
+    case = touch(study, place)
+    jobs, stages = study.run()
+    of_runs = {
+        f"{job} {run}"
+        for parts in (roles.get(case, []), study.roles(case))
+        for run, part in zip(RUNS, parts, strict=False)
+        for job in JOBS_OF[part]
+    }
+    expected = {"index", "manifest", "groups", "split", *of_runs}
+    expected |= {"images"} if touch is not relabelled else set()
+    expected |= {"table"} if any(job.startswith("evaluate") for job in of_runs) else set()
+    expected |= {"submission"} if any(job.startswith("predict") for job in of_runs) else set()
+    assert set(jobs) == expected
+    assert jobs.count("images") <= 1
+    kinds = {job.split()[0] for job in expected}
+    if "predict" in kinds:  # for DVC, predictions are one folder
+        kinds |= {"evaluate", "table"}
+    assert stages == {STAGE_OF.get(kind, kind) for kind in kinds}
+    after = study.groups()
+    moved = {
+        each for each in before.keys() & after.keys() if before[each]["fold"] != after[each]["fold"]
+    }
+    assert moved <= {case}
 
 
-def test_a_withdrawn_test_case_trains_nothing(project: Workflow) -> None:
-    before = (project.folder / CHECKPOINT).read_bytes()
-    case = case_in(project, "test")
-    with open(project.folder / "data/pneumonia/withdrawn.csv", "a") as stream:
-        stream.write(f"{case},2026-01-31,asked to be left out\n")
-    assert_only_test_part_followed(project, run(project), before)
-    assert case not in (project.folder / "data/pneumonia/parts/test/fold0.csv").read_text()
-
-
-def test_an_added_test_case_trains_nothing(project: Workflow) -> None:
-    before = (project.folder / CHECKPOINT).read_bytes()
-    write_picture(raw_of(project) / "chest_xray/test/NORMAL/person777_new.png", 777)
-    assert_only_test_part_followed(project, run(project), before)
-
-
-def test_a_relabelled_test_case_trains_nothing(project: Workflow) -> None:
-    before = (project.folder / CHECKPOINT).read_bytes()
-    file = file_of(project, case_in(project, "test"))
-    other = {"NORMAL": "PNEUMONIA", "PNEUMONIA": "NORMAL"}[file.parent.name]
-    file.rename(file.parents[1] / other / file.name)
-    assert_only_test_part_followed(project, run(project), before)
-
-
-@pytest.mark.parametrize("part", ["train", "val"])
-def test_a_changed_picture_of_training_or_validation_trains(project: Workflow, part: str) -> None:
-    write_picture(file_of(project, case_in(project, part)), 7)
-    ran = run(project)
-    statistics = {"statistics"} if part == "train" else set()
-    assert set(ran) == DATA | AFTER | {"images", "train"} | statistics
-    assert ran.count("images") == 1
-
-
-def test_an_added_training_case_moves_no_other(project: Workflow) -> None:
-    def folds() -> dict[str, str]:
-        return {
-            row["case"]: row["fold"]
-            for row in read_rows(project.folder / "data/pneumonia/split/fold0.csv")
-        }
-
-    before = folds()
-    write_picture(raw_of(project) / "chest_xray/train/NORMAL/person778_new.png", 778)
-    assert run(project).count("images") == 1
-    assert before.items() < folds().items()
+def test_nothing_is_done_twice(study: Study) -> None:
+    assert study.run() == ([], set())

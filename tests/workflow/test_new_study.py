@@ -70,7 +70,7 @@ def test_what_is_read_of_tables_and_paths(tmp_path: Path) -> None:
     own, _, _ = planned(tmp_path / "lesions")
     assert own["index"]["columns"] == {"file": "image", "label": "dx", "group": "patient"}
     assert own["index"]["attributes"] == ["age", "sex"]
-    assert own["images"] == {"mode": "rgb", "size": 32, "shards": 1}
+    assert own["images"] == {"mode": "rgb", "size": 32}
     own, _, _ = planned(tmp_path / "bids")
     columns = own["index"]["columns"]
     assert columns["pattern"] == "{participant_id}/anat/{participant_id}_{channel}.nii.gz"

@@ -168,8 +168,8 @@ def partitions(cluster: Cluster) -> list[tuple[str, str]]:
     listed = cluster.ask("squeue", "--noheader", "--states", "all", *columns)
     rows = [line.split("|") for line in listed.splitlines()]
     names = (note.removeprefix("rule_").split("_wildcards")[0] for note, _ in rows)
-    # The index has a rule for each number of shards.
-    shown = (re.sub(r"^index_\d+$", "index", name) for name in names)
+    # The index has a rule for each study.
+    shown = (re.sub(r"^index_\w+$", "index", name) for name in names)
     return list(zip(shown, (where for _, where in rows), strict=True))
 
 

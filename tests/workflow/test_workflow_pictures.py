@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from triage.models import FLOORS
 from workflow_copy import Workflow, only
 
 STUDIES = ("xray_heads", "xray_findings", "pneumonia", "mhist", "melanoma")
@@ -44,6 +45,21 @@ def test_a_table_has_every_arm_the_zero_rate_and_a_winner(done, study):
     assert {arm["arm"] for arm in run[1:]} == folders
     assert sum(arm["winner"] == "1" for arm in run) == 1
     assert all(0 <= float(arm["roc_auc"]) <= 1 for arm in run)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_arms_without_a_network_stand_beside_the_zero_rate(done, study):
+    arms = list(table(done, study).values())
+    floor = arms[1]
+    assert floor["arm"] in FLOORS
+    assert floor["floor"] == "1"
+    assert 0 <= float(floor["roc_auc_low"]) <= float(floor["roc_auc_high"]) <= 1
+    networks = [arm for arm in arms[2:] if arm["runs"] not in ("", "0")]
+    assert {arm["floor"] for arm in networks} == {"0"}
+    if study != "xray_findings":  # of a class without cases there is nothing to compare
+        assert {arm["ahead"] for arm in networks} <= {"0", "1"}
+    page = (done.folder / "results" / "report.html").read_text()
+    assert "Is it ahead of what takes no network?" in page
 
 
 @pytest.mark.parametrize("study", ["xray_heads", "pneumonia", "mhist", "melanoma"])

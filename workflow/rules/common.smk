@@ -9,6 +9,7 @@ from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
 from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
+from triage_workflow.shards import count
 from triage_workflow.steps import Steps
 from triage_workflow.threads import Threads, let_threads_wait
 
@@ -26,8 +27,10 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def arms_of(stages, folder):
+def arms_of(stages, folder, floors=None):
     """A pattern of the arms of these stages, for paths results/<study>/<folder>/<arm>.
+
+    Without networks where ``floors`` is true, and of networks only where it is false.
 
     An arm of another study may have the same name and another stage.
     """
@@ -35,7 +38,7 @@ def arms_of(stages, folder):
         f"(?<={study}/{folder}/){arm.name}"
         for study in PARAMS.studies
         for arm in PARAMS.arms(study).values()
-        if arm.stage in stages
+        if arm.stage in stages and floors in (None, arm.is_floor)
     ]
     return "|".join(patterns) or "no_such_arm"
 
@@ -107,12 +110,11 @@ def trained_results_of(kind, *suffixes):
 JUDGED = ["/val.csv", "/test.csv"]
 
 
-def shard_count(study):
-    return PARAMS.study(study)["images"]["shards"]
+SHARDS = {study: range(count(PARAMS, study)) for study in PARAMS.studies}
 
 
 def shards(study, suffix):
-    return [f"data/{study}/images/shard-{i}{suffix}" for i in range(shard_count(study))]
+    return [f"data/{study}/images/shard-{i}{suffix}" for i in SHARDS[study]]
 
 
 def arrays(wildcards):

@@ -31,12 +31,12 @@ rule inventory:
 
 # Before anything is made anew without a withdrawn case, what has seen it is written down. That
 # record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
-# it makes no index stale. A rule for each number of shards, since each shard has a list of its cases.
-for count in sorted({shard_count(study) for study in PARAMS.studies}):
+# it makes no index stale. A rule for each study, since each shard has a list of its cases.
+for study in PARAMS.studies:
 
     rule:
         name:
-            f"index_{count}"
+            f"index_{study}"
         input:
             inventory="data/{study}/inventory.csv",
             withdrawn="data/{study}/withdrawn.csv",
@@ -44,11 +44,11 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
             files_withdrawn="data/{study}/cases/withdrawn.csv",
-            shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in range(count)],
+            shards=[f"data/{{study}}/cases/shard-{i}.csv" for i in SHARDS[study]],
         log:
             "logs/{study}/index.log",
         wildcard_constraints:
-            study="|".join(study for study in PARAMS.studies if shard_count(study) == count),
+            study=study,
         resources:
             **asks(mem_mb=2000, runtime=60),
         params:
@@ -63,12 +63,13 @@ for count in sorted({shard_count(study) for study in PARAMS.studies}):
             + python("index", "--raw {params.raw:q}")
 
 
+# Images of files that have not changed are taken over from the shard as it is.
 rule images:
     input:
         cases="data/{study}/cases/shard-{shard}.csv",
     output:
-        array="data/{study}/images/shard-{shard}.npy",
-        table="data/{study}/images/shard-{shard}.csv",
+        array=update("data/{study}/images/shard-{shard}.npy"),
+        table=update("data/{study}/images/shard-{shard}.csv"),
         problems="data/{study}/images/problems-{shard}.csv",
     log:
         "logs/{study}/images-{shard}.log",
@@ -78,14 +79,17 @@ rule images:
         **step("decode_images"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
     shell:
-        python("decode_images", "--raw {params.raw:q}")
+        python(
+            "decode_images",
+            "--raw {params.raw:q} --code {params.code} --scratch scratch/{wildcards.study}/images",
+        )
 
 
 def problems(wildcards):
     """What the index and the shards could not use."""
-    study, shards = wildcards.study, range(shard_count(wildcards.study))
-    of_shards = [f"data/{study}/images/problems-{shard}.csv" for shard in shards]
-    return [f"data/{study}/cases/problems.csv", *of_shards]
+    folder = f"data/{wildcards.study}"
+    of_shards = [f"{folder}/images/problems-{shard}.csv" for shard in SHARDS[wildcards.study]]
+    return [f"{folder}/cases/problems.csv", *of_shards]
 
 
 rule manifest:

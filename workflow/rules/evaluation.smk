@@ -21,6 +21,7 @@ def parts_of(*names):
     ]
 
 
+# The tables of parts of the split that have not changed are left as they are.
 rule predict:
     input:
         **IMAGES,
@@ -29,8 +30,8 @@ rule predict:
         test=part("test"),
         unlabelled=part("unlabelled"),
     output:
-        predictions=[f"{PREDICTIONS}/{name}.csv" for name in PREDICTED],
-        slices=f"{PREDICTIONS}/slices.csv",
+        predictions=[update(f"{PREDICTIONS}/{name}.csv") for name in PREDICTED],
+        slices=update(f"{PREDICTIONS}/slices.csv"),
     log:
         "logs/{study}/predict/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
@@ -40,7 +41,12 @@ rule predict:
     params:
         **step("predict_cases", of_run),
     shell:
-        python("predict_cases")
+        python(
+            "predict_cases",
+            "--code {params.code} --note"
+            " scratch/{wildcards.study}/predictions/{wildcards.arm}-fold{wildcards.fold}"
+            "-seed{wildcards.seed}.json",
+        )
 
 
 rule evaluate:
@@ -86,7 +92,7 @@ rule table:
     input:
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
-        splits=splits,
+        parts=parts_of("val", "test"),
         published=lambda wildcards: (
             ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
         ),

@@ -139,8 +139,7 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
             metrics=results_of("metrics", ".json"),
             predictions=results_of("predictions", *JUDGED),
             winner="results/{study}/winner.json",
-            manifest="data/{study}/manifest.csv",
-            splits=splits,
+            parts=parts_of("train", "val", "test"),
         output:
             figures=pictures("figures", drawn),
         log:

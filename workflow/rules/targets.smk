@@ -16,7 +16,7 @@ STEP_FILES = {
         f"results/{study}/memorise/{arm.name}"
         f"/fold{PARAMS.study(study)['folds'][0]}-seed{arm.seeds[0]}.json"
         for arm in PARAMS.arms(study).values()
-        if arm.stage == "training" and arm.search is None
+        if arm.stage == "training" and arm.search is None and not arm.is_floor
     ],
     "export": lambda study: [f"results/{study}/model.onnx"],
     "explore": lambda study: pictures_in("explore", study),

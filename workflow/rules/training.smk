@@ -74,7 +74,7 @@ rule train:
     log:
         "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
-        arm=arms_of(["training"], "training"),
+        arm=arms_of(["training"], "training", floors=False),
     threads: network_threads
     resources:
         **asks(gpu=1, mem_mb=8000, runtime=720),
@@ -82,6 +82,25 @@ rule train:
         **step("train", of_run),
     shell:
         python("train", TRAINING)
+
+
+rule fit:
+    input:
+        **PARTS,
+        **IMAGES,
+        statistics="data/{study}/statistics/fold{fold}.json",
+    output:
+        **TRAINED,
+    log:
+        "logs/{study}/training/{arm}/fold{fold}-seed{seed}.log",
+    wildcard_constraints:
+        arm=arms_of(["training"], "training", floors=True),
+    resources:
+        **asks(mem_mb=4000, runtime=120),
+    params:
+        **step("fit", of_run),
+    shell:
+        python("fit", f"{RESUMED} --device cpu")
 
 
 # A check of a target of its own: nothing else is made from it.
@@ -96,7 +115,7 @@ rule memorise:
     log:
         "logs/{study}/memorise/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
-        arm=arms_of(["training"], "memorise"),
+        arm=arms_of(["training"], "memorise", floors=False),
     threads: network_threads
     resources:
         **asks(gpu=1, mem_mb=8000, runtime=240),
@@ -118,7 +137,7 @@ rule features:
     log:
         "logs/{study}/features/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
-        arm=arms_of(["training"], "training"),
+        arm=arms_of(["training"], "training", floors=False),
     resources:
         **asks(gpu=1, mem_mb=8000, runtime=120),
     params:

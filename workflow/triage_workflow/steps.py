@@ -101,7 +101,7 @@ class Steps:
         }
         return Reads(settings, [self._architecture(run)])
 
-    train_sequence = finetune = train
+    train_sequence = finetune = fit = train
 
     def memorise(self, run: Run) -> Reads:
         """As ``train.py``, without what keeps a network from learning by heart; and the goal."""
@@ -156,6 +156,7 @@ class Steps:
         }
         settings = {
             "study": study,
+            "floors": [arm.name for arm in self.params.arms(study).values() if arm.is_floor],
             "data": self.params.dataset(study),
             "arms": arms,
             "evaluation": self._evaluation(study),
@@ -293,11 +294,14 @@ class Steps:
         arms = self.params.arms(study)
         if arms[arm].members:
             found = [self._initialisation_of(study, member) for member in arms[arm].members]
-            return ", ".join(dict.fromkeys(found))
+            return ", ".join(filter(None, dict.fromkeys(found)))
+        if arms[arm].is_floor:
+            return ""
         name = arms[arm].recipe["model"]["pretrained"]
-        return (
-            "random" if name == "none" else str(self.params.content["pretrained"][name]["source"])
-        )
+        if name == "none":
+            return "random"
+        source = str(self.params.content["pretrained"][name]["source"])
+        return {"download": "published"}.get(source, source)
 
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]

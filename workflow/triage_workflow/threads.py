@@ -31,8 +31,8 @@ def let_threads_wait(cores: int) -> None:
 class Threads:
     """The threads of each run of ``params`` on ``cores``.
 
-    Runs of one stage can go side by side. ``least`` is for volumes: a second thread pays there even
-    where runs are many.
+    Runs of one stage can go side by side; those without a network take no time. ``least`` is for
+    volumes: a second thread pays there even where runs are many.
     """
 
     def __init__(self, params: Params, cores: int, least: int = 2) -> None:
@@ -43,11 +43,15 @@ class Threads:
         self._runs: dict[str, int] = {}
         for study in params.studies:
             for run in params.trained_runs(study):
+                if params.arms(study)[run.arm].is_floor:
+                    continue
                 self._places[run] = self._runs.get(run.stage, 0)
                 self._runs[run.stage] = self._places[run] + 1
 
     def of(self, run: Run) -> int:
         """The threads of a run that is to train."""
+        if run not in self._places:
+            return 1
         volumes = self.params.study(run.study)["images"]["mode"] == "volume"
         found = share(self._places[run], self._runs[run.stage], self.cores)
         return max(found, min(self.least if volumes else 1, self.cores))

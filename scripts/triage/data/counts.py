@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from triage.command import log
 
@@ -46,15 +46,15 @@ class Count:
 
 def is_beside(path: str) -> bool:
     """Whether a file only stands beside images by its name: a sidecar, a table, a thumbnail."""
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
     return name.lower().endswith(_COMPANIONS) or bool(_NAMES.fullmatch(name))
 
 
 def kind_of(path: str) -> str:
     """The kind of a file by its extension."""
-    name = PurePosixPath(path).name.lower()
+    name = path.rpartition("/")[2].lower()
     double = next((each for each in _DOUBLE if name.endswith(each)), "")
-    return double or PurePosixPath(name).suffix or "without extension"
+    return double or splitext(name)[1] or "without extension"
 
 
 def count(

@@ -22,7 +22,8 @@ _FREQUENCIES = 24  # a side of the block of frequencies that the bits are taken 
 
 def fingerprint(picture: np.ndarray) -> str:
     """The fingerprint of ``picture`` [channels, height, width], hexadecimal; "" if constant."""
-    grey = picture.astype(np.float32).mean(axis=0)
+    grey = picture.astype(np.float32)
+    grey = grey[0] if len(grey) == 1 else grey.mean(axis=0)
     if grey.min() == grey.max():
         return ""
     small = Image.fromarray(grey).resize((_SIDE, _SIDE), Image.Resampling.BOX)

@@ -57,12 +57,13 @@ class Shown(NamedTuple):
     checksum: str
 
 
-def read_shown(tables: Sequence[Path], cases: Sequence[str]) -> dict[str, Shown]:
+def read_shown(tables: Sequence[Path], cases: Iterable[str]) -> dict[str, Shown]:
     """What each of ``cases`` shows, from the tables of the image shards."""
     found: dict[str, Shown] = {}
+    wanted = set(cases)
     for table in tables:
-        found |= dict(_shown(table))
-    missing = sorted(set(cases) - found.keys())
+        found |= {case: shown for case, shown in _shown(table) if case in wanted}
+    missing = sorted(wanted - found.keys())
     if missing:
         raise UserError(
             f"{len(missing)} case(s) have no image, such as {missing[0]}",
@@ -149,9 +150,12 @@ def _merged_groups(
     ]
     ones, others = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(cases), len(cases)))
-    _, component = csgraph.connected_components(links, directed=False)
-    groups = cases["group"].groupby(component).transform("min")
-    joined = cases["group"].nunique() - groups.nunique()
+    count, component = csgraph.connected_components(links, directed=False)
+    codes, names = pd.factorize(cases["group"], sort=True)
+    first = np.full(count, len(names))
+    np.minimum.at(first, component, codes)
+    groups = pd.Series(names.take(first[component]), index=cases.index)
+    joined = len(names) - groups.nunique()
     if joined:
         log.info("%d group(s) show the same pictures as others and are joined to them", joined)
     return groups
@@ -262,17 +266,14 @@ def _dealt(
     else:
         strata = cases["label"].str.get_dummies("|")
     members = strata.groupby(groups).sum()  # sorted by group
-    digests = pd.Series({own: _digest(own, settings) for own in cases["group"].unique()})
-    parts = cases["group"].groupby(groups).unique()
-    before = [_fold_of(sorted(own), digests, known) for own in parts[members.index]]
-    found = assign_folds(members.to_numpy(), settings.k, settings.seed, np.array(before))
+    digests = cases["group"].map({own: _digest(own, settings) for own in cases["group"].unique()})
+    # Of joined groups, the first that has a fold says it.
+    dealt = pd.DataFrame({"own": cases["group"], "group": groups, "fold": digests.map(known)})
+    dealt = dealt.dropna().sort_values("own").drop_duplicates("group").set_index("group")
+    before = dealt["fold"].reindex(members.index, fill_value=-1).to_numpy(int)
+    found = assign_folds(members.to_numpy(), settings.k, settings.seed, before)
     folds = groups.map(pd.Series(found, index=members.index)).to_numpy()
-    return folds, dict(known) | dict(zip(cases["group"].map(digests), folds.tolist(), strict=True))
-
-
-def _fold_of(groups: Sequence[str], digests: pd.Series, known: Mapping[str, int]) -> int:
-    """The fold of the first of these joined groups that has one; -1 if none has."""
-    return next((known[digests[each]] for each in groups if digests[each] in known), -1)
+    return folds, dict(known) | dict(zip(digests, folds.tolist(), strict=True))
 
 
 def _digest(group: str, settings: SplitSettings) -> str:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import NamedTuple
@@ -145,6 +145,8 @@ def _leave_out(
     withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
 ) -> tuple[list[Case], list[Problem]]:
     """What is left without the withdrawn cases and those that have a file of one of them."""
+    if not withdrawn:
+        return cases, problems
     known = {case.case for case in cases} | {problem.case for problem in problems}
     for case in sorted(withdrawn - known):
         log.warning(
@@ -218,10 +220,10 @@ class _Contents:
         return parts + [self._at[other] for other in others if other in self._at]
 
     def _below(self, prefix: str) -> Iterator[inventory.Entry]:
-        for path in islice(self._paths, bisect_left(self._paths, prefix), None):
-            if not path.startswith(prefix):
+        for i in range(bisect_left(self._paths, prefix), len(self._paths)):
+            if not self._paths[i].startswith(prefix):
                 return
-            yield self._at[path]
+            yield self._at[self._paths[i]]
 
     def of(self, files: Collection[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""

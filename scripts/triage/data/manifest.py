@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from triage.command import log
@@ -107,6 +107,15 @@ def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Pat
             where=raw,
             remedy="every class needs cases: see the quarantine above, or correct classes",
         )
+
+
+def split_cases(manifest: Path, split: Path) -> Iterator[dict[str, str]]:
+    """What is shown and counted of the cases that are split, each with its partition."""
+    rows = read_rows(split, columns=("case", "partition"))
+    partition = {row["case"]: row["partition"] for row in rows}
+    for row in read_rows(manifest, columns=("case", "group", "label", "votes", attributes.COLUMN)):
+        if row["case"] in partition:
+            yield row | {"partition": partition[row["case"]]}
 
 
 def some(names: Sequence[str]) -> str:

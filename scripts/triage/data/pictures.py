@@ -15,8 +15,10 @@ def to_grey(picture: np.ndarray) -> np.ndarray:
     colours = _opaque(picture)
     if colours.shape[-3] == 1:
         return colours
-    weights = np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)
-    grey = (colours * weights).sum(axis=-3, keepdims=True)
+    red, green, blue = (colours[..., i : i + 1, :, :] for i in range(3))
+    grey = red * 0.299
+    grey += green * 0.587
+    grey += blue * 0.114
     return _like(grey, picture)
 
 
@@ -48,7 +50,7 @@ def _opaque(picture: np.ndarray) -> np.ndarray:
 
 def _like(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """``values`` in the dtype of ``picture``, rounded and kept in range where that is integer."""
-    if picture.dtype.kind == "f":
-        return values.astype(picture.dtype)
+    if picture.dtype.kind == "f" or values.dtype == picture.dtype:
+        return values.astype(picture.dtype, copy=False)
     bounds = np.iinfo(picture.dtype)
     return np.clip(np.rint(values), bounds.min, bounds.max).astype(picture.dtype)

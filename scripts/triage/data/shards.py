@@ -18,10 +18,11 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
-from isal.isal_zlib import crc32
 
+from triage.command import log
 from triage.data import pictures, readers, voxels, workers
 from triage.data.fingerprints import fingerprint
+from triage.data.kept import Kept, Note, checksums
 from triage.data.manifest import PROBLEM_COLUMNS, SHARD_COLUMNS
 from triage.data.readers import BadFile, Loading, Problem
 from triage.data.spool import Place, Spool
@@ -31,6 +32,7 @@ from triage.paths import inside
 
 COLUMNS = ["row", "case", "index", "height", "width", "fingerprint", "crc32"]
 _FLUSH = 32 << 20  # bytes
+_BATCH = 16  # pictures
 _HEADER = 128  # bytes before the values: numpy leaves room for the number of rows to grow
 
 
@@ -73,6 +75,8 @@ class Task(NamedTuple):
     case: str
     files: Mapping[str, str]
     settings: Decoding
+    kept: Kept | None = None
+    """Of these very files, as they were decoded the last time."""
 
 
 def make(
@@ -83,24 +87,32 @@ def make(
     table: Path,
     problems: Path,
     processes: int,
+    note: Note | None = None,
 ) -> None:
     """Write the shard of ``cases``: its ``array``, its ``table``, and the ``problems`` of the rest.
 
-    Memory holds a few decoded images at a time.
+    Memory holds a few decoded images at a time. ``note``: of what it held the last time.
     """
     if settings.mode == "volume" and settings.size is not None:
         raise UserError("is for pictures only", where="size", remedy="volumes need size: null")
+    kept = note.unchanged(array, cases) if note else {}
+    if kept:
+        log.info("%d case(s) have not changed, and are taken over", len(kept))
     tasks = (
-        Task(raw, row["case"], _files(row), settings)
+        Task(raw, row["case"], _files(row), settings, kept.get(row["case"]))
         for row in each_row(cases, "index", SHARD_COLUMNS)
     )
     bad: list[Problem] = []
     with atomic(array) as unfinished, Spool.create(unfinished, _HEADER) as spool:
         work = partial(_load, spool, settings.min_slices)
-        found = workers.imap(work, enumerate(tasks), processes, _crashed)
+        # Several processes take turns at the spool: a batch of one would hold up the others.
+        batch = _BATCH if processes == 1 and settings.mode != "volume" else 1
+        found = workers.imap(work, enumerate(tasks), processes, _crashed, batch)
         images = _finish(list(_flushed(_usable(found, bad, raw), spool)), spool)
     _write_table(images, table)
     write_rows(map(Problem.row, bad), PROBLEM_COLUMNS, problems)
+    if note:
+        note.write(cases)
 
 
 def _files(row: dict[str, str]) -> dict[str, str]:
@@ -146,7 +158,8 @@ def _flushed(images: Iterable[_Image], spool: Spool) -> Iterator[_Image]:
 def _load(spool: Spool, min_slices: int, numbered: tuple[int, Task]) -> _Image | Problem:
     number, task = numbered
     with spool.turn(number):
-        image = decode(task)
+        taken = task.kept.image() if task.kept else None
+        image = decode(task) if taken is None else taken
         if isinstance(image, BadFile):
             return Problem(image.file, task.case, image.reason)
         if len(image) < min_slices:
@@ -154,18 +167,17 @@ def _load(spool: Spool, min_slices: int, numbered: tuple[int, Task]) -> _Image |
             return Problem(next(iter(task.files.values())), task.case, reason)
         values = voxels.range_of(image)
         image = np.ascontiguousarray(image, voxels.narrowest(values))
-        checksums, middle = _checksums(image), fingerprint(image[len(image) // 2])
-        return _Image(task.case, spool.put(number, image), values, checksums, middle)
+        if taken is not None and task.kept:
+            middle = task.kept.fingerprint
+        else:
+            middle = fingerprint(image[len(image) // 2])
+        return _Image(task.case, spool.put(number, image), values, checksums(image), middle)
 
 
 def _crashed(numbered: tuple[int, Task]) -> Problem:
     task = numbered[1]
     bad = crashed(task)
     return Problem(bad.file, task.case, bad.reason)
-
-
-def _checksums(slices: np.ndarray) -> list[int]:
-    return [crc32(row) for row in slices]
 
 
 def decode(task: Task) -> np.ndarray | BadFile:
@@ -239,7 +251,7 @@ def _fit(
             slices = np.zeros((place.shape[0], *row), kind)
             slices[:, :, : place.shape[2], : place.shape[3]] = spool.get(place)
             spool.write(offset, slices.data.cast("B"))
-            image = replace(image, checksums=_checksums(slices))
+            image = replace(image, checksums=checksums(slices))
         fitted.append(image)
     return fitted[::-1]
 

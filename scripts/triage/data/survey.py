@@ -5,9 +5,10 @@ Names and sizes of all files are looked at; headers of some, no pixels.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,12 +28,13 @@ _MOST_DOUBLES = 200 << 20  # bytes that are read to tell files of one size apart
 
 @dataclass
 class Headers:
-    """What the headers say: smaller side of each image in pixels, depth and channels by number."""
+    """What the headers say: smaller side and pixels of each image, depth and channels by number."""
 
     sides: list[int] = field(default_factory=list)
     depths: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
     slices: list[int] = field(default_factory=list)
+    pixels: list[int] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     @property
@@ -90,13 +92,38 @@ def look(raw: Path) -> Survey:
     )
 
 
+def stored(raw: Path, paths: Iterable[str], size: int | None, channels: int) -> int | None:
+    """About how many bytes all images below ``raw`` take when decoded, by the headers of some.
+
+    ``size``: pixels a side that pictures are scaled to; ``channels`` of each file. None where no
+    header can be read.
+    """
+    volumes, pictures = [], []
+    for path in paths:
+        if path.lower().endswith(volume_files.EXTENSIONS):
+            volumes.append(path)
+        elif not is_beside(path) and (picture_files.is_picture(path) or _may_be_slice(path)):
+            pictures.append(path)
+    headers = _headers(raw, pictures, volumes)
+    if not headers.pixels:
+        return None
+    pixels = size**2 if size else statistics.fmean(headers.pixels)
+    shallow = sum(count for depth, count in headers.depths.items() if depth.startswith("8"))
+    depth = 1 if 2 * shallow > headers.depths.total() else 2
+    return int((len(pictures) + len(volumes)) * pixels * channels * depth)
+
+
+def _may_be_slice(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    return suffix in _SLICES or suffix[1:].isdigit()
+
+
 def _series(raw: Path, paths: Sequence[str]) -> list[str]:
     """Folders with several files that are slices of one series, by the headers of two."""
     slices: dict[str, list[str]] = defaultdict(list)
     for path in paths:
-        folder, _, name = path.rpartition("/")
-        suffix = Path(name).suffix.lower()
-        if folder and (suffix in _SLICES or suffix[1:].isdigit()) and not is_beside(path):
+        folder = path.rpartition("/")[0]
+        if folder and _may_be_slice(path) and not is_beside(path):
             slices[folder].append(path)
     return sorted(
         folder
@@ -138,16 +165,19 @@ def _headers(raw: Path, pictures: Sequence[str], volumes: Sequence[str]) -> Head
 
 
 def _picture_header(path: Path, found: Headers) -> None:
-    if path.suffix.lower() in _SLICES[:3]:
+    if _may_be_slice(path.name):
         import pydicom
 
         data = pydicom.dcmread(path, stop_before_pixels=True)
-        found.sides.append(min(int(data.Rows), int(data.Columns)))
+        sides = int(data.Rows), int(data.Columns)
+        found.sides.append(min(sides))
+        found.pixels.append(math.prod(sides) * int(data.get("NumberOfFrames", 1)))
         found.depths[f"{data.BitsStored} bits"] += 1
         found.channels["grey" if data.SamplesPerPixel == 1 else "colour"] += 1
         return
     with Image.open(path) as image:
         found.sides.append(min(image.size))
+        found.pixels.append(math.prod(image.size))
         deep = image.mode.startswith(("I", "F"))
         found.depths["more than 8 bits" if deep else "8 bits"] += 1
         grey = deep or image.mode in ("1", "L", "LA", "La")
@@ -163,6 +193,7 @@ def _volume_header(path: Path, found: Headers) -> None:
     width, height, *rest = reader.GetSize()
     found.sides.append(min(width, height))
     found.slices.append(rest[0] if rest else 1)
+    found.pixels.append(math.prod(reader.GetSize()))
     found.depths[sitk.GetPixelIDValueAsString(reader.GetPixelID())] += 1
 
 

@@ -17,7 +17,7 @@ from triage.process import end_with_parent, keep_freed_memory
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_AHEAD = 2  # tasks in work or done and not yet taken, for each process
+_AHEAD = 2  # batches in work or done and not yet taken, for each process
 
 
 def imap(
@@ -25,42 +25,53 @@ def imap(
     tasks: Iterable[Task],
     processes: int,
     crashed: Callable[[Task], Result],
+    batch: int = 1,
 ) -> Iterator[Result]:
     """``function`` of each of ``tasks``, in their order, in that many processes.
 
     What decoders of other people's making print is dropped, and where one crashes the process,
-    the result is ``crashed(task)``. At most ``2 * processes`` results wait to be taken.
+    the result is ``crashed(task)``. A process is handed ``batch`` tasks at once, which saves time
+    where each is short. At most ``2 * processes`` batches of results wait to be taken.
     """
     source, processes = iter(tasks), max(1, processes)
-    begun: deque[Task] = deque()
-    while (yield from _imap_until_crash(function, source, begun, processes)):
+    batches = iter(lambda: list(islice(source, batch)), [])
+    begun: deque[list[Task]] = deque()
+    while (yield from _imap_until_crash(function, batches, begun, processes)):
         # Which task it was is found out by trying those that were under way, one by one.
         while begun:
-            yield _alone(function, begun.popleft(), crashed)
+            for task in begun.popleft():
+                yield _alone(function, task, crashed)
 
 
 def _imap_until_crash(
-    function: Callable[[Task], Result], source: Iterator[Task], begun: deque[Task], processes: int
+    function: Callable[[Task], Result],
+    source: Iterator[list[Task]],
+    begun: deque[list[Task]],
+    processes: int,
 ) -> Generator[Result, None, bool]:
-    """Whether a process crashed; ``begun`` then has the tasks whose results were not given."""
+    """Whether a process crashed; ``begun`` then has the batches whose results were not given."""
     begun.extend(islice(source, _AHEAD * processes))
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[list[Result]]] = deque()
     with _pool(min(processes, len(begun)) or 1) as pool:
         try:
-            pending.extend(pool.submit(function, task) for task in begun)
+            pending.extend(pool.submit(_each, function, tasks) for tasks in begun)
             while begun:
-                result = pending.popleft().result()
+                results = pending.popleft().result()
                 begun.popleft()
-                yield result  # before what may find the pool broken
-                for task in islice(source, 1):
-                    begun.append(task)
-                    pending.append(pool.submit(function, task))
+                yield from results  # before what may find the pool broken
+                for tasks in islice(source, 1):
+                    begun.append(tasks)
+                    pending.append(pool.submit(_each, function, tasks))
         except BrokenProcessPool:
             return True
         finally:
             for future in pending:
                 future.cancel()
     return False
+
+
+def _each(function: Callable[[Task], Result], tasks: list[Task]) -> list[Result]:
+    return [function(task) for task in tasks]
 
 
 def _alone(

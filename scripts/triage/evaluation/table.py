@@ -1,8 +1,8 @@
-"""A study's table: one row an arm, the zero rate first, published values beside ours."""
+"""A study's table: one row an arm, the zero rate and floors first, published values beside ours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +20,7 @@ from triage.evaluation.settings import EvaluationSettings
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
 FOLLOWED = ("roc_auc", "balanced_accuracy")
-COUNTS = ("winner", "runs", "folds", "seeds", "cases", "groups")
+COUNTS = ("winner", "floor", "ahead", "runs", "folds", "seeds", "cases", "groups")
 
 
 def columns_of(metrics: Iterable[str]) -> list[str]:
@@ -30,6 +30,7 @@ def columns_of(metrics: Iterable[str]) -> list[str]:
         *(metric + part for metric in metrics for part in PARTS),
         *("roc_auc_difference", "roc_auc_difference_low", "roc_auc_difference_high"),
         *("roc_auc_p", "roc_auc_p_holm"),
+        *("floor_difference", "floor_difference_low", "floor_difference_high", "floor_p_holm"),
         *("accuracy_gain", "accuracy_gain_low", "accuracy_gain_high", "data"),
         *("published_metric", "published_split", "published_value", "published_sd", "ours_value"),
         *("published_data", "published_source", "published_link", "published_note"),
@@ -45,13 +46,16 @@ def build_table(
     partition: str = "test",
     data: str = "",
     arms: Mapping[str, Row] | None = None,
+    floors: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[Comparison]]:
-    """The table of a study (``columns_of``), and the comparisons of every arm with the winner.
+    """The table of a study (``columns_of``), and the comparisons of every arm with the winner and
+    with the best of the ``floors``: arms that are no networks, but what these have to be ahead of.
 
     For each metric on ``partition`` a row has the mean over the arm's runs, its interval (what
     other cases would change) and the deviations over seeds and folds (what another training would
-    change); how far its ROC AUC is from the winner's, and how much more often it is right than the
-    zero rate. Then the arm's first published value with the data it belongs to, and ours of the
+    change); how far its ROC AUC is from the winner's and from the best floor's, whether it is
+    ``ahead`` of that one by more than chance, and how much more often it is right than the zero
+    rate. Then the arm's first published value with the data it belongs to, and ours of the
     same metric and part, at a threshold of 0.5, on ``data``. Arms only published come last.
     ``arms`` has of every arm the columns ``initialisation`` (what it started from) and ``search``.
     """
@@ -59,8 +63,10 @@ def build_table(
         raise UserError("the runs predict different classes", where=study, remedy="remake them")
     best = winner(runs)
     measured = {arm.name: arm for arm in measure_arms(runs, settings)}
-    comparisons = (
-        compare_arms(list(measured.values()), best, settings.confidence) if best in measured else []
+    floor = winner([run for run in runs if run.arm in floors])
+    comparisons, with_floor = (
+        compare_arms(list(measured.values()), each, settings.confidence) if each in measured else []
+        for each in (best, floor)
     )
     told = {}
     if published is not None:
@@ -69,9 +75,10 @@ def build_table(
     ours = {"partition": partition, "data": data}
     zero = zero_rate(runs, settings)
     rows = [_zero_rate(arm) | ours for arm in zero]
-    for name in _names(runs):
+    for name in sorted(_names(runs), key=lambda name: name not in floors):
         row = _row(name, runs, measured.get(name)) | _difference(name, comparisons)
-        row |= _gain(measured.get(name), zero)
+        row |= _gain(measured.get(name), zero) | {"floor": int(name in floors)}
+        row |= {} if name in floors else _over_floor(name, with_floor, 1 - settings.confidence)
         rows.append(
             row
             | (arms or {}).get(name, {})
@@ -81,6 +88,7 @@ def build_table(
         )
     rows += [{"arm": name, "winner": 0, "runs": 0} | _published(row) for name, row in told.items()]
     columns = columns_of(main_sections(settings.point, settings.ordinal))
+    comparisons += with_floor if floor != best else []
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
 
 
@@ -167,6 +175,20 @@ def _difference(name: str, comparisons: Sequence[Comparison]) -> Row:
                 "roc_auc_difference_high": each.high,
                 "roc_auc_p": each.p,
                 "roc_auc_p_holm": each.p_holm,
+            }
+    return {}
+
+
+def _over_floor(name: str, comparisons: Sequence[Comparison], least: float) -> Row:
+    """How far an arm's ROC AUC is above the best floor's; ``ahead``: by more than chance."""
+    for each in comparisons:
+        if each.arm == name and each.metric == "roc_auc":
+            return {
+                "floor_difference": each.difference,
+                "floor_difference_low": each.low,
+                "floor_difference_high": each.high,
+                "floor_p_holm": each.p_holm,
+                "ahead": int(each.difference > 0 and each.p_holm < least),
             }
     return {}
 

@@ -52,7 +52,10 @@ def curves(
     for path in paths:
         if kept is None or path.parent.parent.name in kept:
             history = read_history(path)
-            arms.setdefault(history.arm, []).append(history)
+            if not np.isnan(history.columns.get("lr", 0)).all():  # else it took no epochs
+                arms.setdefault(history.arm, []).append(history)
+    if not arms:
+        return style.notice("no arm is trained in epochs")
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
     for i, (arm, histories) in enumerate(arms.items()):
         pair = axes[2 * i : 2 * i + 2]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from triage import pseudonyms
 from triage.data import attributes
 from triage.data.image_store import Images
+from triage.data.manifest import split_cases
 from triage.errors import UserError
 from triage.figures import style, tiles, twins
 from triage.figures.settings import ExploreSettings
 from triage.figures.twins import Pair
-from triage.files import read_rows
+from triage.files import each_row
 
 Floats = npt.NDArray[np.float64]
 Stack = npt.NDArray[np.generic]
@@ -60,14 +62,9 @@ class Study:
         settings: ExploreSettings,
     ) -> Study:
         """The study in these files."""
-        partition = {row["case"]: row["partition"] for row in read_rows(split)}
-        cases = tuple(
-            row | {"partition": partition[row["case"]]}
-            for row in read_rows(manifest)
-            if row["case"] in partition
-        )
+        cases = tuple(split_cases(manifest, split))
         images = Images.open(list(arrays), list(tables))
-        roles = list(json.loads(cases[0]["files"])) if cases else []
+        roles = [role for row in islice(each_row(manifest), 1) for role in json.loads(row["files"])]
         pairs = twins.read_pairs(groups, tables, cases)
         return cls(cases, images, _channel_names(roles, images.channels), settings, pairs)
 
@@ -276,22 +273,20 @@ def _brightest_slice(volume: tiles.Image) -> tuple[tiles.Image, list[tuple[int, 
 
 def counts(study: Study) -> Figure:
     """How many cases of each class, vote, sex and age there are in each partition."""
-    known = [attributes.of(case) for case in study.cases]
-    cases = [
-        case | {"sex": each.get("sex", ""), "age": _decade(each.get("age", ""))}
-        for case, each in zip(study.cases, known, strict=True)
-    ]
-    parts = [part for part in PARTITIONS if any(case["partition"] == part for case in cases)]
-    kinds = [kind for kind in ("votes", "sex", "age") if any(case[kind] for case in cases)]
-    sizes = {
-        kind: Counter(
-            (value or (UNKNOWN if kind != "label" else "unlabelled"), case["partition"])
-            for case in cases
-            for value in case[kind].split("|")
-        )
-        for kind in ("label", *kinds)
+    sizes: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for case in study.cases:
+        known, part = attributes.of(case), case["partition"]
+        sizes["votes"][case["votes"] or UNKNOWN, part] += 1
+        sizes["sex"][known.get("sex") or UNKNOWN, part] += 1
+        sizes["age"][_decade(known.get("age", "")) or UNKNOWN, part] += 1
+        for label in case["label"].split("|"):
+            sizes["label"][label or "unlabelled", part] += 1
+    present = {part for _, part in sizes["label"]}
+    parts = [part for part in PARTITIONS if part in present]
+    kinds = [kind for kind in ("votes", "sex", "age") if {of for of, _ in sizes[kind]} - {UNKNOWN}]
+    values = {
+        kind: _values(sizes[kind], kind, study.settings.classes) for kind in ("label", *kinds)
     }
-    values = {kind: _values(each, kind, study.settings.classes) for kind, each in sizes.items()}
     order = ["label", *sorted(kinds, key=lambda kind: -len(values[kind]))]  # like beside like
     most = [max(len(values[kind]) for kind in order[i : i + 2]) for i in range(0, len(order), 2)]
     heights = [0.75 + max(1.2, (0.13 * len(parts) + 0.05) * rows) for rows in most]

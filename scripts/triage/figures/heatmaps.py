@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+COVERED = 8  # places a side that are covered one by one
 FINE = 5  # rows and columns; a small picture has no more than 2 or 3 in the last layers
 
 
@@ -19,13 +20,17 @@ def heatmaps(network: nn.Module, images: Tensor, output: int) -> Tensor:
     ``images`` is one batch of the network's input: [n, channels, h, w], or one volume
     [1, n, channels, h, w]. Grad-CAM (Selvaraju et al., ICCV 2017, p. 618) on the last feature map
     whose places matter and are enough to point somewhere, be it of a convolution or of a
-    transformer's tokens; a network without one gets the size of its input's gradient.
+    transformer's tokens; a network without one gets the size of its input's gradient, and a model
+    without gradients how much less it finds where a place is covered.
     """
     count, size = images.shape[-4], images.shape[-2:]
     inputs = images.detach().requires_grad_(True)
     # On a GPU the recurrent layers of cuDNN have no gradient in evaluation mode.
     with _evaluating(network), _feature_maps(network, count, size) as found, _without_cudnn():
-        logit = network(inputs)[:, output].sum()
+        logits = network(inputs)[:, output]
+        if not logits.requires_grad:
+            return _occluded(network, images, output, logits)
+        logit = logits.sum()
         found.sort(key=lambda each: min(_places(each, size).shape[2:]) >= FINE)  # stable
         maps = next(_maps(logit, found[::-1], size), None)  # the last of the fine ones first
         if maps is None:
@@ -33,6 +38,21 @@ def heatmaps(network: nn.Module, images: Tensor, output: int) -> Tensor:
             maps = gradient.flatten(0, -4).abs().amax(dim=1)
     maps = maps.detach()[:, None]
     return functional.interpolate(maps, size, mode="bilinear")[:, 0]
+
+
+@torch.no_grad()
+def _occluded(network: nn.Module, images: Tensor, output: int, logits: Tensor) -> Tensor:
+    """How much a logit falls where a place shows its image's mean (Zeiler and Fergus, ECCV 2014,
+    p. 818)."""
+    maps = images.new_zeros(len(images), COVERED, COVERED)
+    rows, columns = (torch.arange(side) * COVERED // side for side in images.shape[-2:])
+    mean = images.mean((-2, -1), keepdim=True)
+    for i in range(COVERED):
+        for j in range(COVERED):
+            place = ((rows == i)[:, None] & (columns == j)).to(images.device)
+            covered = network(torch.where(place, mean, images))[:, output]
+            maps[:, i, j] = (logits - covered).relu()
+    return functional.interpolate(maps[:, None], images.shape[-2:], mode="bilinear")[:, 0]
 
 
 def _maps(logit: Tensor, features: list[Tensor], size: Sequence[int]) -> Iterator[Tensor]:

@@ -42,14 +42,13 @@ OF_TRAINING = ("curves", "balancing", "search")  # no pictures of the part that 
 
 @dataclass(frozen=True)
 class Sources:
-    """All that the pictures are drawn from."""
+    """All that the pictures are drawn from; ``parts``: lists of the cases of each fold's parts."""
 
     results: Results | None
     histories: Sequence[Path]
     slices: Sequence[Path]
     images: Images
-    manifest: Path
-    split: Path
+    parts: Sequence[Path]
     settings: FigureSettings
 
 
@@ -86,8 +85,7 @@ def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
         return curves.curves(sources.histories, kept, settings.selection)
     compared = settings.compared
     if name == "balancing" and compared:
-        arms = compared.balancing
-        return subsets.balancing(arms, sources.manifest, sources.split, settings.classes)
+        return subsets.balancing(compared.balancing, sources.parts, settings.classes)
     if results is None:
         return style.notice("no case has a known label")
     if name == "search" and compared:
@@ -114,7 +112,7 @@ def _picture(name: str, sources: Sources, known: Mapping[str, Arm]) -> Figure:
         return slices.probabilities(chosen, seen, settings)
     own = [panel for panel in shown if panel.arm is chosen]
     if name == "votes":
-        return subsets.votes(own[0], sources.manifest, settings)
+        return subsets.votes(own[0], sources.parts, settings)
     if name == "findings":
         return subsets.findings(own, settings)
     return mistakes.mistakes(

@@ -114,14 +114,15 @@ class Results:
 
 
 def read_results(
-    metrics: Sequence[Path], predictions: Sequence[Path], splits: Iterable[Path], winner: Path
+    metrics: Sequence[Path], predictions: Sequence[Path], parts: Iterable[Path], winner: Path
 ) -> Results | None:
     """All runs on the test part, or on validation where no test case is labelled.
 
-    ``metrics`` are the runs' files and ``predictions`` their folders, in the same order. Of
-    very many arms the best on validation are kept. None where no case is labelled at all.
+    ``metrics`` are the runs' files and ``predictions`` their folders, in the same order; ``parts``
+    list the cases. Of very many arms the best on validation are kept. None where no case is
+    labelled at all.
     """
-    split = pd.concat([read_table(path, ["case", "group"]) for path in splits])
+    split = pd.concat([read_table(path, ["case", "group"]) for path in parts])
     partition, runs = read_runs(metrics, predictions, split.drop_duplicates("case"))
     arms: dict[str, list[Member]] = {}
     for run in runs:

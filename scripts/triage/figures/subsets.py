@@ -21,9 +21,10 @@ from triage.training.settings import Balance
 Row = Mapping[str, str]
 
 
-def votes(panel: Panel, manifest: Path, settings: FigureSettings) -> Figure:
+def votes(panel: Panel, parts: Sequence[Path], settings: FigureSettings) -> Figure:
     """How often the chosen arm is wrong, by how many annotators chose the positive class."""
-    number = {row["case"]: int(row["votes"]) for row in read_rows(manifest) if row["votes"]}
+    rows = (row for part in parts for row in read_rows(part))
+    number = {row["case"]: int(row["votes"]) for row in rows if row["votes"]}
     sample, wrong = panel.arm.mean, panel.arm.wrong(panel.index)
     of_case = np.array([number.get(str(case), -1) for case in sample.cases])
     kinds = sorted(set(of_case[of_case >= 0].tolist()))
@@ -69,11 +70,11 @@ def findings(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
 
 
 def balancing(
-    arms: Mapping[str, Balancing], manifest: Path, split: Path, classes: Sequence[str]
+    arms: Mapping[str, Balancing], parts: Sequence[Path], classes: Sequence[str]
 ) -> Figure:
     """Training cases by class and by votes, as they are and as an epoch of each arm has them."""
-    training = {row["case"] for row in read_rows(split) if row["partition"] == "train"}
-    rows = [row for row in read_rows(manifest) if row["case"] in training and row["label"]]
+    training = next(part for part in parts if part.parent.name == "train")
+    rows = [row for row in read_rows(training) if row["label"]]
     has_votes = any(row["votes"] for row in rows)
     columns = 1 + has_votes
     figure, axes = style.panels(len(arms) * columns, height=2.5, columns=columns)

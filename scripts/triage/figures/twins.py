@@ -39,8 +39,13 @@ def read_pairs(
     ``tables`` of the image shards have the fingerprints, ``cases`` are rows of the manifest.
     """
     source = {row["case"]: row["group"] for row in cases}
-    rows = [row for row in read_rows(groups) if row["case"] in source]
-    shown = read_shown(tables, list(source))
+    columns = ("case", "group", "reason", "twin")
+    rows = [row for row in read_rows(groups, columns=columns) if row["case"] in source]
+    first = {row["group"]: source[row["case"]] for row in rows}
+    mixed = {row["group"] for row in rows if source[row["case"]] != first[row["group"]]}
+    rows = [row for row in rows if row["twin"] or row["group"] in mixed]
+    involved = {row[name] for row in rows for name in ("case", "twin")} & source.keys()
+    shown = read_shown(tables, involved)
     left_out = [
         Pair(case, twin, f"left out: {row['reason']}", _bits(case, twin, shown))
         for row in rows

@@ -37,7 +37,16 @@ ARCHITECTURES = {
     "lesion_cnn": "triage.models.lesion_cnn",
     "torchvision": "triage.models.torchvision_networks",
     "timm": "triage.models.timm_networks",
+    "monai": "triage.models.monai_networks",
+    "random_forest": "triage.models.random_forest",
+    "logistic_regression": "triage.models.logistic_regression",
 }
+
+# Architectures over whole volumes [slices, channels, height, width], not over single images.
+OVER_VOLUMES = ("monai",)
+
+# No networks, but what these have to be ahead of: fitted without epochs.
+FLOORS = ("random_forest", "logistic_regression")
 
 # Architectures whose convolutions are another's: its pretrained weights fit them.
 LAYERS_OF = {"resnet18_pixels": "resnet18"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -39,27 +38,29 @@ class NamedNetwork(HeadedNetwork):
         return super()._pooled(x)
 
 
-def refuse_unknown(network: str, known: Sequence[str], library: str) -> None:
-    """Raise UserError with the most alike names where ``network`` is none of ``known``."""
-    if network in known:
-        return
-    alike = difflib.get_close_matches(network.casefold(), known, 5, 0.5)
-    raise UserError(
-        f"{network!r} is no network of {library}",
-        where="model.options.network",
-        remedy=f"did you mean {', '.join(alike)}?" if alike else f"such as {', '.join(known[:5])}",
-    )
-
-
-def built(build: Callable[[], nn.Module], network: str, size: int | None) -> nn.Module:
-    """What ``build`` gives. Raises UserError where it can't be built for pictures of ``size``."""
+def built(
+    build: Callable[[], nn.Module], network: str, given: object, option: str = "size"
+) -> nn.Module:
+    """What ``build`` gives. Raises UserError where it can't with what is ``given`` as an option."""
     try:
         return build()
-    except (AssertionError, TypeError, ValueError) as error:
-        if size is None:
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        if given is None:
             raise
         raise UserError(
-            f"{network} can't be built for {size} pixels ({error})",
-            where="model.options.size",
-            remedy="another number, or null for a network that takes any size",
+            f"{network} can't be built with {given} ({error})",
+            where=f"model.options.{option}",
+            remedy=f"what {network} takes, or null",
         ) from error
+
+
+def take_last_layer(backbone: nn.Module) -> int:
+    """Leave out the layer that gives the logits; the length of what it would read.
+
+    SqueezeNet's is a convolution, before the mean over the picture.
+    """
+    kinds = (nn.Linear, nn.Conv2d)
+    layers = [each for each in backbone.named_modules() if isinstance(each[1], kinds)]
+    name, last = layers[-1]
+    backbone.set_submodule(name, nn.Identity())
+    return last.in_features if isinstance(last, nn.Linear) else last.in_channels

@@ -25,6 +25,22 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Download:
+    """The file that torchvision publishes, fetched and compared with its checksum; timm's weights
+    by its hub."""
+
+    source: Literal["download"]
+    architecture: Annotated[str, OneOf(ARCHITECTURES)]
+    """The network whose weights they are."""
+    weights: Text = "DEFAULT"
+    """Their name there, such as IMAGENET1K_V1; DEFAULT: the best."""
+    mirror: Text | None = None
+    """The address of another folder that has the file; null: torchvision's."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the architecture: {network: densenet121} of torchvision and timm."""
+
+
+@dataclass(frozen=True)
 class Pretext:
     """Learned offline, by telling generated textures and shapes apart."""
 
@@ -47,4 +63,9 @@ class Pretext:
     """Options of the architecture."""
 
 
-KINDS: dict[str, type[Published] | type[Pretext]] = {"imagenet": Published, "pretext": Pretext}
+Source = Published | Download | Pretext
+KINDS: dict[str, type[Published] | type[Download] | type[Pretext]] = {
+    "imagenet": Published,
+    "download": Download,
+    "pretext": Pretext,
+}

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from triage.constraints import Count, Dropout, Pixels, Text
-from triage.errors import UserError
 from triage.models import vision
 from triage.models.heads import Head
-from triage.models.named import NamedNetwork, built, refuse_unknown
+from triage.models.libraries import refuse_unknown
+from triage.models.named import NamedNetwork, built
 
 
 def build(
@@ -29,25 +29,14 @@ def build(
     usual one); it is null for all others. ``hidden`` are the widths of dense layers before the last
     one, ``dropout`` acts before the last layers, ``freeze`` fixes all but the head.
     """
-    timm = _timm()
-    refuse_unknown(network, timm.list_models(), "timm")
-    keywords = {"pretrained": False, "in_chans": channels, "num_classes": 0}
+    refuse_unknown(network, "timm")
+    assert vision  # timm imports torchvision, which has to be importable by then
+    import timm
+
+    keywords: dict[str, Any] = {"pretrained": False, "in_chans": channels, "num_classes": 0}
     keywords |= {} if size is None else {"img_size": size}
     backbone: Any = built(partial(timm.create_model, network, **keywords), network, size)
     if size is None and backbone.pretrained_cfg.get("fixed_input_size"):
         size = backbone.pretrained_cfg["input_size"][-1]
     width = getattr(backbone, "head_hidden_size", backbone.num_features)
     return NamedNetwork(backbone, Head(width, outputs, hidden, dropout), freeze, size)
-
-
-def _timm() -> Any:
-    assert vision  # timm imports torchvision, which has to be importable by then
-    try:
-        import timm
-    except ImportError as error:
-        raise UserError(
-            "timm is not installed",
-            where="model.architecture",
-            remedy='pip install --constraint constraints.txt --editable ".[timm]"',
-        ) from error
-    return timm

@@ -11,21 +11,12 @@ from torch import nn
 from triage.constraints import Count, Dropout, Pixels, Text
 from triage.errors import UserError
 from triage.models.heads import Head
-from triage.models.named import NamedNetwork, built, refuse_unknown
+from triage.models.libraries import least_size, refuse_unknown
+from triage.models.named import NamedNetwork, built, take_last_layer
 from triage.models.vision import models
 
 # The keyword for the size of those that take one size only, and that size.
 SIZED: dict[str, tuple[str, int]] = {"vit": ("image_size", 224), "maxvit": ("input_size", 224)}
-# Pixels a side below which nothing is left of a picture in the last layers.
-LEAST = {
-    "alexnet": 63,
-    "convnext": 32,
-    "densenet": 29,
-    "googlenet": 15,
-    "inception": 75,
-    "squeezenet1": 21,
-    "vgg": 32,
-}
 AUXILIARY = ("googlenet", "inception")  # with classifiers half way
 
 
@@ -47,7 +38,7 @@ def build(
     are the widths of dense layers before the last one, ``dropout`` acts before the last layers,
     ``freeze`` fixes all but the head.
     """
-    refuse_unknown(network, models.list_models(module=models), "torchvision")
+    refuse_unknown(network, "torchvision")
     family = network.partition("_")[0]
     keyword, usual = SIZED.get(family, (None, None))
     if size and not keyword:
@@ -58,11 +49,11 @@ def build(
         )
     size = size or usual
     backbone = built(partial(_plain, network, _keywords(family, keyword, size)), network, size)
-    width = _take_last_layer(backbone)
+    width = take_last_layer(backbone)
     if channels != 3:
         _set_channels(backbone, channels)
-    least = next((pixels for start, pixels in LEAST.items() if network.startswith(start)), 1)
-    return NamedNetwork(backbone, Head(width, outputs, hidden, dropout), freeze, size, least)
+    head = Head(width, outputs, hidden, dropout)
+    return NamedNetwork(backbone, head, freeze, size, least_size("torchvision", network))
 
 
 def _keywords(family: str, keyword: str | None, size: int | None) -> dict[str, Any]:
@@ -76,18 +67,6 @@ def _plain(network: str, keywords: dict[str, Any]) -> nn.Module:
     device = torch.get_default_device()
     with torch.device("cpu" if network.startswith("regnet") else device):
         return cast(nn.Module, models.get_model(network, weights=None, **keywords)).to(device)
-
-
-def _take_last_layer(backbone: nn.Module) -> int:
-    """Leave out the layer that gives the logits; the length of what it would read.
-
-    SqueezeNet's is a convolution, before the mean over the picture.
-    """
-    kinds = (nn.Linear, nn.Conv2d)
-    layers = [each for each in backbone.named_modules() if isinstance(each[1], kinds)]
-    name, last = layers[-1]
-    backbone.set_submodule(name, nn.Identity())
-    return last.in_features if isinstance(last, nn.Linear) else last.in_channels
 
 
 def _set_channels(backbone: nn.Module, channels: int) -> None:

@@ -5,19 +5,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from triage.data import attributes
-from triage.files import read_rows
 
 Row = Mapping[str, str]
-
-
-def read_cases(manifest: Path, split: Path) -> list[Row]:
-    """The rows of the manifest with the partition of each case."""
-    partition = {row["case"]: row["partition"] for row in read_rows(split)}
-    rows = [row for row in read_rows(manifest) if row["case"] in partition]
-    return [{**row, "partition": partition[row["case"]]} for row in rows]
 
 
 def people(rows: Sequence[Row]) -> str:

@@ -13,6 +13,7 @@ from triage.pseudonyms import shown
 from triage.report.leakage import SHOWN, Leakage, read_leakage
 from triage.report.tables import Cell, Table, count, of_rows
 
+MANIFEST, SPLIT = ("case", "group", "sha256"), ("case", "group", "label", "partition")
 PARTITIONS = ("train", "val", "test", "unlabelled", "excluded")
 
 
@@ -51,8 +52,8 @@ def read_data(
     pseudonyms: bool,
 ) -> Data:
     """The data of a study, from its files; ``pseudonyms``: without any name of a case."""
-    known = {row["case"]: row for row in read_rows(manifest)}
-    rows = [row for row in read_rows(split) if row["case"] in known]
+    known = {row["case"]: row for row in read_rows(manifest, columns=MANIFEST)}
+    rows = [row for row in read_rows(split, columns=SPLIT) if row["case"] in known]
     parts = Counter(row["partition"] for row in rows)
     bad, gone = read_rows(quarantine), read_withdrawn(withdrawn)
     return Data(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from triage.report.data import Data
 from triage.report.results import (
@@ -13,10 +12,12 @@ from triage.report.results import (
     METRICS,
     PARTS,
     ZERO_RATE,
+    Json,
     Measured,
     Row,
     cells,
     is_chosen,
+    is_floor,
     to_number,
 )
 from triage.report.tables import Cell, Table
@@ -24,7 +25,6 @@ from triage.report.words import listed
 
 HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
 OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
-FLOORS = ("random_forest", "logistic_regression")  # architectures without a network
 NAMES = {
     "train": "for training",
     "val": "for validation",
@@ -32,8 +32,6 @@ NAMES = {
     "unlabelled": "unlabelled",
 }
 LEAST = 0.05  # p-values below tell arms apart
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class Glance:
     numbers: Table
 
 
-def glance(rows: Sequence[Row], measured: Measured, data: Data, records: Json) -> Glance:
-    """The first screen, from the rows of the study's table; ``records`` are those of its arms."""
+def glance(rows: Sequence[Row], measured: Measured, data: Data) -> Glance:
+    """The first screen, from the rows of the study's table."""
     arms = [row for row in rows if to_number(row["runs"])]
     chosen = next((row for row in arms if is_chosen(row)), None)
     others = [row for row in arms if row is not chosen and row["arm"] != ZERO_RATE]
@@ -64,9 +62,10 @@ def glance(rows: Sequence[Row], measured: Measured, data: Data, records: Json) -
     second = max(others, key=lambda row: to_number(row["val_roc_auc"]) or -1.0, default=None)
     facts += [_choice(chosen, others)]
     facts += [_told_apart(chosen, second, measured)] * (second is not None)
+    floors = [row for row in arms if is_floor(row)]
+    facts += [_over_floor(chosen, floors, measured)] if floors else []
     facts += [_worth(chosen), *_better(others, measured), *_moved(chosen, measured)]
     facts += _fails(chosen, measured)
-    floors = [row for row in others if _architecture(records, row["arm"]) in FLOORS]
     zero = [row for row in arms if row["arm"] == ZERO_RATE]
     shown = [chosen, *([second] if second else []), *floors, *zero]
     unique = list({row["arm"]: row for row in shown}.values())
@@ -118,8 +117,28 @@ def _written(p: float) -> str:
     return f"p = {p:.3f}" if p >= LEAST_SHOWN else f"p < {LEAST_SHOWN}"
 
 
-def _difference(row: Row, sign: int) -> tuple[float | None, float, float]:
-    names = ("roc_auc_difference", "roc_auc_difference_low", "roc_auc_difference_high")
+def _over_floor(chosen: Row, floors: Sequence[Row], measured: Measured) -> Fact:
+    question = "Is it ahead of what takes no network?"
+    if is_floor(chosen):
+        return Fact(question, "It takes none itself: no network is better on validation.", True)
+    best = max(floors, key=lambda row: to_number(row["val_roc_auc"]) or -1.0)["arm"]
+    gain, low, high = _difference(chosen, 1, "floor_difference")
+    p = to_number(chosen["floor_p_holm"])
+    if not measured.compared or gain is None or p is None:
+        return Fact(question, f"Not tested against {best}.", True)
+    words = (
+        f"Its ROC AUC is {gain:+.3f} from that of {best} ({low:+.3f} to {high:+.3f}; "
+        f"{_written(p)}, corrected): "
+    )
+    if to_number(chosen["ahead"]):
+        return Fact(question, words + "yes.")
+    return Fact(question, words + "it is not shown to be.", True)
+
+
+def _difference(
+    row: Row, sign: int, name: str = "roc_auc_difference"
+) -> tuple[float | None, float, float]:
+    names = (name, f"{name}_low", f"{name}_high")
     value, *limits = (to_number(row[name]) for name in names)
     low, high = sorted(sign * (math.nan if each is None else each) for each in limits)
     return None if value is None else sign * value, low, high
@@ -222,11 +241,6 @@ def _leakage(data: Data) -> Fact:
         + f" {data.excluded} {'case is' if data.excluded == 1 else 'cases are'} excluded for it."
         * bool(data.excluded),
     )
-
-
-def _architecture(records: Json, arm: str) -> str:
-    record = records.get(arm, {})
-    return str(record.get("settings", {}).get("recipe", {}).get("model", {}).get("architecture"))
 
 
 def _numbers(rows: Sequence[Row], measured: Sequence[Measured]) -> Table:

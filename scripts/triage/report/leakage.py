@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from triage.files import read_rows
+from triage.files import each_row, read_rows
 from triage.pseudonyms import shown
 from triage.report.tables import Cell, Table, count
 from triage.report.words import listed
 
+COLUMNS = ("case", "group", "part", "images", "reason", "twin")
 SHOWN = 200  # rows of a long list
 FEW = 4  # names in a cell
 
@@ -32,7 +33,7 @@ class Leakage:
 
 def read_reasons(groups: Path) -> Counter[str]:
     """How many cases are excluded, by reason."""
-    return Counter(row["reason"] for row in read_rows(groups) if row["part"] == "excluded")
+    return Counter(row["reason"] for row in each_row(groups) if row["part"] == "excluded")
 
 
 def in_words(reasons: Mapping[str, int]) -> str:
@@ -50,7 +51,7 @@ def read_leakage(
 
     ``known``: the rows of the manifest by case; ``partition_of``: where the split has each case.
     """
-    rows = [row for row in read_rows(groups) if row["case"] in known]
+    rows = [row for row in read_rows(groups, columns=COLUMNS) if row["case"] in known]
     reasons = Counter(row["reason"] for row in rows if row["part"] == "excluded")
     body = [(Cell(reason), count(number)) for reason, number in reasons.most_common()]
     joined = list(_joined(rows, known, partition_of, pseudonyms))

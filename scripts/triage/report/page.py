@@ -162,8 +162,7 @@ def _study(
     )
     generated = words["generated"] if settings.phantom else []
     rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
-    origins = {path.parent.parent.name: read_json(path) for path in records}
-    first = glance(rows, found, data, origins)
+    first = glance(rows, found, data)
     told = seen(rows, found, results.winner, data.counts)
     return Study(
         name=name,

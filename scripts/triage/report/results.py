@@ -35,6 +35,10 @@ ZERO_RATE = "zero_rate"
 PARTS = {"val": "validation", "test": "test"}
 LEAST_SHOWN = 0.001  # of p-values
 UNMEASURED = "no case outside the training part is labelled"
+FLOOR = (
+    "The floor is the best on validation of the arms without a network; ahead of it is what has a "
+    "higher ROC AUC on the same cases by more than chance. "
+)
 DASH = (
     f"A dash ({NONE}) stands where a metric is undefined for these cases, as precision is where no "
     "case is called positive, or none of one class (each run's metrics.json says why), and where "
@@ -129,7 +133,7 @@ def _arms(rows: Sequence[Row], measured: Measured) -> Table:
         tuple(_arm(row, metrics, measured) for row in rows),
         frozenset(i for i, row in enumerate(rows) if is_chosen(row)),
         f"difference: of the ROC AUC to that of the chosen arm, on the same cases{corrected}. "
-        f"{DASH}",
+        f"{FLOOR * any(map(is_floor, rows))}{DASH}",
     )
 
 
@@ -138,9 +142,16 @@ def is_chosen(row: Row) -> bool:
     return to_number(row["winner"]) == 1
 
 
+def is_floor(row: Row) -> bool:
+    """Whether the arm of a row is no network, but what one has to be ahead of."""
+    return to_number(row["floor"]) == 1
+
+
 def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ...]:
     notes = ["chosen on validation"] * is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
+    notes += ["no network"] * is_floor(row)
+    notes += ["not ahead of the floor"] * (measured.compared and to_number(row["ahead"]) == 0)
     notes += [f"starts from {row['initialisation']} weights"] * (
         row["initialisation"] not in ("", "random")
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from triage.models import FLOORS
 from triage.report.networks import Networks, Stage
 from triage.report.runs import duration
 from triage.report.words import agreed, listed
@@ -62,10 +63,16 @@ def _kind(stage: Stage) -> str:
     if kind == "finetuning":
         return f"{name} and the sequence model of {origin} trained together"
     slices = " for single slices" if stage.settings["images"]["mode"] == "volume" else ""
-    return f"network {name}{slices}"
+    return f"{'' if _is_floor(stage) else 'network '}{name}{slices}"
+
+
+def _is_floor(stage: Stage) -> bool:
+    return stage.recipe["model"]["architecture"] in FLOORS
 
 
 def _weights(stage: Stage) -> str:
+    if _is_floor(stage):
+        return "no network: it sees thumbnails and histograms"
     trained = stage.record["trained_parameters"]
     if trained == stage.weights:
         return f"{trained:,} weights, all trained"
@@ -77,8 +84,11 @@ def _training(stage: Stage) -> str:
     optimizer, epochs = recipe["optimizer"], recipe["epochs"]
     most = "" if recipe["stopping"]["patience"] is None else "at most "
     parts = " and ".join(PARTS[part] for part in recipe["train_on"])
+    cases = f"{stage.record['cases']['train']} {parts} cases"
+    if _is_floor(stage):
+        return f"Fitted to {cases} at once, by scikit-learn."
     return (
-        f"Trained on {stage.record['cases']['train']} {parts} cases for {most}{epochs} "
+        f"Trained on {cases} for {most}{epochs} "
         f"{'epoch' if epochs == 1 else 'epochs'} in batches of {recipe['batch_size']}, by "
         f"{optimizer['name']} at rate {optimizer['lr']:g} (schedule: "
         f"{recipe['schedule']['name']}), weight decay {optimizer['weight_decay']:g}."
@@ -87,6 +97,8 @@ def _training(stage: Stage) -> str:
 
 def _selection(stage: Stage) -> str:
     by = stage.recipe["select"]["by"]
+    if _is_floor(stage):
+        return "It has no epochs to choose from."
     if by == "last":
         return "The last epoch is kept."
     return f"The epoch that is best on validation by {by} is kept."
@@ -98,6 +110,8 @@ def _initialisation(stage: Stage) -> str:
     if stage.origin:
         return f"all weights of {stage.origin.arm}"
     name = stage.recipe["model"]["pretrained"]
+    if _is_floor(stage):
+        return "fitted, from the seed"
     return "random, from the seed" if name == "none" else f"pretrained ({name})"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triage.errors import UserError
 from triage.files import each_row
-from triage.task import classes_of, unsure_of
+from triage.task import Task, classes_of, unsure_of
 from triage.training.settings import TrainingSettings
 
 
@@ -76,7 +76,7 @@ def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
     )
     seen = read_cases([val] if "val" not in recipe.train_on else [])
     for cases, where in ((learnt, train), (seen, val)):
-        _check_labels(cases, settings, where)
+        check_labels(cases, settings.classes, settings.task, where)
     if not len(learnt):
         raise UserError(
             f"has no case of the partition(s) {', '.join(recipe.train_on)} to train on",
@@ -86,15 +86,15 @@ def read_parts(train: Path, val: Path, settings: TrainingSettings) -> Parts:
     return Parts(learnt, seen)
 
 
-def _check_labels(cases: Cases, settings: TrainingSettings, where: Path) -> None:
-    known = set(settings.classes)
+def check_labels(cases: Cases, classes: Sequence[str], task: Task, where: Path | str) -> None:
+    """Raise UserError for a label that a study's ``task`` and ``classes`` do not have."""
     for name, label in zip(cases.names, cases.labels, strict=True):
         named = {*classes_of(label), *unsure_of(label)}
-        if not (named <= known and settings.task.allows(label)):
-            several = "" if settings.task.allows(label) else "one "
+        if not (named <= {*classes} and task.allows(label)):
+            several = "" if task.allows(label) else "one "
             raise UserError(
                 f"case {name} has the label {label!r}",
                 where=where,
-                remedy=f"must be {several}of {', '.join(settings.classes)}: change the study's"
+                remedy=f"must be {several}of {', '.join(classes)}: change the study's"
                 " classes or the data",
             )

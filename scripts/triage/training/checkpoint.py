@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from triage.data.reference import Reference
 from triage.data.shards import Decoding
 from triage.errors import UserError
-from triage.files import write_tensors
-from triage.models import ModelSettings, build
+from triage.models import OVER_VOLUMES, ModelSettings, build
 from triage.models.combined import Combined, Freezing
 from triage.models.sequence import SequenceModel
 from triage.settings import convert
@@ -88,7 +87,7 @@ class Checkpoint:
     @property
     def over_volumes(self) -> bool:
         """Whether the network takes whole volumes, not single images."""
-        return self.sequence is not None
+        return self.sequence is not None or self.model.architecture in OVER_VOLUMES
 
     def network(self, freezing: Freezing = "trained") -> nn.Module:
         """The network with its weights."""
@@ -107,7 +106,7 @@ class Checkpoint:
         content = {
             field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)
         }
-        write_tensors({"format": FORMAT} | content, path)
+        tensor_files.write({"format": FORMAT} | content, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from triage.errors import UserError
 from triage.training import balance, distributed
 from triage.training.precision import Autocast
 from triage.training.samples import Samples, batches
@@ -41,6 +42,23 @@ def predict(
         after_batch()
     network.train(was_training)
     return distributed.all_reduce(logits)
+
+
+@torch.inference_mode()
+def refuse_misfit(network: nn.Module, samples: Samples) -> None:
+    """Raise UserError where a library's network can't take the first of ``samples``."""
+    (batch,) = samples.batches(balance.in_order(1), [(0, 1)], None)
+    try:
+        network.eval()(batch)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        shape = " x ".join(map(str, batch.shape[1:]))
+        raise UserError(
+            f"the network can't take images of {shape} ({str(error).splitlines()[0]})",
+            where="recipe.model.options",
+            remedy="another network, or larger images: images.size, input.resize, input.slices",
+        ) from error
 
 
 @torch.inference_mode()

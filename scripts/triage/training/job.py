@@ -25,13 +25,15 @@ from triage.command import log
 from triage.data.image_store import Images
 from triage.data.reference import Reference
 from triage.errors import UserError
-from triage.files import ensure_writable, sha256, write_json, write_rows
+from triage.files import ensure_writable, read_json, sha256, write_json, write_rows
 from triage.models import ModelSettings
-from triage.settings import parse
+from triage.models.libraries import SOURCES
+from triage.settings import convert, parse
 from triage.training import distributed, rng, tracking
 from triage.training.cases import read_parts
 from triage.training.checkpoint import Checkpoint, Stored
 from triage.training.images import ImageData
+from triage.training.inference import refuse_misfit
 from triage.training.limit import TimeLimit
 from triage.training.loop import HISTORY, State, Trained, Trainer
 from triage.training.normalise import Normalisation
@@ -149,6 +151,7 @@ class Job:
         self.arguments = arguments
         self.settings = parse(TrainingSettings, arguments.settings)
         self.recipe: Recipe = self.settings.recipe
+        self.packages: tuple[str, ...] = ("torch", "torchvision", "numpy")
         self.inputs = dict(train=arguments.train, val=arguments.val, **inputs)
         if isinstance(arguments, TrainingArguments):
             for path in (arguments.checkpoint, arguments.history, arguments.record):
@@ -162,6 +165,12 @@ class Job:
         """Of a network that goes on from ``start``."""
         seen = tuple(start.cases["train"])
         return Blueprint(start.model, sequence, start.normalisation, start.reference, seen)
+
+    def preprocessing(self, statistics: Path) -> tuple[Normalisation, Reference]:
+        """How images are normalised, and what those of the training part are like."""
+        measured = read_json(statistics)
+        normalisation = Normalisation.of(self.recipe.input, measured, self.images.channels)
+        return normalisation, convert(Reference, measured["reference"], "statistics.reference")
 
     def group(self) -> AbstractContextManager[None]:
         """The processes of this job joined, where there are several."""
@@ -204,9 +213,9 @@ class Job:
 
         ``whole_state`` makes the state of the whole network from that of a part which was trained.
         """
-        to = self.arguments
-        assert isinstance(to, TrainingArguments)
         started = time.monotonic()
+        if self.recipe.model.architecture in SOURCES:
+            refuse_misfit(network, samples[0])
         keeper = self.keeper()
         limit = TimeLimit.of_job(self.arguments.time_limit)
         with tracking.opened(self.settings) as watch:
@@ -218,13 +227,20 @@ class Job:
                 trained = trainer.run()
         if not distributed.is_main_process():
             return
-        checkpoint = self._checkpoint(trained.epoch, whole_state(trained.weights), blueprint)
-        record = self._record(trained, network, time.monotonic() - started)
+        record = self.record(trained, network, time.monotonic() - started)
         with trainer.handing_over(may_go_on=True):
-            checkpoint.save(to.checkpoint)
-            write_rows(_history(trained), list(HISTORY), to.history)
-            write_json(record, to.record)
+            self.write(trained, whole_state(trained.weights), blueprint, record)
         log.info("kept epoch %d of %d", trained.epoch, len(trained.history))
+
+    def write(
+        self, trained: Trained, weights: State, blueprint: Blueprint, record: dict[str, Any]
+    ) -> None:
+        """Write the outputs; ``weights`` are those of the whole network."""
+        to = self.arguments
+        assert isinstance(to, TrainingArguments)
+        self._checkpoint(trained.epoch, weights, blueprint).save(to.checkpoint)
+        write_rows(_history(trained), list(HISTORY), to.history)
+        write_json(record, to.record)
 
     def keeper(self, purpose: str = "") -> Keeper:
         """Of the state of this run; one for another ``purpose`` has its own file."""
@@ -282,8 +298,7 @@ class Job:
     def _origin(self) -> dict[str, Any]:
         """What the result depends on: equal runs give equal records."""
         data = {name: sha256(path) for name, path in self.inputs.items() if path is not None}
-        packages = ("torch", "torchvision", "numpy")
-        versions = {name: importlib.metadata.version(name) for name in packages}
+        versions = {name: importlib.metadata.version(name) for name in self.packages}
         return {
             "settings": json.loads(self.arguments.settings),
             "code": self.arguments.code,
@@ -291,7 +306,7 @@ class Job:
             "data": data,
         }
 
-    def _record(self, trained: Trained, network: nn.Module, seconds: float) -> dict[str, Any]:
+    def record(self, trained: Trained, network: nn.Module, seconds: float) -> dict[str, Any]:
         """How the run went: differs from run to run, so no step reads it but the report."""
         weights = list(network.parameters())
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -23,7 +23,7 @@ from triage.training.balance import Plan
 from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.limit import TimeLimit
-from triage.training.losses import objective_for
+from triage.training.losses import mean_loss, objective_for
 from triage.training.precision import Autocast
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
@@ -271,11 +271,9 @@ class Trainer:
         kept = self.average.module if self.average else self.network
         logits = predict(kept, self.val, self.recipe.batch_size, self.autocast, after_batch)
         targets = self.val.targets
-        weights = self.objective.weights(targets)
-        elements = self.objective.elements(logits, targets)
-        loss = (elements * weights).sum() / weights.sum()
+        loss = mean_loss(self.objective, logits, targets)
         found = scores(logits.cpu().numpy(), targets.cpu().numpy(), self.task)
-        return {"val_loss": float(loss)} | {f"val_{name}": value for name, value in found.items()}
+        return {"val_loss": loss} | {f"val_{name}": value for name, value in found.items()}
 
     @contextmanager
     def handing_over(self, may_go_on: bool = False) -> Iterator[None]:

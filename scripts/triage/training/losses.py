@@ -39,6 +39,12 @@ def objective_for(task: Task, settings: Loss, targets: Tensor, outputs: Sequence
     return kind(settings, targets, outputs)
 
 
+def mean_loss(objective: Objective, logits: Tensor, targets: Tensor) -> float:
+    """The mean loss of logits [cases, outputs], weighted as the objective does."""
+    weights = objective.weights(targets)
+    return float((objective.elements(logits, targets) * weights).sum() / weights.sum())
+
+
 class Exclusive:
     """Softmax cross-entropy: each case has one of the classes ``outputs``.
 

@@ -40,6 +40,8 @@ class Optimizer:
     """How strongly weights are pulled towards 0."""
     momentum: Dropout = 0.0
     """Share of the last step that the next one goes on with; sgd only."""
+    first_layer: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Rate of the first layer, as a share of lr, for fine-tuning; it rises to the last in steps."""
 
 
 @dataclass(frozen=True)

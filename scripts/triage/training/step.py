@@ -76,7 +76,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(
             self.device.type, init_scale=2.0**10, enabled=self.autocast.name == "float16"
         )
-        self.optimizer = optimizers.make(self.parameters, recipe.optimizer)
+        self.optimizer = optimizers.make(network, recipe.optimizer)
         self.parallel = _parallel(network, self.device)
         self.forward: Callable[[Tensor], Tensor] = (
             _compiled(self.parallel) if recipe.compile else self.parallel

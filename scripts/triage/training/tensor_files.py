@@ -1,4 +1,4 @@
-"""Reading of files that hold tensors, whoever wrote them: numbers and text, and nothing that runs.
+"""Files that hold tensors, whoever wrote them: numbers and text, and nothing that runs.
 
 ``torch.load`` is told to take weights only. What it says of a file that wants more is not passed
 on, since it goes on to advise switching that off.
@@ -6,6 +6,7 @@ on, since it goes on to advise switching that off.
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import zipfile
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from triage.errors import UserError
-from triage.files import damaged, plain
+from triage.files import atomic, damaged, plain
 
 # What reading of a damaged file raises: of the archive, of what is stored in it, of torch.
 _UNREADABLE = (
@@ -35,6 +36,14 @@ _UNREADABLE = (
 )
 _CALLED = re.compile(r"GLOBAL ([\w.]+)|(?:global|class|function) ([\w]+\.[\w.]+)")
 _BLOCKED = re.compile(r"weights.only", re.IGNORECASE)
+
+
+def write(content: Any, target: Path) -> None:
+    """Write ``content`` as torch does; equal content gives equal bytes under any name."""
+    buffer = io.BytesIO()  # a file's name would be written into the archive
+    torch.save(content, buffer)
+    with atomic(target) as partial:
+        partial.write_bytes(buffer.getvalue())
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 _USED = {
     DAG: ("check_output_mtime", "clean", "finish", "register_running", "toposorted"),
     FilePersistence: ("started", "finished", "lock", "cleanup_locks", "_read_record", "_code"),
+    FilePersistence.__mro__[1]: ("backup_output", "restore_output", "cleanup_backup"),
     JobScheduler: ("exit_gracefully",),
     SnakemakeJob: ("output_mintime", "check_protected_output"),
     snakemake.workflow.Workflow: ("_prepare_dag", "_build_dag", "async_run"),
@@ -79,10 +80,8 @@ def attach(
     if not workflow.is_main_process:  # a single job, which the main process judges and records
         return
     refuse_elsewhere(workflow)
-    known = provenance()
-    snakemake.workflow.FilePersistence = functools.partial(
-        Records, provenance=known, begin=begin, finish=finish
-    )
+    keeper = functools.partial(Records, provenance=provenance(), begin=begin, finish=finish)
+    snakemake.workflow.FilePersistence = keeper
     build = workflow._build_dag
 
     def build_and_check() -> None:
@@ -121,9 +120,8 @@ async def _nothing(_: object) -> None:
 class Graph(DAG):
     """Snakemake's graph, where a step that comes out the same as before makes nothing stale.
 
-    Snakemake plans everything that follows a job that has to run, and then runs all of it. Here
-    each job that becomes ready is judged once more, by what its inputs have become, as `dvc repro`
-    judges stages: a change of code that changes no manifest retrains nothing.
+    Snakemake plans and runs all that follows a job that has to run. Here each is judged once more
+    when it is ready, by what its inputs have become. `dvc repro` does so from stage to stage.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -160,13 +158,15 @@ class Graph(DAG):
         """Whether a planned job would not be planned by what is known now."""
         if not job.output or job.temp_output or job.is_checkpoint:
             return False
-        if self.reason(job).forced or any(path in self.forcefiles for path in job.output):
-            return False
-        return not records.is_stale(job)
+        is_forced = self.reason(job).forced or any(path in self.forcefiles for path in job.output)
+        return not is_forced and not records.is_stale(job)
 
 
 class Records(FilePersistence):
     """Snakemake's keeper of records: it believes ``provenance``, and notes there what is made."""
+
+    backup_output = staticmethod(lambda path: None)  # of what is updated: jobs replace it whole
+    restore_output = staticmethod(os.path.exists)
 
     def __init__(self, provenance: Provenance, begin: Book, finish: Book, **options: Any) -> None:
         super().__init__(**options)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triage_workflow import shards
 from triage_workflow.engines import dvc_adapter, kept, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
@@ -52,6 +53,9 @@ def read_params(workflow: Workflow) -> Params:
             if params.content["pseudonyms"]:
                 pseudonyms.provide(dvc_adapter.main_checkout(Path.cwd()))
     attach(workflow, PARAMS, raw, phantoms)
+    if workflow.is_main_process:
+        with bare_messages():
+            shards.provide(params)
     return params
 
 

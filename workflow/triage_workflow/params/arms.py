@@ -9,13 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from triage_workflow.params.declared import defaults
 from triage_workflow.params.validation import Json
 
 from triage.errors import UserError
+from triage.models import FLOORS
+from triage.training.settings import Recipe
 
 STAGES = ("training", "sequence", "finetuning")
 # The stage before each, whose arms it starts from.
 ORIGIN = {"training": None, "sequence": "training", "finetuning": "sequence"}
+# What of a recipe a model reads that is no network.
+OF_FLOORS = ("input", "train_on", "exclude_votes", "model")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Arm:
     search: str | None = None
     point: Json = field(default_factory=dict)
     members: tuple[str, ...] = ()
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is no network, but what one has to be ahead of."""
+        return bool(self.recipe) and self.recipe["model"]["architecture"] in FLOORS
 
 
 def resolve_arms(content: Json, study: str, source: str) -> dict[str, Arm]:
@@ -110,7 +120,27 @@ def _resolve(
         inherited = {key: earlier[parent].recipe[key] for key in ("input", "augment", "model")}
     tried = _nested(point)
     recipe = merge(content["recipe"], inherited, _stage(block, stage).get("recipe", {}), own, tried)
+    if stage == "training" and recipe["model"]["architecture"] in FLOORS:
+        recipe = _of_floor(recipe, merge(own, tried), where)
     return Arm(name, stage, seeds, parent, recipe, sequence)
+
+
+def _of_floor(recipe: Json, own: Json, where: str) -> Json:
+    """The recipe of an arm that is no network: of what networks share, only what it reads.
+
+    Raises UserError where its ``own`` keys are for networks.
+    """
+    for key in own:
+        if key not in OF_FLOORS:
+            raise UserError(
+                f"is for networks: {recipe['model']['architecture']} learns without",
+                where=f"{where}.{key}",
+                remedy=f"take it out, and extend no network's arm; allowed: {', '.join(OF_FLOORS)}",
+            )
+    read = {key: recipe[key] for key in OF_FLOORS}
+    pretrained = own["model"].get("pretrained", "none") if "model" in own else "none"
+    read["model"] = recipe["model"] | {"pretrained": pretrained}
+    return merge(defaults(Recipe), {"epochs": 1, "select": {"by": "last"}}, read)
 
 
 def _extended(arms: Json, name: str, where: str) -> Json:

@@ -10,7 +10,8 @@ from triage_workflow.params.validation import Json
 
 from triage.data.readers import SEQUENCES
 from triage.errors import UserError
-from triage.models import LAYERS_OF, WITH_FEATURES, options_of
+from triage.models import LAYERS_OF, OVER_VOLUMES, WITH_FEATURES, options_of
+from triage.models.libraries import SOURCES, least_size, refuse_unknown
 from triage.task import Task
 
 TABLE_KEYS = (
@@ -50,6 +51,7 @@ def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     _check_input(arm.recipe["input"], block, where)
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
+    _check_network(arm.recipe["model"], block, where)
     _check_pretrained(arm.recipe["model"], pretrained, where)
 
 
@@ -151,7 +153,7 @@ def _check_loss(recipe: Json, task: Task, where: str) -> None:
     """Positives and negatives are of a class for itself."""
     if task is Task.MULTICLASS and recipe["loss"]["pos_weight"] != "none":
         raise UserError(
-            f"{recipe['loss']['positive_weights']} is for classes that don't exclude each other",
+            f"{recipe['loss']['pos_weight']} is for classes that don't exclude each other",
             where=f"{where}.loss.pos_weight",
             remedy="set it to none, and loss.class_weights to inverse",
         )
@@ -216,6 +218,14 @@ def _check_pictures(recipe: Json, block: Json, where: str) -> None:
             remedy=f"at most {whole}, or null",
         )
     shown, wanted = recipe["input"]["resize"] or cut or whole, recipe["model"]["options"]
+    architecture = recipe["model"]["architecture"]
+    least = least_size(architecture, _network(architecture, wanted) or "")
+    if shown and shown < least:
+        raise UserError(
+            f"is too small for {shown} pixels",
+            where=f"{where}.model.options.network",
+            remedy=f"at least {least} a side (images.size, input.resize), or another network",
+        )
     if shown and (wanted.get("size") or shown) != shown:
         raise UserError(
             f"the network's size is {wanted['size']}, its pictures have {shown} pixels",
@@ -239,6 +249,20 @@ def _check_blur(blur: Json | None, where: str) -> None:
             where=f"{where}.augment.blur.sigma",
             remedy="from, then to",
         )
+
+
+def _check_network(model: Json, block: Json, where: str) -> None:
+    """That a library has the network, without importing it."""
+    architecture, mode = model["architecture"], block["images"]["mode"]
+    if architecture in OVER_VOLUMES and mode != "volume":
+        raise UserError(
+            f"{architecture} is for whole volumes, and images.mode is {mode}",
+            where=f"{where}.model.architecture",
+            remedy="torchvision or timm, or another network for pictures",
+        )
+    if architecture in SOURCES:
+        network = _network(architecture, model["options"]) or ""
+        refuse_unknown(network, architecture, f"{where}.model.options.network")
 
 
 def _check_pretrained(model: Json, pretrained: Json, where: str) -> None:

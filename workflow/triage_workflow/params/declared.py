@@ -24,7 +24,7 @@ from triage.data.readers import IndexSettings
 from triage.data.shards import Decoding
 from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.submission import SubmissionSettings
-from triage.models.pretrained import Pretext, Published
+from triage.models.pretrained import Source
 from triage.task import Task
 from triage.training.settings import MemoriseSettings, Recipe, Sequence
 
@@ -62,12 +62,16 @@ Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]
 Names = Annotated[tuple[Name, ...], Unique()]
 
 
+MOST_SHARDS = 10_000
+
+
 @dataclass(frozen=True)
 class Images(Decoded):
     """How the files of a case become its image."""
 
-    shards: Annotated[int, Ge(1), Le(10000)] = 1
-    """Files that a study's images lie in; more are made side by side."""
+    shards: Annotated[int, Ge(1), Le(MOST_SHARDS)] | None = None
+    """Files that a study's images lie in; more are made side by side. null: as many as hold some
+    250 MB each when the study is first run, which shards.txt in its folder keeps; phantoms: 1."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class Settings:
     pseudonyms: bool = False
     """Pictures and the report call cases by pseudonyms, for all that others are to see."""
     phantoms: Phantoms
-    pretrained: dict[Name, Annotated[Published | Pretext, Field(discriminator="source")]]
+    pretrained: dict[Name, Annotated[Source, Field(discriminator="source")]]
     """Pretrained weights that arms can start from, by name."""
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Defaults = ABSENT

@@ -18,7 +18,7 @@ from triage_workflow.params.validation import Json, Rules
 from triage import command
 from triage.files import write_text
 from triage.models import ARCHITECTURES, options_of
-from triage.models.pretrained import Pretext, Published
+from triage.models.pretrained import Download, Pretext, Published
 from triage.training.settings import Recipe
 
 SCHEMA, DOCUMENT = Path("workflow/schemas/params.schema.json"), Path("docs/settings.md")
@@ -31,6 +31,7 @@ SECTIONS = {
     Training: "studies.&lt;study&gt;.training",
     Arm: "An arm",
     Published: "pretrained.&lt;name&gt;, source: imagenet",
+    Download: "pretrained.&lt;name&gt;, source: download",
     Pretext: "pretrained.&lt;name&gt;, source: pretext",
 }
 INTRODUCTION = """# Settings

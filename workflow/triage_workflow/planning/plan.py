@@ -30,7 +30,6 @@ _POSITIVE = ("malign", "abnormal", "positive", "disease", "cancer", "tumo", "ill
 _BY_NAMES = "many names share this beginning: check that it is a patient"
 _MANY = 50  # cases of a class for five folds
 
-_SHARD = 256e6  # bytes
 
 Block = dict[str, Any]
 
@@ -294,7 +293,7 @@ def _complete(
     rarest = min(groups, key=lambda name: len(groups[name]))
     whole: Block = {"raw": str(raw), "task": block["task"], "classes": block["classes"]}
     whole["index"] = block["index"]
-    whole["images"] = _images(survey, len(cases))
+    whole["images"] = _images(survey)
     whole["split"] = _split(block["split"], cases, rarest, len(groups[rarest]))
     whole["training"] = _training(survey, whole, labelled, plain, memory)
     return whole, cases, problems
@@ -304,23 +303,16 @@ def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _images(survey: Survey, cases: int) -> Block:
+def _images(survey: Survey) -> Block:
     headers = survey.headers
     if survey.has_volumes:
-        slices = max(headers.slices, default=64)
-        size = cases * slices * headers.side**2 * 2
-        return {"mode": Because("volume", "volumes"), "size": None, "shards": _shards(size)}
+        return {"mode": Because("volume", "volumes"), "size": None}
     mode = "grey" if headers.channels["colour"] == 0 else "rgb"
     side = max([each for each in SIDES if each <= headers.side], default=SIDES[0])
     return {
         "mode": Because(mode, listed(headers.channels) + " of the headers that were read"),
         "size": Because(side, f"half of the pictures are {headers.side} pixels or more a side"),
-        "shards": _shards(cases * side**2 * (3 if mode == "rgb" else 1)),
     }
-
-
-def _shards(size: int) -> Because:
-    return Because(max(1, round(size / _SHARD)), f"about {size / 1e6:.0f} MB in all")
 
 
 def _split(split: Block, cases: Sequence[Case], rarest: str, groups: int) -> Block:
@@ -355,4 +347,9 @@ def _training(
         share = f"the commonest class has {most / least:.1f} times the cases of the rarest"
         recipe["loss"] = {key: Because(how, share)}
     recipe["augment"] = {"flip": Because(0.5, "0 where left and right differ")}
-    return {"recipe": recipe, "arms": {network.value: {"model": {"architecture": network}}}}
+    floor = Because("random_forest", "no network, but what one has to be ahead of")
+    names = {network.value: network, floor.value: floor}
+    return {
+        "recipe": recipe,
+        "arms": {name: {"model": {"architecture": each}} for name, each in names.items()},
+    }

@@ -13,8 +13,8 @@ _LOG_END = 8  # lines of a log without a message
 
 
 def step(rule: str) -> str:
-    """The step of a rule: those of several numbers of shards are one."""
-    return re.sub(r"_\d+$", "", rule).replace("_", " ")
+    """The step of a rule: the index has one for each study."""
+    return re.sub(r"^index_.*", "index", rule).replace("_", " ")
 
 
 def title(rule: str, wildcards: Mapping[str, str]) -> str:

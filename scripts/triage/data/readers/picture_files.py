@@ -9,7 +9,8 @@ import io
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename, splitext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def is_picture(path: str) -> bool:
 
 def stem(path: str) -> str:
     """The file's name without folder and extension."""
-    return PurePosixPath(path).stem
+    return splitext(basename(path))[0]
 
 
 def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from sys import intern
 
 from triage.data.attributes import MISSING
@@ -42,7 +42,7 @@ class Row:
 def locate(paths: Iterable[str], names: Sequence[str]) -> list[str]:
     """Those of ``paths`` that have one of ``names``, in capitals or not."""
     wanted = [name.lower() for name in names]
-    return sorted(path for path in paths if PurePosixPath(path).name.lower() in wanted)
+    return sorted(path for path in paths if path.rpartition("/")[2].lower() in wanted)
 
 
 def locate_one(raw: Path, paths: Iterable[str], names: Sequence[str]) -> str:

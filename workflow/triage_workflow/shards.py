@@ -1,0 +1,65 @@
+"""How many shards the images of a study lie in: as set, or by their size when it is first run.
+
+What was decided is kept in a file that is committed, so that a study that grows is not dealt anew,
+and a clone comes to the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triage_workflow.params import Params
+from triage_workflow.params.declared import MOST_SHARDS
+
+from triage.errors import UserError
+from triage.files import plain, write_text
+
+_SHARD = 256e6  # bytes
+
+
+def count(params: Params, study: str) -> int:
+    """The number of shards of a study. Raises UserError where the file that keeps it is damaged."""
+    number = params.study(study)["images"]["shards"]
+    return number or _kept(_file(study)) or 1
+
+
+def provide(params: Params) -> None:
+    """Decide for studies of real data of which neither the settings nor a file says the number.
+
+    Nothing is decided as long as raw files are missing. Raises UserError as ``count`` does.
+    """
+    for study in params.studies:
+        unset = params.study(study)["images"]["shards"] is None and not params.is_phantom(study)
+        if unset and _kept(_file(study)) is None:
+            _decide(params, study)
+
+
+def _decide(params: Params, study: str) -> None:
+    from triage.data import inventory, survey  # here: they take longer to load than all else
+
+    listing, images = Path(f"data/{study}/inventory.csv"), params.study(study)["images"]
+    if not listing.exists():
+        return
+    paths = [entry.path for entry in inventory.read(listing)]
+    channels = 3 if images["mode"] == "rgb" else 1
+    size = survey.stored(Path(params.raw(study)), paths, images["size"], channels)
+    if size is not None:
+        write_text(f"{min(max(round(size / _SHARD), 1), MOST_SHARDS)}\n", _file(study))
+
+
+def _file(study: str) -> Path:
+    return Path(f"data/{study}/shards.txt")
+
+
+def _kept(path: Path) -> int | None:
+    if not path.exists():
+        return None
+    text = plain(path).read_text(encoding="utf-8", errors="replace").strip()
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SHARDS:
+        return int(text)
+    raise UserError(
+        f"is no number of shards, from 1 to {MOST_SHARDS}: {text[:40]!r}",
+        where=path,
+        remedy="take it from git, or set images.shards to the number of files"
+        f" {path.parent}/images/shard-*.npy",
+    )
