@@ -7,6 +7,7 @@ from pathlib import Path
 
 from triage import command
 from triage.arguments import Paths
+from triage.data import attributes
 from triage.data.dealing import FOLD_COLUMNS
 from triage.data.groups import SplitSettings, make, read_shown
 from triage.data.shards import Decoding, fingerprints
@@ -33,6 +34,7 @@ def main(
 ) -> None:
     """Write the table of groups, and add new ones to the folds."""
     columns = ["case", "group", "label", "votes", "partition", "sha256"]
+    columns += [attributes.COLUMN] if settings.split.leave_out else []
     cases = read_table(manifest, columns, usecols=columns.__contains__)
     shown = read_shown(tables, cases["case"].tolist())
     known = {}

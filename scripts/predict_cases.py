@@ -1,4 +1,4 @@
-"""Predict all cases but those trained on: a table for each partition.
+"""Predict all cases but those trained on, or those of an external set: a table for each partition.
 
 A network over single images gives a case the mean of its images' probabilities; these are written
 as well. The table of a partition is left as it is where its list, the network and the code are the
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from triage import command
 from triage.arguments import Paths
+from triage.errors import UserError
 from triage.files import each_row, sha256, write_rows, write_text
 from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
@@ -34,36 +35,44 @@ Rows = Iterable[dict[str, object]]
 def main(
     arguments: NetworkArguments,
     checkpoint: Path,
-    val: Path,
-    test: Path,
-    unlabelled: Path,
     predictions: Paths,
-    slices: Path,
+    val: Path | None = None,
+    test: Path | None = None,
+    unlabelled: Path | None = None,
+    external: Path | None = None,
+    slices: Path | None = None,
     code: Annotated[str, "digest of the code; with another one, all is predicted anew"] = "",
     note: Annotated[Path | None, "of what the tables were made from the last time"] = None,
 ) -> None:
+    """Write the predictions of the parts that are given, in this order, and those of slices."""
     network = Checkpoint.load(checkpoint)
-    predictor, seen = Predictor(network, prepare(arguments)), network.cases["train"]
-    images = arguments.images()
-    paths = {path.stem: path for path in predictions}
-    last = Last(note, f"{sha256(checkpoint)} {code}", slices)
+    predictor, stored = Predictor(network, prepare(arguments)), network.stored
+    images = arguments.images().as_in(np.dtype(stored.dtype), (stored.height, stored.width))
+    if images.channels != network.channels:
+        raise UserError(
+            f"{images.channels} channel(s), and the network was trained on {network.channels}",
+            where=arguments.tables[0].parent,
+            remedy="name the same channels in the index of the external set",
+        )
+    last = Last(note, f"{sha256(checkpoint)} {code}", slices or Path())
     of_slices: list[Rows] = []
-    parts = {"val": val, "test": test, "unlabelled": unlabelled}
-    for name, part in parts.items():
+    parts = [part for part in (val, test, unlabelled, external) if part]
+    for part, target in zip(parts, predictions, strict=True):
         # A run may train on validation cases: what it says of them is no validation.
-        cases = read_cases([part], without=seen)
-        if last.holds(paths[name], part):
-            command.log.info("%s: %d cases, as before", name, len(cases))
+        cases = read_cases([part], without=network.cases["train"] if part == val else ())
+        if last.holds(target, part):
+            command.log.info("%s: %d cases, as before", target.stem, len(cases))
             of_slices.append(last.slices_of(cases))
             continue
         found = predictor(images, cases)
         rows = case_rows(cases, network, network.task.pooled(found.logits))
-        write_rows(rows, COLUMNS, paths[name], sealed=True)
+        write_rows(rows, COLUMNS, target, sealed=True)
         if not network.over_volumes:
             of_slices.append(slice_rows(cases, network, found))
-        command.log.info("%s: %d cases", name, len(cases))
-    write_rows(chain.from_iterable(of_slices), SLICE_COLUMNS, slices, sealed=True)
-    last.write({paths[name]: part for name, part in parts.items()})
+        command.log.info("%s: %d cases", target.stem, len(cases))
+    if slices:
+        write_rows(chain.from_iterable(of_slices), SLICE_COLUMNS, slices, sealed=True)
+    last.write(dict(zip(predictions, parts, strict=True)))
 
 
 class Last:

@@ -16,6 +16,7 @@ from triage.evaluation.samples import read_sample
 from triage.files import read_json, read_rows, read_table, write_json, write_text
 from triage.report import checklist as items
 from triage.report.card import Card, CardSettings, Sources, measured_part
+from triage.report.external import read_externals
 from triage.report.leakage import read_reasons
 from triage.report.networks import read_networks
 from triage.report.sections import markdown
@@ -38,6 +39,9 @@ def main(
     card: Path,
     checklist: Path,
     page: Path,
+    external: Paths = (),
+    shifts: Paths = (),
+    external_metrics: Paths = (),
 ) -> None:
     """Describe the winner's run that is best on validation."""
     chosen = chosen_run(winner, metrics)
@@ -66,6 +70,12 @@ def main(
             quarantined=len(read_rows(quarantine)),
             withdrawn=len(withdrawals.read(withdrawn)),
             excluded=read_reasons(groups),
+            externals=read_externals(external, shifts),
+            external_pages={
+                path.stem: read_json(path)
+                for path in external_metrics
+                if path.parent == chosen.with_suffix("")
+            },
         )
     )
     guidelines = yaml.safe_load(checklists.read_text(encoding="utf-8"))

@@ -79,7 +79,7 @@ def main(
     write_text(added, params)
     print(f"added to {params}: read it, and change what you know better")
     if not no_dry_run:
-        command_line = ["snakemake", f"{name}_metrics", "--dry-run", "--quiet", "rules"]
+        command_line = ["snakemake", f"{name}_metrics", "--dry-run"]
         sys.exit(subprocess.run([sys.executable, "-m", *command_line]).returncode)
 
 

@@ -96,8 +96,8 @@ def _results(lock: Lock) -> Iterator[Check]:
 
 
 def _raw(params: Params) -> Iterator[Check]:
-    """The raw files of every study, each folder once."""
-    for folder, study in {params.raw(study): study for study in params.studies}.items():
+    """The raw files of every study and external set, each folder once."""
+    for folder, study in {params.raw(source): source for source in params.sources}.items():
         listing = Path(f"data/{study}/inventory.csv")
         if not Path(folder).is_dir():
             continue
@@ -147,9 +147,9 @@ def _shrunken() -> Iterator[str]:
 
 
 def _images(params: Params) -> list[str]:
-    """What is said of each study's damaged images."""
+    """What is said of the damaged images of each study and external set."""
     said = []
-    for study in params.studies:
+    for study in params.sources:
         names = range(count(params, study))
         paths = [Path(f"data/{study}/images/shard-{i}.npy") for i in names]
         arrays = [path for path in paths if path.exists() and path.with_suffix(".csv").exists()]

@@ -247,7 +247,8 @@ def test_scripts_write_what_the_library_makes(tree: Path, tmp_path: Path):
         *("--settings", settings, "--metrics", tmp_path / "run.json"),
     )
     assert (tmp_path / "run.json").read_bytes() == metrics[0].read_bytes()
-    outputs = {name: tmp_path / name for name in ("table", "comparison", "winner", "headline")}
+    names = ("table", "comparison", "winner", "headline", "external")
+    outputs = {name: tmp_path / name for name in names}
     of_table = {"study": "toy", "data": "phantom", "arms": {}, "evaluation": asdict(SETTINGS)}
     run_script(
         "compare.py",

@@ -31,6 +31,7 @@ from triage.evaluation.samples import Sample, sample_of
 from triage.figures import (
     arms,
     bands,
+    curves,
     data,
     decisions,
     explained,
@@ -263,6 +264,27 @@ def test_a_sheet_puts_every_image_in_its_place() -> None:
     assert (shown.picture[:4, :6] == 0.5).all()
     assert (shown.picture[:4, width : width + 6] == 0).all()
     assert (shown.picture[height:, :width] == 1).all()
+
+
+def test_the_metric_that_keeps_an_epoch_is_drawn_beside_the_accuracy(tmp_path: Path) -> None:
+    paths = []
+    for arm in ("by_auc", "by_loss"):
+        paths.append(tmp_path / arm / "fold0-seed1" / "history.csv")
+        paths[-1].parent.mkdir(parents=True)
+        header = "epoch,loss,accuracy,val_loss,val_accuracy,val_auc"
+        paths[-1].write_text(f"{header}\n1,0.7,0.5,0.7,0.5,0.1\n2,0.6,0.6,0.8,0.5,0.9\n")
+    figure = curves.curves(paths, selection={"by_auc": "auc", "by_loss": "loss"})
+    loss, accuracy, _, other = figure.axes
+    assert loss.get_title() == "by_auc: best ROC AUC kept"
+    assert (accuracy.get_ylabel(), other.get_ylabel()) == ("accuracy, ROC AUC", "accuracy")
+    assert any(list(line.get_ydata()) == [0.1, 0.9] for line in accuracy.lines)
+    low, high = accuracy.get_ylim()
+    assert low < 0.1 < 0.9 < high
+    (legend,) = figure.legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["training", "validation", "ROC AUC on validation", "kept epoch"]
+    once = curves.curves([paths[0]], selection={"by_auc": "last"})
+    assert once.axes[1].get_ylabel() == "accuracy"
 
 
 def test_captions_stand_above_the_images_and_not_on_them() -> None:

@@ -74,7 +74,8 @@ def others_to_name(content: Any, path: tuple[str, ...], value: Any) -> list[Any]
         arms = next(block["arms"] for block in blocks if value in block["arms"])
         return [name for name in arms if name not in FLOORS]
     if key == "extends":
-        return [name for name, arm in training["arms"].items() if "extends" not in arm]
+        names = [name for name, arm in training["arms"].items() if "extends" not in arm]
+        return [name for name in names if name not in FLOORS]
     if path[2] == "ensembles":
         return [[name, *value[1:]] for name in training["arms"] if name not in value]
     return ["best", *training["arms"]]

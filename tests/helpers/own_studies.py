@@ -53,7 +53,8 @@ def chest(raw: Path) -> None:
         path = raw / f"xray/{i:04d}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         values = (4000 * marked(i, (40, 32), i % 2)).astype(np.uint16)
-        slice_(i, values, SeriesInstanceUID=f"1.2.{i}").save_as(path)
+        data = slice_(i, values, SeriesInstanceUID=f"1.2.{i}")
+        data.save_as(path, enforce_file_format=True)
         book.active.append([f"{i:04d}.dcm", ("normal", "pneumonia")[i % 2], i // 2 + 1000])
     book.save(raw / "sheet.xlsx")
 
@@ -67,7 +68,7 @@ def volume(path: Path, seed: int, shown: float) -> None:
 def bids(raw: Path) -> None:
     """Four MR sequences of each subject, of which one shows the tumour, and participants.tsv."""
     rows = ["participant_id\tage\tsex\tdiagnosis"]
-    for i in range(1, 33):
+    for i in range(1, 29):
         name = f"sub-{unicodedata.normalize('NFD', 'é') if i == 5 else ''}{i:02d}"
         for k, channel in enumerate(("T1w", "T1c", "T2w", "FLAIR")):
             shown = i % 2 * (channel == "FLAIR")

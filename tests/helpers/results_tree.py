@@ -340,6 +340,7 @@ def write_study_table(tree: Tree) -> None:
         comparison=[tree.results / "comparison.csv"],
         headline=[tree.results / "headline.json"],
         winner=[tree.results / "winner.json"],
+        external=[tree.results / "external.csv"],
     )
 
 

@@ -8,6 +8,7 @@ import re
 import runpy
 import shlex
 from functools import cache
+from typing import Any
 
 import pytest
 import yaml
@@ -25,10 +26,15 @@ def main_of(script: str):
     return runpy.run_path(str(ROOT / script))["main"]
 
 
+def with_a_set(content: dict[str, Any]) -> None:
+    """With an external set; its files are never read here."""
+    content["studies"]["melanoma"]["external"] = {"elsewhere": {"raw": "data/mhist/phantom"}}
+
+
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     """One command line of each rule and script."""
-    workflow = Workflow(tmp_path_factory.mktemp("calls"), lambda content: None)
+    workflow = Workflow(tmp_path_factory.mktemp("calls"), with_a_set)
     studies = yaml.safe_load((workflow.folder / "params.yaml").read_text())["studies"]
     targets = [f"{study}_{target}" for study in studies for target in ASKED_FOR]
     slices = "data/braintriage/slices/labels_slices.csv"

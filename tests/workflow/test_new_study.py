@@ -46,7 +46,7 @@ def planned(raw: Path, **options: str) -> tuple[dict[str, Any], int, int]:
     [
         (lesions, {}, "multiclass", ["bcc", "bkl", "mel", "nv"], 96),
         (chest, {}, "binary", ["normal", "pneumonia"], 48),
-        (bids, {}, "binary", ["control", "tumour"], 32),
+        (bids, {}, "binary", ["control", "tumour"], 28),
         (ct, {}, "binary", ["haemorrhage 0", "haemorrhage 1"], 32),
         (hospitals, {}, "multilabel", ["effusion", "oedema", "mass"], 80),
     ],

@@ -28,7 +28,7 @@ def nothing(content: dict[str, Any]) -> None:
     [
         (lesions, 5, ["bcc", "bkl", "mel", "nv"], 96),
         (chest, 5, ["normal", "pneumonia"], 48),
-        (bids, 4, ["control", "tumour"], 32),
+        (bids, 3, ["control", "tumour"], 28),
         (ct, 4, ["haemorrhage 0", "haemorrhage 1"], 32),
     ],
 )

@@ -9,8 +9,11 @@ from typing import Any
 
 import yaml
 
+from triage_workflow.params import Params
+
 from triage.data.readers import IndexSettings
 from triage.settings import convert
+from two_hospitals import settings
 from workflow_copy import Workflow, only
 
 PAGE = Path(__file__).parents[2] / "docs/your-data.md"
@@ -46,6 +49,15 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path) -> None:
 
 def test_the_settings_of_the_tutorial_are_settings() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    index = yaml.safe_load(block)["index"] | {"classes": ["melanoma", "naevus"]}
+    own, elsewhere, sites = map(
+        yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    )
+    index = own["index"] | {"classes": ["melanoma", "naevus"]}
     assert convert(IndexSettings, index, "index").columns.group == "patient"
+    content = settings(Path("/data"))
+    study = content["studies"]["lesions"]
+    study |= {"index": own["index"], "classes": index["classes"], **elsewhere}
+    found = Params(content).study("lesions/external/hospital_b")["index"]
+    assert (found["columns"]["group"], found["columns"]["partition"]) == ("person", None)
+    study["index"] |= sites.pop("index")
+    assert Params(content | {"studies": {"lesions": study | sites}})

@@ -20,7 +20,8 @@ let_threads_wait(CORES)
 
 
 wildcard_constraints:
-    study="|".join(PARAMS.studies + PARAMS.phantoms),
+    study="|".join(PARAMS.sources + PARAMS.phantoms),
+    external="[a-z][a-z0-9_]*",
     arm="[a-z][a-z0-9_]*",
     fold=r"\d+",
     seed=r"\d+",
@@ -110,7 +111,7 @@ def trained_results_of(kind, *suffixes):
 JUDGED = ["/val.csv", "/test.csv"]
 
 
-SHARDS = {study: range(count(PARAMS, study)) for study in PARAMS.studies}
+SHARDS = {study: range(count(PARAMS, study)) for study in PARAMS.sources}
 
 
 def shards(study, suffix):
@@ -134,6 +135,15 @@ PARTITIONS = ["train", "val", "test", "unlabelled"]
 def part(name):
     """The list of the cases of one part of a split."""
     return f"data/{{study}}/parts/{name}/fold{{fold}}.csv"
+
+
+def parts_of(*names):
+    """An input function: the lists of these parts, for every fold of a study."""
+    return lambda wildcards: [
+        part(name).format(study=wildcards.study, fold=fold)
+        for fold in PARAMS.study(wildcards.study)["folds"]
+        for name in names
+    ]
 
 
 def splits(wildcards):

@@ -23,23 +23,42 @@ rule inventory:
     log:
         "logs/{study}/inventory.log",
     wildcard_constraints:
-        study="|".join(filter(PARAMS.is_phantom, PARAMS.studies)) or "no_phantom",
+        study="|".join(filter(PARAMS.is_phantom, PARAMS.sources)) or "no_phantom",
     localrule: True
     shell:
         "cp {input.listing} {output.inventory} 2> {log}"
 
 
-# Before anything is made anew without a withdrawn case, what has seen it is written down. That
-# record only grows: it is no output, which Snakemake or DVC might delete, and the code that adds to
-# it makes no index stale. A rule for each study, since each shard has a list of its cases.
-for study in PARAMS.studies:
+def withdrawn(wildcards):
+    """The table of withdrawn cases, of a study and its external sets."""
+    return f"data/{PARAMS.owner(wildcards.study)}/withdrawn.csv"
+
+
+def recording(wildcards):
+    """Before anything is made anew without a withdrawn case, what has seen it is written down.
+
+    That record only grows: it is no output, which Snakemake or DVC might delete, and the code that
+    adds to it makes no index stale. Of an external set nothing was trained.
+    """
+    study = wildcards.study
+    if study != PARAMS.owner(study):
+        return ""
+    return (
+        f"python scripts/record_consent.py --withdrawn {withdrawn(wildcards)}"
+        f" --manifest data/{study}/manifest.csv --consent data/{study}/consent.csv"
+        f" --checkpoints results/{study}/training --log logs/{study}/consent.log && "
+    )
+
+
+# A rule for each study and set, since each shard has a list of its cases.
+for study in PARAMS.sources:
 
     rule:
         name:
-            f"index_{study}"
+            f"index_{study}".replace("/", "_")
         input:
             inventory="data/{study}/inventory.csv",
-            withdrawn="data/{study}/withdrawn.csv",
+            withdrawn=withdrawn,
         output:
             cases="data/{study}/cases/cases.csv",
             problems="data/{study}/cases/problems.csv",
@@ -54,13 +73,9 @@ for study in PARAMS.studies:
         params:
             **step("index"),
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
+            recording=recording,
         shell:
-            "python scripts/record_consent.py --withdrawn {input.withdrawn}"
-            " --manifest data/{wildcards.study}/manifest.csv"
-            " --consent data/{wildcards.study}/consent.csv"
-            " --checkpoints results/{wildcards.study}/training"
-            " --log logs/{wildcards.study}/consent.log && "
-            + python("index", "--raw {params.raw:q}")
+            "{params.recording}" + python("index", "--raw {params.raw:q}")
 
 
 # Images of files that have not changed are taken over from the shard as it is.
@@ -124,6 +139,8 @@ rule groups:
         folds=update("data/{study}/folds.csv"),
     log:
         "logs/{study}/groups.log",
+    wildcard_constraints:
+        study="|".join(PARAMS.studies),
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
@@ -163,6 +180,94 @@ rule statistics:
         **step("compute_statistics"),
     shell:
         python("compute_statistics")
+
+
+EXTERNAL = "data/{study}/external/{external}"
+
+
+def external_of(wildcards):
+    return f"{wildcards.study}/external/{wildcards.external}"
+
+
+def files_of_external(studies, *names):
+    """Files of all external sets of these studies."""
+    return [
+        f"data/{external}/{name}"
+        for study in studies
+        for external in PARAMS.external(study)
+        for name in names
+    ]
+
+
+def images_of_external(wildcards, suffix):
+    return shards(external_of(wildcards), suffix)
+
+
+# What the study has seen in training or validation is no test from elsewhere.
+rule exclude_seen:
+    input:
+        manifest=f"{EXTERNAL}/manifest.csv",
+        tables=lambda wildcards: images_of_external(wildcards, ".csv"),
+        withdrawn=["data/{study}/cases/withdrawn.csv", f"{EXTERNAL}/cases/withdrawn.csv"],
+        study_manifest="data/{study}/manifest.csv",
+        study_groups="data/{study}/groups.csv",
+        study_tables=lambda wildcards: shards(wildcards.study, ".csv"),
+    output:
+        groups=f"{EXTERNAL}/groups.csv",
+        cases=f"{EXTERNAL}/part.csv",
+    log:
+        "logs/{study}/external/{external}/exclude_seen.log",
+    wildcard_constraints:
+        study="|".join(PARAMS.studies),
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("exclude_seen", lambda wildcards: [external_of(wildcards)]),
+        raws=lambda wildcards: [PARAMS.raw(wildcards.study), PARAMS.raw(external_of(wildcards))],
+    shell:
+        python("exclude_seen", "--raws {params.raws:q}")
+
+
+# How the images of an external set differ from those trained on: on the first fold, for all.
+rule shift:
+    input:
+        **IMAGES,
+        external_arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
+        external_tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
+        cases=f"{EXTERNAL}/part.csv",
+        train=lambda wildcards: parts_of("train")(wildcards)[0],
+    output:
+        shift=f"{EXTERNAL}/shift.json",
+    log:
+        "logs/{study}/external/{external}/shift.log",
+    wildcard_constraints:
+        study="|".join(PARAMS.studies),
+    resources:
+        **asks(mem_mb=2000, runtime=60),
+    params:
+        **step("compute_shift"),
+    shell:
+        python("compute_shift")
+
+
+# A list of a study's external sets, if it has any: DVC wants a file in each folder it keeps.
+rule external:
+    input:
+        groups=lambda wildcards: files_of_external([wildcards.study], "groups.csv"),
+        shifts=lambda wildcards: files_of_external([wildcards.study], "shift.json"),
+    output:
+        sets="data/{study}/external/sets.csv",
+    log:
+        "logs/{study}/external.log",
+    wildcard_constraints:
+        study="|".join(PARAMS.studies),
+    localrule: True
+    resources:
+        **asks(mem_mb=1000, runtime=10),
+    params:
+        **step("list_external"),
+    shell:
+        python("list_external")
 
 
 rule slices:

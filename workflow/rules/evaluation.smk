@@ -12,15 +12,6 @@ PREDICTED = ["val", "test", "unlabelled"]
 PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
 
 
-def parts_of(*names):
-    """An input function: the lists of these parts, for every fold of a study."""
-    return lambda wildcards: [
-        part(name).format(study=wildcards.study, fold=fold)
-        for fold in PARAMS.study(wildcards.study)["folds"]
-        for name in names
-    ]
-
-
 # The tables of parts of the split that have not changed are left as they are.
 rule predict:
     input:
@@ -49,6 +40,26 @@ rule predict:
         )
 
 
+rule predict_external:
+    input:
+        arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
+        tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
+        checkpoint=lambda wildcards: run_of(wildcards).checkpoint,
+        external=f"{EXTERNAL}/part.csv",
+    output:
+        predictions=f"{PREDICTIONS}/external/{{external}}.csv",
+    log:
+        "logs/{study}/predict/{arm}/fold{fold}-seed{seed}-{external}.log",
+    wildcard_constraints:
+        arm=arms_of(STAGES, "predictions"),
+    resources:
+        **asks(gpu=1, mem_mb=8000, runtime=120),
+    params:
+        **step("predict_cases", of_run),
+    shell:
+        python("predict_cases")
+
+
 rule evaluate:
     input:
         val=f"{PREDICTIONS}/val.csv",
@@ -66,6 +77,24 @@ rule evaluate:
         python("evaluate")
 
 
+# Thresholds and temperatures are those that validation chose: only the run's metrics are read.
+rule evaluate_external:
+    input:
+        metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
+        predictions=f"{PREDICTIONS}/external/{{external}}.csv",
+        part=f"{EXTERNAL}/part.csv",
+    output:
+        page="results/{study}/metrics/{arm}/fold{fold}-seed{seed}/{external}.json",
+    log:
+        "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}-{external}.log",
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("evaluate_external"),
+    shell:
+        python("evaluate_external")
+
+
 rule ensemble:
     input:
         members=lambda wildcards: [
@@ -78,7 +107,7 @@ rule ensemble:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
         arm=arms_of(["ensemble"], "predictions"),
-        partition="|".join(PREDICTED),
+        partition="|".join(PREDICTED + ["external/[a-z][a-z0-9_]*"]),
     localrule: True
     resources:
         **asks(mem_mb=1000, runtime=10),
@@ -88,11 +117,22 @@ rule ensemble:
         python("average")
 
 
+def results_of_external(kind, suffix):
+    """An input function: ``suffix``, with each external set for ``*``, of each run of a study."""
+    return lambda wildcards: [
+        run.result(kind, suffix.replace("*", Path(external).name))
+        for run in PARAMS.runs(wildcards.study)
+        for external in PARAMS.external(wildcards.study)
+    ]
+
+
 rule table:
     input:
+        results_of_external("predictions", "/external/*.csv"),
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),
         parts=parts_of("val", "test"),
+        external_parts=lambda wildcards: files_of_external([wildcards.study], "part.csv"),
         published=lambda wildcards: (
             ["presets/published.csv"] if PARAMS.study(wildcards.study)["published"] else []
         ),
@@ -100,6 +140,7 @@ rule table:
         table="results/{study}/table.csv",
         comparison="results/{study}/comparison.csv",
         winner="results/{study}/winner.json",
+        external="results/{study}/external.csv",
         headline="results/{study}/headline.json",
     log:
         "logs/{study}/table.log",

@@ -19,6 +19,7 @@ MORE = {
     "balancing": lambda study: bool(STEPS.balancing(study)),
     "search": lambda study: bool(STEPS.searches(study)),
     "chain": lambda study: bool(PARAMS.study(study)["chain"]),
+    "external": lambda study: bool(PARAMS.external(study)),
 }
 EXPLAINED = ["augmentation.png", "attention.png"]
 GROUPS = {"explore": "data", "figures": "results", "explain": "network"}
@@ -124,7 +125,11 @@ use rule explore as explore_volumes with:
 FIGURES = {
     "figures": (DRAWN, studies_of("pictures"), False),
     "figures_volumes": (DRAWN + DRAWN_VOLUMES, studies_of("volumes"), False),
-    **{f"figures_{name}": ([f"{name}.svg"], studies_with(name), True) for name in MORE},
+    **{
+        f"figures_{name}": ([f"{name}.svg"], studies_with(name), True)
+        for name in MORE
+        if name != "external"
+    },
 }
 
 for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
@@ -152,6 +157,25 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
             **step("draw_figures", of_study_compared if is_comparison else of_study),
         shell:
             python("draw_figures")
+
+
+rule figures_external:
+    input:
+        table="results/{study}/table.csv",
+        external="results/{study}/external.csv",
+        shifts=lambda wildcards: files_of_external([wildcards.study], "shift.json"),
+    output:
+        figure=picture("figures", "external.svg"),
+    log:
+        "logs/{study}/figures_external.log",
+    wildcard_constraints:
+        study=studies_with("external"),
+    resources:
+        **asks(mem_mb=2000, runtime=30),
+    params:
+        **step("draw_external"),
+    shell:
+        python("draw_external")
 
 
 rule explain:
@@ -204,6 +228,9 @@ rule card:
         groups="data/{study}/groups.csv",
         quarantine="data/{study}/quarantine.csv",
         withdrawn="data/{study}/withdrawn.csv",
+        external="data/{study}/external/sets.csv",
+        shifts=lambda wildcards: files_of_external([wildcards.study], "shift.json"),
+        external_metrics=results_of_external("metrics", "/*.json"),
         texts="workflow/report/texts.yaml",
         checklists="workflow/report/checklists.yaml",
     output:
@@ -230,7 +257,10 @@ def reported(study):
         f"data/{study}/withdrawn.csv",
         f"data/{study}/consent.csv",
         f"data/{study}/split/fold{PARAMS.study(study)['folds'][0]}.csv",
+        f"data/{study}/external/sets.csv",
+        *files_of_external([study], "groups.csv", "manifest.csv", "quarantine.csv", "shift.json"),
         f"results/{study}/table.csv",
+        f"results/{study}/external.csv",
         f"results/{study}/card.md",
         f"results/{study}/checklist.md",
         f"results/{study}/card.json",
@@ -268,6 +298,11 @@ rule report:
             for study in PARAMS.studies
         ],
         tables=expand("results/{study}/table.csv", study=PARAMS.studies),
+        external=expand("data/{study}/external/sets.csv", study=PARAMS.studies),
+        external_tables=expand("results/{study}/external.csv", study=PARAMS.studies),
+        external_groups=files_of_external(PARAMS.studies, "groups.csv"),
+        external_manifests=files_of_external(PARAMS.studies, "manifest.csv"),
+        shifts=files_of_external(PARAMS.studies, "shift.json"),
         cards=expand("results/{study}/card.json", study=PARAMS.studies),
         metrics=[
             run.result("metrics", ".json")

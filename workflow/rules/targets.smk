@@ -4,14 +4,24 @@ STEP_FILES = {
     "split": lambda study: [
         f"data/{study}/split/fold{fold}.csv" for fold in PARAMS.study(study)["folds"]
     ],
+    "external": lambda study: [
+        f"data/{study}/external/sets.csv",
+        *files_of_external([study], "quarantine.csv"),
+    ],
     "statistics": lambda study: [
         f"data/{study}/statistics/fold{fold}.json" for fold in PARAMS.study(study)["folds"]
     ],
     "training": lambda study: [run.checkpoint for run in PARAMS.trained_runs(study)],
     "predictions": lambda study: [
-        run.result("predictions", "/test.csv") for run in PARAMS.runs(study)
+        run.result("predictions", f"/{name}.csv")
+        for run in PARAMS.runs(study)
+        for name in ["test", *(each.partition("/")[2] for each in PARAMS.external(study))]
     ],
-    "metrics": lambda study: [run.result("metrics", ".json") for run in PARAMS.runs(study)],
+    "metrics": lambda study: [
+        run.result("metrics", suffix)
+        for run in PARAMS.runs(study)
+        for suffix in [".json", *(f"/{Path(each).name}.json" for each in PARAMS.external(study))]
+    ],
     "memorise": lambda study: [
         f"results/{study}/memorise/{arm.name}"
         f"/fold{PARAMS.study(study)['folds'][0]}-seed{arm.seeds[0]}.json"

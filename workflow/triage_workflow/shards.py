@@ -28,7 +28,7 @@ def provide(params: Params) -> None:
 
     Nothing is decided as long as raw files are missing. Raises UserError as ``count`` does.
     """
-    for study in params.studies:
+    for study in params.sources:
         unset = params.study(study)["images"]["shards"] is None and not params.is_phantom(study)
         if unset and _kept(_file(study)) is None:
             _decide(params, study)

@@ -67,8 +67,7 @@ class Steps:
         return Reads(self.params.content["phantoms"][study], [f"triage.data.phantoms.{study}"])
 
     def index(self, study: str) -> Reads:
-        block = self.params.study(study)
-        return Reads(_index(block), [_reader(block)])
+        return Reads(self._index(study), [_reader(self.params.study(study))])
 
     def decode_images(self, study: str) -> Reads:
         block = self.params.study(study)
@@ -76,7 +75,16 @@ class Steps:
         return Reads(settings, [_reader(block)])
 
     def write_manifest(self, study: str) -> Reads:
-        return Reads(_index(self.params.study(study)))
+        return Reads(self._index(study))
+
+    def exclude_seen(self, external: str) -> Reads:
+        blocks = [self.params.study(each) for each in (self.params.owner(external), external)]
+        settings = {
+            "near_duplicate_bits": blocks[0]["split"]["near_duplicate_bits"],
+            "same_patients": blocks[1]["same_patients"],
+            "images": list(map(_decoding, blocks)),
+        }
+        return Reads(settings, sorted({_reader(block) for block in blocks}))
 
     def assign_folds(self, study: str) -> Reads:
         block = self.params.study(study)
@@ -143,6 +151,8 @@ class Steps:
     def evaluate(self, study: str) -> Reads:
         return Reads(self._evaluation(study))
 
+    evaluate_external = evaluate
+
     def average(self, study: str) -> Reads:
         return Reads({"task": self.params.study(study)["task"]})
 
@@ -158,6 +168,10 @@ class Steps:
             "study": study,
             "floors": [arm.name for arm in self.params.arms(study).values() if arm.is_floor],
             "data": self.params.dataset(study),
+            "external": {
+                each.rpartition("/")[2]: self.params.dataset(each)
+                for each in self.params.external(study)
+            },
             "arms": arms,
             "evaluation": self._evaluation(study),
         }
@@ -183,6 +197,12 @@ class Steps:
             "answers": answers.of(study),
         }
         return Reads(settings)
+
+    def _index(self, source: str) -> dict[str, Any]:
+        block = self.params.study(source)
+        classes = {"classes": block["classes"], "task": block["task"]}
+        elsewhere = {"external": True} if source not in self.params.studies else {}
+        return _chosen(block["index"], USUAL_TABLE) | classes | elsewhere
 
     def _told(self, study: str) -> dict[str, Any]:
         """What report and card say of a study in words."""
@@ -306,11 +326,6 @@ class Steps:
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
         return ARCHITECTURES[architecture]
-
-
-def _index(block: dict[str, Any]) -> dict[str, Any]:
-    read = _chosen(block["index"], USUAL_TABLE)
-    return read | {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -18,7 +18,8 @@ import pandas as pd
 from annotated_types import Ge, Le
 
 from triage.command import log
-from triage.constraints import Seed
+from triage.constraints import Seed, Text
+from triage.data import left_out
 from triage.data.fingerprints import near_any, near_pairs
 from triage.data.folds import assign_folds
 from triage.errors import UserError
@@ -46,8 +47,16 @@ class SplitSettings:
     """What is spread evenly over the folds."""
     near_duplicate_bits: Annotated[int, Ge(0), Le(64)] = 16
     """Pictures whose fingerprints differ in no more of 256 bits count as the same."""
+    leave_out: Text | None = None
+    """In place of test, an attribute of the table's reader: fold 0 tests on its first value, fold 1
+    on the next, and trains on the others. Validation is cut from folds all the same."""
     leaks: Literal["error", "drop"] = "drop"
     """Leave a training case out that is also in another of the source's parts, or stop there."""
+
+    @property
+    def cuts_test(self) -> bool:
+        """Whether the test part is cut from what else would be for training."""
+        return self.test == "fold" or self.leave_out is not None
 
 
 class Shown(NamedTuple):
@@ -115,8 +124,8 @@ def make(
     parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
     parts, reasons = _without_leaks(cases, groups, parts, reasons, settings)
     folds, dealt = np.full(len(cases), -1), dict(known)
+    pool = (parts == "train").to_numpy()
     if "fold" in (settings.validation, settings.test):
-        pool = (parts == "train").to_numpy()
         folds[pool], dealt = _dealt(cases[pool], groups[pool], settings, known)
     table = pd.DataFrame(
         {
@@ -131,7 +140,53 @@ def make(
             "twin": reasons["twin"],
         }
     )
+    if settings.leave_out:
+        left, dealt = left_out.of(cases[pool], groups[pool], settings.leave_out, dealt)
+        table = table.join(left.reindex(table.index, fill_value=""))
     return table, dealt
+
+
+def exclude_seen(
+    manifest: pd.DataFrame,
+    shown: Mapping[str, Shown],
+    seen: pd.DataFrame,
+    seen_shown: Mapping[str, Shown],
+    settings: SplitSettings,
+    same_patients: bool,
+    withdrawn: Sequence[str] = (),
+) -> pd.DataFrame:
+    """The groups (COLUMNS) of a manifest from elsewhere: the part of each case is external, or
+    excluded if its group has a picture, or with ``same_patients`` the name, of one that was seen.
+
+    ``seen``: the manifest of the cases that training or validation use. ``withdrawn``:
+    fingerprints of withdrawn cases, whose near copies are excluded.
+    """
+    cases = manifest.sort_values("case", ignore_index=True)
+    # A name means another patient on the other side, unless it is said that it does not.
+    sides = (cases, "="), (seen, "=" if same_patients else "~")
+    both = pd.concat([side.assign(group=mark + side["group"]) for side, mark in sides])
+    both = both.reset_index(drop=True)
+    prints = [shown[case].fingerprint for case in cases["case"]]
+    prints += [seen_shown[case].fingerprint for case in seen["case"]]
+    parts = pd.Series(["train"] * len(cases) + ["val"] * len(seen), dtype=object)
+    reasons = pd.DataFrame("", index=both.index, columns=["reason", "twin"])
+    near = near_any(prints, withdrawn, settings.near_duplicate_bits)
+    parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
+    groups = _merged_groups(both, prints, settings)
+    parts, reasons = _without_leaks(both, groups, parts, reasons, replace(settings, leaks="drop"))
+    own = slice(len(cases))
+    return pd.DataFrame(
+        {
+            "case": cases["case"],
+            "group": groups[own].str[1:],
+            "label": cases["label"],
+            "votes": cases["votes"],
+            "part": parts[own].replace("train", "external"),
+            "fold": -1,
+            "images": [shown[case].checksum for case in cases["case"]],
+            **reasons[own],
+        }
+    )
 
 
 # --- groups
@@ -176,7 +231,7 @@ def _source_parts(cases: pd.DataFrame, settings: SplitSettings) -> pd.Series:
     parts = pd.Series("train", index=cases.index, dtype=object)
     if settings.validation == "source":
         parts[source == "val"] = "val"
-    if settings.test != "fold":
+    if not settings.cuts_test:
         # What the source keeps for testing is not trained on, even where nothing is tested.
         parts[source == "test"] = "test" if settings.test == "source" else "excluded"
     parts[cases["label"] == ""] = "unlabelled"

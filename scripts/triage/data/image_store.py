@@ -101,10 +101,13 @@ class Images:
 
         That store's images are of ``dtype``, and ``size`` (height, width) is that of its largest.
         """
-        found = cls([Shard.of(stack, [case]) for case, stack in stacks.items()])
-        found.dtype = np.result_type(found.dtype, dtype)
-        found.height, found.width = size
-        return found
+        return cls([Shard.of(stack, [case]) for case, stack in stacks.items()]).as_in(dtype, size)
+
+    def as_in(self, dtype: np.dtype, size: tuple[int, int]) -> Images:
+        """These images as if they were of a store of that ``dtype`` and largest ``size``."""
+        self.dtype = np.result_type(self.dtype, dtype)
+        self.height, self.width = size
+        return self
 
     def __len__(self) -> int:
         return len(self._kind)

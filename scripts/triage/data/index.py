@@ -80,6 +80,8 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     cases, problems = _find(raw, entries, settings)
     contents = _Contents(entries, _beside(raw, cases, settings))
     gone = withdrawals.cases(withdrawn) if withdrawn else set()
+    if not settings.external:
+        _tell_absent(gone, cases, problems)
     left = _withdrawn_files(gone, cases, problems, contents)
     cases, problems = _leave_out(gone, cases, problems, contents)
     checks = (_readable, _different_files, _unique_files)
@@ -141,6 +143,14 @@ def _withdrawn_files(
     return found + [Withdrawn({}, [file]) for file in bad]
 
 
+def _tell_absent(withdrawn: set[str], cases: list[Case], problems: list[Problem]) -> None:
+    known = {case.case for case in cases} | {problem.case for problem in problems}
+    for case in sorted(withdrawn - known):
+        log.warning(
+            "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
+        )
+
+
 def _leave_out(
     withdrawn: set[str], cases: list[Case], problems: list[Problem], contents: _Contents
 ) -> tuple[list[Case], list[Problem]]:
@@ -148,10 +158,6 @@ def _leave_out(
     if not withdrawn:
         return cases, problems
     known = {case.case for case in cases} | {problem.case for problem in problems}
-    for case in sorted(withdrawn - known):
-        log.warning(
-            "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
-        )
     if withdrawn & known:
         log.info("withdrawn and left out: %d case(s)", len(withdrawn & known))
     holders = _holders([case for case in cases if case.case in withdrawn], contents)

@@ -99,7 +99,8 @@ def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Pat
         )
     log.info("cases: %s", ", ".join(f"{name} {counts[name]}" for name in settings.classes))
     if empty := [name for name in settings.classes if not counts[name]]:
-        if settings.task is Task.MULTILABEL:  # rare findings may well be absent
+        # Rare findings may well be absent.
+        if settings.task is Task.MULTILABEL or settings.external:
             log.warning("warning: no case of %s", ", ".join(empty))
             return
         raise UserError(

@@ -37,11 +37,7 @@ class Reference:
     @classmethod
     def of(cls, images: Images, cases: Sequence[str]) -> Reference:
         """The reference of these cases, or of MOST_CASES of them, evenly spread."""
-        chosen = sorted(cases)
-        if len(chosen) > MOST_CASES:
-            places = np.linspace(0, len(chosen) - 1, MOST_CASES).round().astype(int)
-            chosen = [chosen[place] for place in places]
-        looks = [_Look(images.stack(case)) for case in chosen]
+        looks = [_Look(images.stack(case)) for case in evenly(cases)]
         total = np.sum([look.cells for look in looks], axis=0)
         # Each is compared with the mean of the others, as a new one is.
         others = max(1, len(looks) - 1)
@@ -66,6 +62,15 @@ class Reference:
             for name, (low, high) in self.ranges.items()
             if not _is_near(found[name], low, high)
         ]
+
+
+def evenly(cases: Sequence[str]) -> list[str]:
+    """These cases, or MOST_CASES of them, evenly spread."""
+    chosen = sorted(cases)
+    if len(chosen) > MOST_CASES:
+        places = np.linspace(0, len(chosen) - 1, MOST_CASES).round().astype(int)
+        chosen = [chosen[place] for place in places]
+    return chosen
 
 
 def _is_near(value: float, low: float, high: float) -> bool:

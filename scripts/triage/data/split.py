@@ -31,8 +31,12 @@ def make(groups: pd.DataFrame, fold: int, settings: SplitSettings) -> pd.DataFra
     split = groups.rename(columns={"part": "partition"})
     folds, partition = split["fold"].to_numpy(int), split["partition"].to_numpy(object)
     if settings.validation == "fold":
-        partition = np.where(folds == fold, "val", partition)
-    if settings.test == "fold":
+        partition = np.where(folds == fold % settings.k, "val", partition)
+    if settings.leave_out:
+        left = _left_out(split, fold)
+        partition = np.where(left, "test", partition)
+        split["left_out"] = split["left_out"].where(left, "")
+    elif settings.test == "fold":
         partition = np.where(folds == (fold + 1) % settings.k, "test", partition)
     split["partition"] = partition
     _check_filled(split, settings)
@@ -43,7 +47,8 @@ def make(groups: pd.DataFrame, fold: int, settings: SplitSettings) -> pd.DataFra
 
 def part(split: pd.DataFrame, partition: str) -> pd.DataFrame:
     """The list of one part: its cases, with checksums of their images."""
-    return split.loc[split["partition"] == partition, PART_COLUMNS]
+    left_out = ["left_out"] * (partition == "test" and "left_out" in split)
+    return split.loc[split["partition"] == partition, PART_COLUMNS + left_out]
 
 
 def read_lists(paths: Sequence[Path]) -> pd.DataFrame:
@@ -70,7 +75,24 @@ def check(split: pd.DataFrame) -> None:
         )
 
 
+def _left_out(split: pd.DataFrame, fold: int) -> pd.Series:
+    """Which cases this fold tests on."""
+    found = split["test_fold"] == str(fold)
+    if not found.any():
+        known = split[split["test_fold"] != ""].drop_duplicates("test_fold")
+        listed = [f"{row.test_fold} {row.left_out}" for row in known.itertuples()]
+        raise UserError(
+            f"fold {fold} has nothing to leave out",
+            where="folds",
+            remedy=f"folds are {', '.join(sorted(listed))}: see split.leave_out",
+        )
+    log.info("left out: %s", split["left_out"][found].iloc[0])
+    return found
+
+
 def _check_fold(fold: int, settings: SplitSettings) -> None:
+    if settings.leave_out:
+        return
     if "fold" not in (settings.validation, settings.test):
         if fold:
             raise UserError(
@@ -92,7 +114,8 @@ def _check_fold(fold: int, settings: SplitSettings) -> None:
 
 
 def _check_filled(split: pd.DataFrame, settings: SplitSettings) -> None:
-    needed = {"train": "", "val": settings.validation, "test": settings.test}
+    test = "fold" if settings.leave_out else settings.test
+    needed = {"train": "", "val": settings.validation, "test": test}
     present = set(split["partition"])
     for partition, source in needed.items():
         if source != "none" and partition not in present:

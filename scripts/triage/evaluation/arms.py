@@ -73,11 +73,18 @@ def read_runs(
     ``<arm>/fold<k>-seed<n>.json``; ``predictions``, in the same order, the folders of that name;
     ``split`` has the groups of their cases. Raises UserError where a pair is not of one run.
     """
-    runs = [_read_run(*pair, split, "test") for pair in zip(metrics, predictions, strict=True)]
+    runs = runs_on("test", metrics, predictions, split)
     if any(run.sample for run in runs):
         return "test", runs
+    return "val", runs_on("val", metrics, predictions, split)
+
+
+def runs_on(
+    partition: str, metrics: Sequence[Path], predictions: Sequence[Path], split: pd.DataFrame
+) -> list[Run]:
+    """The runs as ``read_runs`` has them, on this part: external/<name> of an external set."""
     pairs = zip(metrics, predictions, strict=True)
-    return "val", [_read_run(*pair, split, "val") for pair in pairs]
+    return [_read_run(*pair, split, partition) for pair in pairs]
 
 
 def _read_run(metrics: Path, folder: Path, split: pd.DataFrame, partition: str) -> Run:

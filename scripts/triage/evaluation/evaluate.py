@@ -49,11 +49,13 @@ def evaluate_samples(
             remedy="predict both with one model",
         )
     known = val or test
-    classes = known.classes if known else ()
+    classes = known.classes if known else tuple(sorted(settings.task.outputs(settings.classes)))
     exclusive = settings.task is Task.MULTICLASS
     choices = choices_of(val, split, classes, settings.sensitivity, exclusive)
+    left_out = split["left_out"].dropna().unique().tolist() if "left_out" in split else []
     return {
         "operating_point": settings.point,
+        **({"left_out": left_out[0]} if left_out else {}),
         "choices": choices.as_json(),
         "partitions": {
             "val": summarise(val, choices, settings) if val else None,

@@ -17,7 +17,7 @@ from triage.figures import style
 from triage.files import read_table
 
 MEASURES = ("loss", "accuracy")
-WORDS = {"auc": "ROC AUC"}  # of what selects an epoch, as in the tables
+WORDS = {"auc": "ROC AUC", "f1": "F1"}  # of what selects an epoch, as in the tables
 PARTS = {"training": "{}", "validation": "val_{}"}  # how a history names their columns
 
 
@@ -57,22 +57,29 @@ def curves(
     if not arms:
         return style.notice("no arm is trained in epochs")
     figure, axes = style.panels(len(arms) * len(MEASURES), height=2.4, columns=4)
+    others: set[str] = set()  # metrics beside MEASURES by which epochs are kept
     for i, (arm, histories) in enumerate(arms.items()):
         pair = axes[2 * i : 2 * i + 2]
         by = (selection or {}).get(arm, "")
         told = {"": "", "last": ": last epoch kept"}.get(by, f": best {WORDS.get(by, by)} kept")
         pair[0].set_title(f"{arm}{told}")  # long names run on over the second one
+        beside = by not in ("", "last", *MEASURES)
+        if beside:
+            _line(pair[1], histories, f"val_{by}", {"color": style.colour(len(PARTS))})
+            others.add(WORDS.get(by, by))
         for measure, ax in zip(MEASURES, pair, strict=True):
             style.of_arm(ax, arm)
             _panel(ax, histories, measure)
             epochs = {_kept(history, by) for history in histories}
             for epoch in filter(None, epochs):
                 ax.axvline(epoch, color=style.QUIET, linewidth=0.8, linestyle=":")
-            ax.set(xlabel="epoch", ylabel=measure)
-    handles = [Line2D([], [], color=style.colour(i)) for i in range(len(PARTS))]
+            both = beside and measure == "accuracy"
+            ax.set(xlabel="epoch", ylabel=f"{measure}, {WORDS.get(by, by)}" if both else measure)
+    names = [*PARTS, *(f"{name} on validation" for name in sorted(others))]
+    handles = [Line2D([], [], color=style.colour(min(i, len(PARTS)))) for i in range(len(names))]
     dotted = Line2D([], [], color=style.QUIET, linewidth=0.8, linestyle=":")
     more = bool(selection)
-    style.key(figure, handles + [dotted] * more, list(PARTS) + ["kept epoch"] * more)
+    style.key(figure, handles + [dotted] * more, names + ["kept epoch"] * more)
     return figure
 
 
@@ -88,17 +95,21 @@ def _kept(history: History, by: str) -> float | None:
 
 
 def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
-    look: style.Look = {"linewidth": 1.6 if len(histories) == 1 else 0.9}
-    for history in histories:
-        for i, column in enumerate(PARTS.values()):
-            values = history.columns.get(column.format(measure))
-            if values is None or np.isnan(values).all():
-                continue
-            marker = "o" if len(values) == 1 else ""
-            ax.plot(history.epochs, values, color=style.colour(i), marker=marker, **look)
+    for i, column in enumerate(PARTS.values()):
+        _line(ax, histories, column.format(measure), {"color": style.colour(i)})
     if measure == "accuracy":
         ax.set_ylim(top=1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     last = max(float(history.epochs[-1]) for history in histories)
     if last <= 1:
         ax.set(xlim=(0, 2), xticks=[1])
+
+
+def _line(ax: Axes, histories: Sequence[History], column: str, look: style.Look) -> None:
+    """A column of each run's history, if it has it."""
+    width = 1.6 if len(histories) == 1 else 0.9
+    for history in histories:
+        values = history.columns.get(column)
+        if values is not None and not np.isnan(values).all():
+            marker = "o" if len(values) == 1 else ""
+            ax.plot(history.epochs, values, linewidth=width, marker=marker, **look)

@@ -96,6 +96,15 @@ class Study:
             if label in chosen
         }
 
+    @property
+    def selection(self) -> str:
+        """Which classes pictures show; empty where it is all that have training cases."""
+        training = [case for case in self.cases if case["partition"] == "train"]
+        labels = {label for case in training for label in case["label"].split("|")}
+        present, shown = labels & set(self.settings.classes), len(self.training)
+        few = shown < len(present)
+        return f"{shown} of {len(present)} classes, the commonest" if few else ""
+
 
 def _shuffled(names: list[str], *key: int) -> list[str]:
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
@@ -341,7 +350,11 @@ def draw(study: Study, targets: Iterable[Path]) -> Iterator[tuple[Path, Figure]]
     for target in targets:
         if target.stem not in FIGURES:
             raise UserError("no such picture", where=target, remedy=f"one of {', '.join(FIGURES)}")
-        if study.training or target.stem in ("counts", "twins"):
-            yield target, FIGURES[target.stem](study)
-        else:
+        of_classes = target.stem not in ("counts", "twins")
+        if of_classes and not study.training:
             yield target, style.notice("no training case has a known label")
+            continue
+        figure = FIGURES[target.stem](study)
+        if of_classes and study.selection:
+            style.remark(figure, study.selection)
+        yield target, figure

@@ -154,7 +154,7 @@ def attention(source: Source) -> Figure:
     words = [style.ON_VALIDATION] if source.partition == "val" else []
     shown, every = {row.output for row in chosen}, source.checkpoint.outputs
     if len(shown) < len(every):
-        words.append(f"{len(shown)} of {len(every)} classes, those with the most cases")
+        words.append(f"{len(shown)} of {len(every)} classes, the commonest")
     if words:
         style.remark(figure, "\n".join(words))
     style.colour_key(figure, "share of the largest evidence", HEAT)

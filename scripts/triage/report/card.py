@@ -6,7 +6,7 @@ The card follows Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from triage.data.split import SplitSettings
@@ -14,11 +14,12 @@ from triage.evaluation.choices import Choices
 from triage.evaluation.samples import Sample
 from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.subgroups import Subgroup, by_subgroup
-from triage.report import decisions
+from triage.report import decisions, external
 from triage.report.cases import Row, people
 from triage.report.checklist import answer
 from triage.report.data import counts
 from triage.report.estimates import in_words
+from triage.report.external import External
 from triage.report.leakage import in_words as excluded_in_words
 from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
@@ -68,7 +69,8 @@ class Sources:
 
     ``run`` is the arm and run it describes, with its ``metrics``, and ``sample`` its predictions on
     ``partition``. ``winner`` says how the arm was chosen. ``rows`` are those of the manifest,
-    each with its partition; ``excluded`` counts the excluded cases by reason.
+    each with its partition; ``excluded`` counts the excluded cases by reason. ``external_pages``
+    are the run's metrics on each of the external sets.
     """
 
     settings: CardSettings
@@ -84,6 +86,8 @@ class Sources:
     quarantined: int
     withdrawn: int
     excluded: Mapping[str, int]
+    externals: Sequence[External] = ()
+    external_pages: Mapping[str, Json] = field(default_factory=dict)
 
 
 def measured_part(metrics: Json) -> str:
@@ -125,6 +129,7 @@ class Card:
             Section("Metrics", (facts["evaluation"],), *self._metrics()),
             *self._by_class(),
             Section("Metrics by subgroup", (facts["fairness"],), *self._by_subgroup()),
+            *self._elsewhere(),
             Section(
                 "Limits",
                 ("What is not to be concluded:",),
@@ -133,6 +138,11 @@ class Card:
             ),
             Section("Ethics", (facts["consent"], *words["ethics"], answer("ethics", answers))),
         ]
+
+    def _elsewhere(self) -> list[Section]:
+        sources, classes = self.sources, len(self.sources.settings.outputs)
+        pages, part = sources.external_pages, sources.partition
+        return external.sections(sources.externals, pages, part, self.page, classes)
 
     # --- what the run knows, in sentences
 
@@ -156,7 +166,7 @@ class Card:
             "counts": "; ".join(", ".join(row) for row in self._counts()[1]),
             "people": people(sources.rows),
             "split": f"Validation: {SPLITS[settings.split.validation]}; test: "
-            f"{SPLITS[settings.split.test]}. {settings.split.k} folds, stratified by "
+            f"{self._tested()}. {settings.split.k} folds, stratified by "
             f"{settings.split.stratify}, seed {settings.split.seed}. No group and no identical or "
             "near-identical image is in two parts; this is checked."
             + (f" {excluded_in_words(sources.excluded)}" if sources.excluded else ""),
@@ -188,7 +198,19 @@ class Card:
             "performance": f"{part}: {values}" if values else f"None: {UNMEASURED}",
             "comparison": self._comparison(),
             "fairness": self._fairness(),
+            "external": external.fact(self.sources.externals),
         }
+
+    def _tested(self) -> str:
+        """Where the test part comes from."""
+        name = self.sources.settings.split.leave_out
+        if name is None:
+            return SPLITS[self.sources.settings.split.test]
+        return f"each {name} in turn, which is left out of training (here {self._left_out})"
+
+    @property
+    def _left_out(self) -> str:
+        return str(self.sources.metrics.get("left_out", "none"))
 
     def _model(self) -> str:
         sources = self.sources

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -20,6 +20,7 @@ from triage.errors import UserError
 from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.data import Data, read_data
+from triage.report.external import Elsewhere, elsewhere, read_externals
 from triage.report.glance import Glance, glance
 from triage.report.pictures import Caption, Picture, embed, read_captions
 from triage.report.results import Measured, Results, read_metrics, read_results
@@ -86,6 +87,11 @@ class Files(Arguments):
     records: Paths
     figures: Paths
     captions: Paths
+    external: Paths = ()
+    external_tables: Paths = ()
+    external_groups: Paths = ()
+    external_manifests: Paths = ()
+    shifts: Paths = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ class Study:
     runs: tuple[Run, ...]
     runs_table: Table
     papers: dict[str, tuple[Section, ...]]
+    elsewhere: Elsewhere
     thresholds: Thresholds | None
 
 
@@ -161,6 +168,14 @@ def _study(
         settings.pseudonyms,
     )
     generated = words["generated"] if settings.phantom else []
+    outside = elsewhere(
+        read_externals(_of(name, files.external), _of(name, files.shifts)),
+        [row for path in _of(name, files.external_tables) for row in read_rows(path)],
+        Measured(measured, results.partition),
+        _of(name, files.external_groups),
+        _of(name, files.external_manifests),
+        settings.pseudonyms,
+    )
     rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
     first = glance(rows, found, data)
     told = seen(rows, found, results.winner, data.counts)
@@ -172,7 +187,7 @@ def _study(
         pseudonyms=settings.pseudonyms,
         confidence=f"{settings.confidence:.0%}",
         data=data,
-        glance=first,
+        glance=replace(first, facts=(*first.facts, *outside.facts)),
         results=results,
         chosen=_chosen(results, measured, records) if results.partition == "val" else "",
         limits=(*generated, *settings.told.limits, *words["limits"]),
@@ -180,6 +195,7 @@ def _study(
         runs=runs,
         runs_table=runs_table(runs),
         papers=_papers(_one(name, files.cards)),
+        elsewhere=outside,
         thresholds=_thresholds(_one(name, files.cards), settings.confidence),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ METRICS = {
     "f1_weighted": "F1 by share",
 }
 ZERO_RATE = "zero_rate"
+LEFT_OUT = ("roc_auc", "balanced_accuracy", "accuracy")  # metrics of each value that is left out
 PARTS = {"val": "validation", "test": "test"}
 LEAST_SHOWN = 0.001  # of p-values
 UNMEASURED = "no case outside the training part is labelled"
@@ -56,7 +57,8 @@ class Results:
     ``unrun`` are published values of arms that were not run.
     ``winner`` and ``reached`` (its ROC AUC with interval) are empty where no arm could be chosen.
     ``partition`` is the part that all is measured on, None where no case is. ``decisions`` says how
-    thresholds were chosen, ``names`` are those of the arms that were run.
+    thresholds were chosen; ``left_out`` has each value of an attribute that is left out in turn.
+    ``names`` are those of the arms that were run.
     """
 
     arms: Table
@@ -67,6 +69,7 @@ class Results:
     partition: str | None
     decisions: str
     names: tuple[str, ...]
+    left_out: Table | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Measured:
     @property
     def compared(self) -> bool:
         """Whether arms are tested against each other: not where the same cases chose the best."""
-        return self.partition == "test"
+        return self.partition not in (None, "val")
 
     def pages(self, arm: str) -> list[Json]:
         """The metrics of an arm's runs; of the zero rate, those that any run has of it."""
@@ -110,7 +113,7 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
     measured = [row for row in rows if to_number(row["cases"])]
     found = Measured(metrics, measured[0]["partition"] if measured else None)
     return Results(
-        _arms([row for row in rows if row in measured or to_number(row["runs"])], found),
+        arms_table([row for row in rows if row in measured or to_number(row["runs"])], found),
         _published([row for row in rows if row["data"]], data),
         _published([row for row in rows if not row["data"]], data),
         chosen["arm"] if chosen else "",
@@ -118,17 +121,50 @@ def read_results(path: Path, metrics: Mapping[str, Sequence[Json]], data: str = 
         found.partition,
         decisions.of_study(run for runs in metrics.values() for run in runs),
         tuple(row["arm"] for row in rows if to_number(row["runs"]) and row["arm"] != ZERO_RATE),
+        _left_out(metrics),
     )
 
 
-def _arms(rows: Sequence[Row], measured: Measured) -> Table:
+def _left_out(metrics: Mapping[str, Sequence[Json]]) -> Table | None:
+    """What each arm's run reaches on the cases that it was not trained at all alike, by value."""
+    names = sorted(
+        {run["left_out"] for runs in metrics.values() for run in runs if "left_out" in run}
+    )
+    if not names:
+        return None
+    body = []
+    for name in names:
+        for arm, runs in metrics.items():
+            pages = [run["partitions"]["test"] for run in runs if run.get("left_out") == name]
+            if pages := [page for page in pages if page]:
+                body.append((Cell(name), Cell(arm), count(pages[0]["cases"]), *_means(pages)))
+    columns = ("left out", "arm", "cases", *(METRICS[metric] for metric in LEFT_OUT))
+    note = "Trained on all other values. Of several seeds the mean, with the widest interval."
+    return Table("Arms on what was left out", columns, tuple(body), note=note)
+
+
+def _means(pages: Sequence[Json]) -> Iterator[Cell]:
+    for metric in LEFT_OUT:
+        found = [page["metrics"].get(metric, {}) for page in pages]
+        if any(each.get("value") is None for each in found):
+            yield Cell(NONE)
+            continue
+        low, high = min(each["low"] for each in found), max(each["high"] for each in found)
+        value = sum(each["value"] for each in found) / len(found)
+        yield number(value, notes=(f"{low:.3f} to {high:.3f}",))
+
+
+def arms_table(rows: Sequence[Row], measured: Measured, title: str = "") -> Table:
+    """The arms of a study's table, with another ``title`` than that of the study's own part."""
     p_value = ("p (Holm)",) if measured.compared else ()
     metrics = [metric for metric in METRICS if rows and metric in rows[0]] or ["roc_auc"]
     first, *others = (METRICS[metric] for metric in metrics)
-    part = measured.partition
+    if not title:
+        part = PARTS.get(measured.partition or "")
+        title = f"Arms, on the {part} part" if part else f"Arms: {UNMEASURED}"
     corrected = ", with its p-value corrected for the number of comparisons" if p_value else ""
     return Table(
-        f"Arms, on the {PARTS[part]} part" if part else f"Arms: {UNMEASURED}",
+        title,
         ("arm", "runs", "cases", first, "difference", *p_value, *others),
         tuple(_arm(row, metrics, measured) for row in rows),
         frozenset(i for i, row in enumerate(rows) if is_chosen(row)),

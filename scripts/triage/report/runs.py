@@ -34,6 +34,13 @@ class Run:
     seconds: float | None
     device: str | None
     blocks: tuple[Block, ...]
+    left_out: str
+
+    @property
+    def named_fold(self) -> Cell:
+        """The fold, with what it tests on where that is the value of an attribute."""
+        notes = (f"left out: {self.left_out}",) if self.left_out else ()
+        return Cell(str(self.fold), self.fold, notes)
 
 
 def read_runs(metrics: Sequence[Path], records: Sequence[Path]) -> tuple[Run, ...]:
@@ -59,6 +66,7 @@ def _run(path: Path, record_path: Path | None) -> Run:
         record.get("seconds"),
         record.get("device"),
         tuple(_blocks(record)) if record else (),
+        metrics.get("left_out", ""),
     )
 
 
@@ -88,7 +96,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
         rows.append(
             (
                 Cell(run.arm),
-                count(run.fold),
+                run.named_fold,
                 count(run.seed),
                 *values,
                 Cell(NONE) if run.seconds is None else Cell(duration(run.seconds), run.seconds),

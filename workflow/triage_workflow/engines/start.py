@@ -39,9 +39,9 @@ def read_params(workflow: Workflow) -> Params:
         params = Params.read(PARAMS)
         _show(workflow, params)
         raw = {
-            f"data/{study}/inventory.csv": params.raw(study)
-            for study in params.studies
-            if not params.is_phantom(study)
+            f"data/{source}/inventory.csv": params.raw(source)
+            for source in params.sources
+            if not params.is_phantom(source)
         }
         phantoms = {
             f"data/{study}/phantom.csv": f"data/{study}/phantom" for study in params.phantoms

@@ -12,7 +12,15 @@ from typing import Any
 
 from triage_workflow.params import checks
 from triage_workflow.params.arms import Arm, location, merge, resolve_arms
-from triage_workflow.params.declared import Defaults, SequenceStage, Settings, Told, defaults
+from triage_workflow.params.declared import (
+    Defaults,
+    External,
+    Index,
+    SequenceStage,
+    Settings,
+    Told,
+    defaults,
+)
 from triage_workflow.params.reading import read
 from triage_workflow.params.validation import Json, check
 
@@ -23,6 +31,9 @@ from triage.training.settings import Recipe
 
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
 EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+# Between a study and an external set of its own, which the steps of data take for a study.
+EXTERNAL = "/external/"
 
 # Where generated raw data lies; studies may share it.
 PHANTOM = re.compile(r"data/(?P<name>[^/]+)/phantom")
@@ -82,7 +93,23 @@ class Params:
         return list(self.content["phantoms"])
 
     def study(self, study: str) -> Json:
-        return self.content["studies"][study]
+        """The settings of a study; of an external set, those of its study with its own data."""
+        block: Json = self.content["studies"][self.owner(study)]
+        name = study.partition(EXTERNAL)[2]
+        return block | block["external"][name] if name else block
+
+    def external(self, study: str) -> list[str]:
+        """The external sets of a study, as ``<study>/external/<name>``: so they lie in data/."""
+        return [f"{study}{EXTERNAL}{name}" for name in self.study(study)["external"]]
+
+    def owner(self, source: str) -> str:
+        """The study that an external set is one of, or the study itself."""
+        return source.partition(EXTERNAL)[0]
+
+    @property
+    def sources(self) -> list[str]:
+        """All that is made from raw data: the studies and their external sets."""
+        return [*self.studies, *(each for study in self.studies for each in self.external(study))]
 
     @property
     def pretrained(self) -> list[str]:
@@ -143,7 +170,7 @@ class Params:
         return [self.run(run.study, member, run.fold, run.seed) for member in members]
 
     def _check_study(self, study: str) -> None:
-        where = f"studies.{study}"
+        where = _place(study)
         block, arms = self.study(study), self.arms(study)
         checks.check_study(block, arms, f"{self.source}: {where}")
         for arm in arms.values():
@@ -155,11 +182,19 @@ class Params:
                 check(model["options"], options, f"{self.source}: {path}.model.options")
                 pretrained = self.content["pretrained"]
                 checks.check_arm(arm, block, pretrained, f"{self.source}: {path}")
-        phantom = self.phantom(study)
+        self._check_raw(study)
+        for each in self.external(study):
+            place = f"{self.source}: {_place(each)}"
+            checks.check_external(each.rpartition("/")[2], place)
+            checks.check_data(self.study(each), place)
+            self._check_raw(each)
+
+    def _check_raw(self, source: str) -> None:
+        phantom = self.phantom(source)
         if phantom is not None and phantom not in self.phantoms:
             raise UserError(
-                f"{self.raw(study)} holds generated data, but phantoms.{phantom} is not set",
-                where=f"{self.source}: {where}.raw",
+                f"{self.raw(source)} holds generated data, but phantoms.{phantom} is not set",
+                where=f"{self.source}: {_place(source)}.raw",
                 remedy="point it at your folder of raw data, or take the phantom's block"
                 " from presets/demo.yaml",
             )
@@ -168,7 +203,7 @@ class Params:
         """DVC would make what a block describes, and Snakemake not what nobody needs."""
         arms = [arm for study in self.studies for arm in self.arms(study).values()]
         used = {
-            "phantoms": {self.phantom(study) for study in self.studies},
+            "phantoms": {self.phantom(source) for source in self.sources},
             "pretrained": {arm.recipe["model"]["pretrained"] for arm in arms if arm.recipe},
         }
         by = {"phantoms": "no study reads it", "pretrained": "no arm starts from it"}
@@ -203,6 +238,10 @@ def whole(content: Json) -> Json:
     usual = common | defaults(Told)
     filled["studies"] = {name: merge(usual, block) for name, block in content["studies"].items()}
     for study in filled["studies"].values():
+        study["external"] = {
+            name: defaults(External) | block | {"index": _inherited(study["index"], block)}
+            for name, block in study.get("external", {}).items()
+        }
         if "sequence" in study.get("training", {}):
             given = study["training"]["sequence"]
             study["training"]["sequence"] = defaults(SequenceStage) | given
@@ -211,6 +250,25 @@ def whole(content: Json) -> Json:
         for name, block in content["pretrained"].items()
     }
     return filled
+
+
+def _place(source: str) -> str:
+    """The key of a study's block, or of an external set's."""
+    return f"studies.{source}".replace("/", ".")
+
+
+def _inherited(index: Json, external: Json) -> Json:
+    """The index of an external set: its study's but for partitions, with what its own block says.
+
+    Another reader has no use for the settings of the study's table.
+    """
+    own, usual = external.get("index", {}), defaults(Index)
+    index = merge(index, {"partitions": {}, "columns": {"partition": None}})
+    if own.get("reader", index.get("reader")) != index.get("reader"):
+        index = index | {key: usual[key] for key in checks.TABLE_KEYS if key != "channels"}
+    if {"file", "pattern"} & own.get("columns", {}).keys():  # one in place of the other
+        index = merge(index, {"columns": {"file": None, "pattern": None}})
+    return merge(index, own)
 
 
 def _plain(value: Any) -> Any:

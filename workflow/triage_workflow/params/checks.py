@@ -9,6 +9,7 @@ from triage_workflow.params.declared import Index, defaults
 from triage_workflow.params.validation import Json
 
 from triage.data.readers import SEQUENCES
+from triage.data.split import PARTITIONS
 from triage.errors import UserError
 from triage.models import LAYERS_OF, OVER_VOLUMES, WITH_FEATURES, options_of
 from triage.models.libraries import SOURCES, least_size, refuse_unknown
@@ -24,9 +25,7 @@ CHANNELS = {"grey": 1, "rgb": 3}
 def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     """Raise UserError naming the key of a study's block that does not fit the others."""
     _check_folds(block, where)
-    _check_mode(block, where)
-    _check_table(block["index"], f"{where}.index")
-    _check_channels(block, f"{where}.images")
+    check_data(block, where)
     Task(block["task"]).check(block["classes"], f"{where}.classes")
     _check_features(arms, where)
     if unknown := [name for name in block["chain"] if name not in arms]:
@@ -41,6 +40,21 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
             f"{chosen!r} is not an arm",
             where=f"{where}.submission.arm",
             remedy=f"best, or one of {', '.join(arms)}",
+        )
+
+
+def check_data(block: Json, where: str) -> None:
+    """Raise UserError naming the key on how data is read that does not fit the others."""
+    _check_mode(block, where)
+    _check_table(block["index"], f"{where}.index")
+    _check_channels(block, f"{where}.images")
+
+
+def check_external(name: str, where: str) -> None:
+    """Raise UserError for an external set that is called as a part of the study is."""
+    if name in PARTITIONS:
+        raise UserError(
+            f"{name} is a part of the study itself", where=where, remedy="give the set another name"
         )
 
 
@@ -71,14 +85,15 @@ def _check_features(arms: dict[str, Arm], where: str) -> None:
 
 def _check_folds(block: Json, where: str) -> None:
     split = block["split"]
-    for fold in block["folds"]:
+    for fold in block["folds"] if split["leave_out"] is None else ():
         if fold >= split["k"]:
             raise UserError(
                 f"fold {fold} is not one of the {split['k']} folds",
                 where=f"{where}.folds",
                 remedy=f"folds are 0 to {split['k'] - 1}; see split.k",
             )
-    if split["test"] == split["validation"] == "fold" and split["k"] < 3:
+    cut = split["test"] == split["validation"] == "fold" and not split["leave_out"]
+    if cut and split["k"] < 3:
         raise UserError(
             "2 folds can't be training, validation and test",
             where=f"{where}.split.k",

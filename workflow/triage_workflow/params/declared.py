@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     Submission: TypeAlias = Any
     Phantoms: TypeAlias = Any
 else:
-    Index = block("Index", IndexSettings, "classes", "task")
+    Index = block("Index", IndexSettings, "classes", "task", "external")
     Decoded = block("Decoded", Decoding, "reader", "channels")
     Evaluation = block("Evaluation", EvaluationSettings, "classes", "task")
     Submission = block("Submission", SubmissionSettings, "classes", "task")
@@ -148,6 +148,22 @@ class Defaults:
 
 
 @dataclass(frozen=True, kw_only=True)
+class External:
+    """Cases from elsewhere that a study's networks are tested on; nothing is chosen on them. Their
+    index has what differs from the study's, and dataset what the report calls them."""
+
+    raw: Text
+    """The folder of their raw data."""
+    index: Index
+    """What differs from the study's index. Another reader inherits no table."""
+    dataset: Text | None = None
+    """What the report calls them; null: as with the study's own."""
+    same_patients: bool = False
+    """Whether a group of the study's name is the same patient, as it is in one hospital's later
+    years; what has been seen of a patient excludes the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Told:
     """What is said of a study, which is true of its own data only."""
 
@@ -174,6 +190,8 @@ class Study(Defaults, Told):
     ]
     """Their names in the data; of two, the last one is positive."""
     training: Training
+    external: dict[Name, External] = field(default_factory=dict)
+    """By name, sets of cases from elsewhere to test on."""
 
 
 @dataclass(frozen=True, kw_only=True)

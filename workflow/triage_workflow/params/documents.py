@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from triage_workflow.params.declared import Arm, Defaults, Settings, Study, Training
+from triage_workflow.params.declared import Arm, Defaults, External, Settings, Study, Training
 from triage_workflow.params.validation import Json, Rules
 
 from triage import command
@@ -28,6 +28,7 @@ SECTIONS = {
     Recipe: "recipe",
     Defaults: "defaults",
     Study: "studies.&lt;study&gt;",
+    External: "studies.&lt;study&gt;.external.&lt;name&gt;",
     Training: "studies.&lt;study&gt;.training",
     Arm: "An arm",
     Published: "pretrained.&lt;name&gt;, source: imagenet",
@@ -43,7 +44,7 @@ What stands nearer to an arm goes before what stands further away: the declared 
 `training.finetuning`), the arms that an arm `extends`, the arm, and the point of its search.
 """
 # Blocks of which a part may stand elsewhere.
-PARTIAL = {"Index", "Images", "Stage", "SequenceStage", "Defaults", "Sequence"}
+PARTIAL = {"Index", "External", "Images", "Stage", "SequenceStage", "Defaults", "Sequence"}
 
 
 def schema() -> Json:
@@ -76,7 +77,7 @@ def document() -> str:
     _complete(rules)
     parts = [INTRODUCTION]
     for kind, title in SECTIONS.items():
-        without = {Arm: Recipe, Study: Defaults}.get(kind)
+        without = {Arm: Recipe, Study: Defaults, External: Defaults}.get(kind)
         parts.append(_section(title, kind, _rows(kind, rules, without=without)))
     for architecture in ARCHITECTURES:
         options = options_of(architecture)

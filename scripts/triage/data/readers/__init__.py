@@ -100,6 +100,9 @@ class IndexSettings:
     """How many voted."""
     channels: Annotated[tuple[Text, ...], Unique()] = ()
     """Of a volume, in their order."""
+    external: bool = False
+    """Whether a study is only tested on them: they need not have all of its classes, nor all of its
+    withdrawn cases."""
 
     @property
     def attribute_columns(self) -> dict[str, str]:
