@@ -37,10 +37,11 @@ def provide(params: Params) -> None:
 def _decide(params: Params, study: str) -> None:
     from triage.data import inventory, survey  # here: they take longer to load than all else
 
-    listing, images = Path(f"data/{study}/inventory.csv"), params.study(study)["images"]
-    if not listing.exists():
-        return
-    paths = [entry.path for entry in inventory.read(listing)]
+    images = params.study(study)["images"]
+    try:
+        paths = [entry.path for entry in inventory.read(Path(f"data/{study}/inventory.csv"))]
+    except UserError:
+        return  # missing or damaged: a run that needs it says so
     channels = 3 if images["mode"] == "rgb" else 1
     size = survey.stored(Path(params.raw(study)), paths, images["size"], channels)
     if size is not None:
