@@ -130,7 +130,7 @@ def main() -> None:
     options.add_argument("--before", type=Path, help="a checkout of another version")
     options.add_argument("--rounds", type=int, default=1)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         if given.before:
             told = versus(given.before, Path(folder), given.raw, given.rounds)
             bench.report("preparing", "From raw files to statistics", *told)
