@@ -9,6 +9,7 @@ from triage import command
 from triage.arguments import Paths
 from triage.data import shift as shifts
 from triage.data.image_store import Images
+from triage.errors import UserError
 from triage.files import each_row, write_json
 
 
@@ -21,11 +22,17 @@ def main(
     external_tables: Paths,
     shift: Path,
 ) -> None:
-    """Write the numbers of both."""
+    """Write the numbers of both. Raises UserError where they differ in channels."""
     trained, tested = (
         [row["case"] for row in each_row(path, "", ["case"])] for path in (train, cases)
     )
     ours, theirs = Images.open(arrays, tables), Images.open(external_arrays, external_tables)
+    if ours.channels != theirs.channels:
+        raise UserError(
+            f"{theirs.channels} channel(s), and the training images have {ours.channels}",
+            where=cases.parent,
+            remedy="name the same channels in the index of the external set",
+        )
     found = shifts.compute(ours, trained, theirs, tested)
     write_json(asdict(found), shift)
     command.log.info(

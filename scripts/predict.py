@@ -79,10 +79,10 @@ def _text(value: float | None) -> str:
 def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The label and the group of each case, by name; rows of no case are told of.
 
-    Raises UserError for a row that may be of several.
+    Raises UserError for a row that may be of several, and for two rows that differ.
     """
     by_name: dict[str, list[str]] = {}
-    for case in cases:
+    for case in dict.fromkeys(cases):
         parts = Path(case).parts
         tails = {"/".join(parts[start:]) for start in range(len(parts))}
         for each in {case, Path(case).stem, *tails}:
@@ -97,7 +97,12 @@ def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str,
                 remedy="name it as the column case of the output does",
             )
         for case in fitting:
-            labels[case] = row["label"]
+            if labels.setdefault(case, row["label"]) != row["label"]:
+                raise UserError(
+                    f"calls {row['file']!r} {row['label']!r}, an earlier row {labels[case]!r}",
+                    where=row.where,
+                    remedy="keep the right row of a file",
+                )
             groups[case] = row.cells.get("group") or case
         others += [] if fitting else [row["file"]]
     if others:

@@ -68,6 +68,14 @@ def test_a_name_is_the_same_patient_only_where_the_settings_say_so() -> None:
     assert excluded(cases, {"b1": 5, "b2": 6}, True) == {"b1": ("the same group", "a1")}
 
 
+def test_what_was_seen_counts_even_where_it_shows_a_withdrawn_case() -> None:
+    made = exclude_seen(
+        *(table({"b1": ("p1", "x")}), shown({"b1": 5}), SEEN, SEEN_SHOWN, SplitSettings(), True),
+        withdrawn=[SEEN_SHOWN["a1"].fingerprint],
+    )
+    assert made[["part", "twin"]].values.tolist() == [["excluded", "a1"]]
+
+
 def test_a_case_of_the_same_name_is_another_one() -> None:
     made = exclude_seen(
         table({"a1": ("p1", "x")}), shown({"a1": 7}), SEEN, SEEN_SHOWN, SplitSettings(), False

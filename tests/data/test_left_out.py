@@ -61,6 +61,23 @@ def test_a_value_keeps_its_fold_when_another_one_comes() -> None:
     assert folds == {"site b": ["0"], "site c": ["1"], "site a": ["2"]}
 
 
+def test_a_value_that_comes_back_shares_its_fold_with_no_other() -> None:
+    _, known = deal(manifest("aabbccaabbcc"))
+    _, known = deal(manifest("aaccddaaccdd"), known)
+    table, _ = deal(manifest("aabbccddaabbccdd"), known)
+    folds = table.groupby("left_out")["test_fold"].unique().map(list).to_dict()
+    assert folds == {f"site {site}": [str(i)] for i, site in enumerate("abcd")}
+
+
+def test_what_the_source_has_for_validation_is_left_out_as_well() -> None:
+    cases = manifest("aabbaabbaabb").assign(partition=["", "val", "val"] * 4)
+    settings = SplitSettings(k=2, leave_out="site", validation="source")
+    split = make(deal(cases, settings=settings)[0], 0, settings)
+    sites = split.groupby("partition")["case"].agg(lambda own: {int(each[1:]) % 4 for each in own})
+    assert sites["test"] == {0, 1}
+    assert sites["train"] | sites["val"] == {2, 3}
+
+
 def test_a_fold_without_a_value_is_told_which_there_are() -> None:
     with pytest.raises(UserError, match="fold 2 has nothing to leave out") as error:
         make(deal(manifest("aabbaabb"))[0], 2, SETTINGS)

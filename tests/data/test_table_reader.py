@@ -8,10 +8,12 @@ import datetime
 import json
 import re
 import unicodedata
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
@@ -21,7 +23,7 @@ from hypothesis import strategies as st
 
 from picture_sets import noise, save, write
 from triage.data.readers import Case, IndexSettings, Problem, table
-from triage.data.readers.table_files import open_table
+from triage.data.readers.table_files import _text, open_table
 from triage.errors import UserError
 from triage.settings import parse
 from triage.task import Task
@@ -418,6 +420,23 @@ def test_formulas_without_results_are_no_empty_cells(tmp_path: Path) -> None:
     workbook(tmp_path, [("image_id", "dx"), ("a", "nv"), ("b", '=IF(1,"mel","nv")')])
     with pytest.raises(UserError, match="without a result, such as in B3"):
         find(tmp_path, table="labels.xlsx", **BASIC)
+
+
+def test_a_formula_may_result_in_nothing(tmp_path: Path) -> None:
+    lesions(tmp_path)
+    workbook(tmp_path, [("image_id", "dx"), ("a", "nv"), ("b", '=IF(0,"mel","")')])
+    with zipfile.ZipFile(tmp_path / "labels.xlsx") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
+        for name, content in parts.items():  # as Excel and LibreOffice write an empty text
+            archive.writestr(name, content.replace(b'<c r="B3">', b'<c r="B3" t="str">'))
+    cases, _ = find(tmp_path, table="labels.xlsx", **BASIC)
+    assert labels(cases) == ["naevus", ""]
+
+
+def test_lists_of_numbers_in_a_cell_are_texts() -> None:
+    cells = [np.array([1, 2]), np.array([1.0, 2.5]), np.array(["a", "b"], object), np.int64(3)]
+    assert list(map(_text, cells)) == ["1|2", "1|2.5", "a|b", "3"]
 
 
 def test_zeros_that_a_sheet_shows_before_a_number_are_of_the_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -18,6 +19,7 @@ from triage_workflow.planning import machine, plan
 from triage_workflow.planning.block import settings, yaml_of
 from triage_workflow.planning.choices import Choices
 
+from dicom_files import slice_
 from own_studies import bids, chest, ct, hospitals, lesions
 from picture_sets import write
 from scans import real_data
@@ -98,6 +100,20 @@ def test_network_and_batch_follow_from_images_and_memory(
     assert (network.value, size.value) == (chosen, batch)
     assert f"{images} images of {side} pixels" in network.reason
     assert reason in size.reason
+
+
+def test_folders_of_slices_are_volumes(tmp_path: Path) -> None:
+    for case in range(12):
+        (tmp_path / f"p{case}").mkdir()
+        for i in range(3):
+            array = np.full((32, 40), case + i)
+            slice_(i, array).save_as(tmp_path / f"p{case}/{i}.dcm", enforce_file_format=True)
+    rows = [f"p{case},{'ab'[case % 2]}" for case in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["scan,label", *rows]))
+    own, cases, problems = planned(tmp_path)
+    assert (own["images"]["mode"], cases, problems) == ("volume", 12, 0)
+    assert look(tmp_path).headers.slices == [3] * 12
+    assert look(tmp_path).headers.side == 32
 
 
 def test_class_folders_need_no_table(tmp_path: Path) -> None:

@@ -141,7 +141,8 @@ def make(
         }
     )
     if settings.leave_out:
-        left, dealt = left_out.of(cases[pool], groups[pool], settings.leave_out, dealt)
+        used = parts.isin(["train", "val"])  # a value that is left out validates nothing either
+        left, dealt = left_out.of(cases[used], groups[used], settings.leave_out, dealt)
         table = table.join(left.reindex(table.index, fill_value=""))
     return table, dealt
 
@@ -170,11 +171,12 @@ def exclude_seen(
     prints += [seen_shown[case].fingerprint for case in seen["case"]]
     parts = pd.Series(["train"] * len(cases) + ["val"] * len(seen), dtype=object)
     reasons = pd.DataFrame("", index=both.index, columns=["reason", "twin"])
-    near = near_any(prints, withdrawn, settings.near_duplicate_bits)
+    near = np.zeros(len(both), bool)  # what was seen stays seen, whatever it is a copy of
+    own = slice(len(cases))
+    near[own] = near_any(prints[own], withdrawn, settings.near_duplicate_bits)
     parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
     groups = _merged_groups(both, prints, settings)
     parts, reasons = _without_leaks(both, groups, parts, reasons, replace(settings, leaks="drop"))
-    own = slice(len(cases))
     return pd.DataFrame(
         {
             "case": cases["case"],

@@ -23,15 +23,19 @@ def of(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """COLUMNS for ``cases``, and ``known`` with the number of each value's fold, by a digest.
 
-    Values are numbered in their order, and keep the number they had. Raises UserError where a case
-    has no value, all have the same, or a group has two.
+    Values are numbered in their order, and keep the number they had, unless it was given to another
+    one while they were away. Raises UserError where a case has no value, all have the same, or a
+    group has two.
     """
     found = [attributes.of({attributes.COLUMN: cell}) for cell in cases[attributes.COLUMN]]
     values = pd.Series([each.get(name, "") for each in found], index=cases.index, dtype=object)
     _check_known(cases, values, name, sorted({key for each in found for key in each}))
     _check_groups(cases, groups, values, name)
     digests = {value: _digest(name, value) for value in sorted(values.unique())}
-    numbers = {digest: known[digest] for digest in digests.values() if digest in known}
+    numbers: dict[str, int] = {}
+    for digest in digests.values():  # of a value that was away, another one may have the number
+        if digest in known and known[digest] not in numbers.values():
+            numbers[digest] = known[digest]
     for digest in digests.values():
         if digest not in numbers:
             numbers[digest] = next(i for i in range(len(digests)) if i not in numbers.values())

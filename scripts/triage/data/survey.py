@@ -85,10 +85,11 @@ def look(raw: Path) -> Survey:
         what = f"holds no image: {there or 'nothing'}"
         raise UserError(what, where=raw, remedy="name the folder of the images")
     tables = [path for path in paths if path.lower().endswith(table_files.EXTENSIONS)]
-    headers = _headers(raw, pictures, volumes)
+    headers = _headers(raw, [*pictures, *(files[0] for files in series.values())], volumes)
+    headers.slices += map(len, series.values())
     images = {path: sizes[path] for path in [*pictures, *volumes]}
     return Survey(
-        raw, paths, kinds, pictures, volumes, series, tables, headers, _doubles(raw, images)
+        raw, paths, kinds, pictures, volumes, list(series), tables, headers, _doubles(raw, images)
     )
 
 
@@ -118,18 +119,18 @@ def _may_be_slice(path: str) -> bool:
     return suffix in _SLICES or suffix[1:].isdigit()
 
 
-def _series(raw: Path, paths: Sequence[str]) -> list[str]:
-    """Folders with several files that are slices of one series, by the headers of two."""
+def _series(raw: Path, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Folders with several files that are slices of one series, by headers of two; their files."""
     slices: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         folder = path.rpartition("/")[0]
         if folder and _may_be_slice(path) and not is_beside(path):
             slices[folder].append(path)
-    return sorted(
-        folder
-        for folder, inside in slices.items()
+    return {
+        folder: inside
+        for folder, inside in sorted(slices.items())
         if len(inside) > 1 and _series_uid(raw / inside[0]) == _series_uid(raw / inside[-1]) != ""
-    )
+    }
 
 
 def _series_uid(path: Path) -> str:

@@ -330,8 +330,11 @@ def _training(
     sizes = Counter(name for case in cases for name in case.label.split("|"))
     most, least = max(sizes.values()), max(1, min(sizes[name] for name in plain["classes"]))
     epochs = 40 if len(cases) < 500 else 30 if len(cases) < 2000 else 20
-    slices = max(1, statistics.median(survey.headers.slices)) if survey.has_volumes else 1
-    side = survey.headers.side if survey.has_volumes else whole["images"]["size"].value
+    if survey.has_volumes:
+        slices = statistics.median(survey.headers.slices or [1])
+        side = survey.headers.side or SIDES[-1]
+    else:
+        slices, side = 1, whole["images"]["size"].value
     network, batch = machine.network(int(len(cases) * slices), side, memory)
     recipe: Block = {
         "epochs": Because(epochs, f"{len(cases)} labelled cases"),

@@ -208,7 +208,9 @@ def _check_formulas(sheet: Any, formulas: Any, where: str) -> None:
     """Refuse formulas without a result, as programs write them that don't calculate."""
     for row in formulas.iter_rows():
         for cell in row:
-            if cell.data_type == "f" and sheet[cell.coordinate].value is None:
+            found = sheet[cell.coordinate]
+            is_text = found.data_type == "str"  # an empty one is a result
+            if cell.data_type == "f" and found.value is None and not is_text:
                 raise UserError(
                     f"has formulas without a result, such as in {cell.coordinate}",
                     where=where,
@@ -253,6 +255,8 @@ def _text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ").removesuffix(" 00:00:00")
-    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):
+        return _text(value.tolist())
+    if isinstance(value, list | tuple):
         return "|".join(map(_text, value))
     return spelt(str(value)).strip()
