@@ -12,7 +12,8 @@ COLUMNS = ["set", "cases", "labelled", "excluded", "unlike"]
 
 
 def main(sets: Path, groups: Paths = (), shifts: Paths = ()) -> None:
-    """Write a row a set; ``unlike`` counts cases out of the range of the training images."""
+    """Write a row a set; ``unlike`` counts cases out of the range of the training images, of those
+    that the step ``shift`` has looked at."""
     found = []
     for path, shift in zip(groups, shifts, strict=True):
         rows = read_rows(path)

@@ -434,6 +434,16 @@ def test_a_formula_may_result_in_nothing(tmp_path: Path) -> None:
     assert labels(cases) == ["naevus", ""]
 
 
+def test_damaged_workbooks_are_told(tmp_path: Path) -> None:
+    lesions(tmp_path)
+    workbook(tmp_path, [("image_id", "dx"), *((f"a{i}", "nv") for i in range(30))])
+    whole = (tmp_path / "labels.xlsx").read_bytes()
+    for at in range(40, len(whole), len(whole) // 40):
+        (tmp_path / "labels.xlsx").write_bytes(whole[:at] + b"\xff\0\xff" + whole[at + 3 :])
+        with contextlib.suppress(UserError):
+            list(open_table(tmp_path / "labels.xlsx", ["image_id"]).lines)
+
+
 def test_lists_of_numbers_in_a_cell_are_texts() -> None:
     cells = [np.array([1, 2]), np.array([1.0, 2.5]), np.array(["a", "b"], object), np.int64(3)]
     assert list(map(_text, cells)) == ["1|2", "1|2.5", "a|b", "3"]

@@ -93,8 +93,10 @@ class Attributes:
                 self._read[texts] = found
         for name in found:
             self._known[name] += 1
-        if AGE in self._columns and AGE not in found and (cell := cells.get(self._columns[AGE])):
-            self._strange[AGE].append(f"{cell!r} in {where}")
+        if AGE in self._columns and AGE not in found:
+            cell = cells.get(self._columns[AGE], "")
+            if cell and cell.casefold() not in MISSING:
+                self._strange[AGE].append(f"{cell!r} in {where}")
         return found
 
     def tell(self, table: Path) -> None:

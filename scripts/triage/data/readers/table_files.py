@@ -173,7 +173,9 @@ def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:
                 calculates = any(b"</f>" in archive.read(name) for name in parts)
             book = openpyxl.load_workbook(path, data_only=True)
             formulas = openpyxl.load_workbook(path) if calculates else None
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # whatever a damaged file makes its readers do
             raise UserError(f"is no workbook ({error})", where=path, remedy=_REMEDY) from error
     sheets = [sheet for sheet in book.worksheets if sheet.max_row > 1 or sheet["A1"].value]
     fitting = [sheet for sheet in sheets if columns and set(_first(sheet)).issuperset(columns)]
