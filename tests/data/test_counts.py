@@ -70,3 +70,18 @@ def test_files_of_withdrawn_cases_are_counted_and_named_nowhere() -> None:
     assert told == {"used": (1, "a/P2/T1.mha"), "withdrawn": (1, "")}
     assert sum(each.files for each in counts if each.use == "withdrawn") == 5
     assert {each.example for each in counts} == {"a/P2/T1.mha", "P1.png", ""}
+
+
+def test_what_stands_by_withdrawn_files_is_not_named(caplog: pytest.LogCaptureFixture) -> None:
+    gone = ["sub-1/anat/T1.nii.gz", "flat/P1.png"]
+    paths = [*gone, "sub-1/dwi/1.nii.gz", "sub-1/scans.tsv", "sub-1/anat/T1.json", "flat/P1.json"]
+    used = {"2": ["sub-2/anat/T1.nii.gz"], "3": ["flat/P3.png"]}
+    paths += [*used["2"], *used["3"], "flat/P3.json"]
+    counts = count(paths, used, {}, [], gone)
+    assert sum(each.files for each in counts) == len(paths)
+    named = {each.example for each in counts} - {""}
+    assert named == {"sub-2/anat/T1.nii.gz", "flat/P3.png", "flat/P3.json"}
+    with caplog.at_level("INFO"):
+        tell(counts)
+    assert "sub-1" not in caplog.text
+    assert "P1" not in caplog.text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from posixpath import splitext
 
@@ -67,7 +67,8 @@ def count(
     """What became of all files ``paths``, in the order of USES and by number.
 
     ``used`` and ``bad``: the files and folders of each case that is used, or in quarantine;
-    ``problems``: other files that are in quarantine. Those ``withdrawn`` are named nowhere.
+    ``problems``: other files that are in quarantine. Those ``withdrawn`` are named nowhere, nor is
+    what stands by them: of the same name, or in a folder that holds no other case.
     """
     use_of = dict.fromkeys(problems, QUARANTINED)
     use_of |= dict.fromkeys(withdrawn, WITHDRAWN)
@@ -77,11 +78,30 @@ def count(
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(paths):
         found[_use(path, use_of, headers), kind_of(path)].append(path)
+    gone = {path for path, use in use_of.items() if use == WITHDRAWN}
+    hidden = _by(gone, use_of.keys() - gone) if gone else frozenset()
     counts = [
-        Count(use, kind, len(files), "" if use == WITHDRAWN else files[0])
+        Count(use, kind, len(files), next((each for each in files if not _is_in(each, hidden)), ""))
         for (use, kind), files in found.items()
     ]
     return sorted(counts, key=lambda each: (USES.index(each.use), -each.files, each.kind))
+
+
+def _by(gone: Iterable[str], others: Iterable[str]) -> Set[str]:
+    """Those paths ``gone``, without extensions, and the folders about them without ``others``."""
+    around = {place for path in others for place in _above(path)}
+    places = {place for path in gone for place in (path, *_above(path))}
+    return (places - around) | {_bare(path) for path in gone}
+
+
+def _is_in(path: str, places: Set[str]) -> bool:
+    return bool(places) and not places.isdisjoint((_bare(path), path, *_above(path)))
+
+
+def _bare(path: str) -> str:
+    """The path without all extensions."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + name.partition(".")[0]
 
 
 def _use(path: str, use_of: Mapping[str, str], headers: set[str]) -> str:
@@ -106,4 +126,5 @@ def tell(counts: Sequence[Count]) -> None:
     for each in counts:
         if each.use in (BESIDE, UNUSED):
             words = "beside them" if each.use == BESIDE else each.use
-            log.info("%s: %d %s, such as %s", words, each.files, each.kind, each.example)
+            such = f", such as {each.example}" if each.example else ""
+            log.info("%s: %d %s%s", words, each.files, each.kind, such)

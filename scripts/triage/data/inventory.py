@@ -108,7 +108,7 @@ def read(inventory: Path) -> list[Entry]:
             return [Entry(unshielded(path), int(size), digest) for path, size, digest in rows]
     except FileNotFoundError as error:
         raise UserError("is not there", where=inventory, remedy="make it first") from error
-    except (OSError, UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         remedy = "delete it; it is made again from the raw files"
         raise UserError("is damaged", where=inventory, remedy=remedy) from error
 
