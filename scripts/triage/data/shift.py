@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from triage.data.image_store import Images
-from triage.data.reference import Reference, evenly
+from triage.data.reference import SIDE, SLICES, Reference, evenly
 
 Floats = npt.NDArray[np.float64]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 64
-SAMPLED, SLICES = 128, 16  # pixels along a side and slices of a case that are looked at, at most
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _thinned(images: Images, cases: Sequence[str]) -> _Thinned:
     return _Thinned(chosen, list(map(np.concatenate, found)), np.array(shapes))
 
 
-_MOST = (SLICES, 1 << 30, SAMPLED, SAMPLED)  # of slices, channels, rows and columns
+_MOST = (SLICES, 1 << 30, SIDE, SIDE)  # of slices, channels, rows and columns
 
 
 def _intensities(pixels: Floats, edges: Floats) -> Intensities:
