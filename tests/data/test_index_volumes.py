@@ -914,6 +914,11 @@ def test_files_of_a_withdrawn_case_are_told_whatever_they_are_called(tmp_path: P
     assert gone == {".mhd": "1", ".raw": "1"}
     written = [tmp_path / f"{name}.csv" for name in ("counts", "quarantine", "manifest", "cases")]
     assert not any("hers" in path.read_text() or "x.raw" in path.read_text() for path in written)
+    header.unlink()  # as one does with what is withdrawn; its row may stay
+    make_index(raw, table, reader="table", table="labels.csv", columns=columns)
+    uses = {(row["use"], row["kind"]) for row in read_rows(tmp_path / "counts.csv")}
+    assert ("beside", ".csv") in uses
+    assert ("withdrawn", ".csv") not in uses
 
 
 def test_files_that_can_not_be_read_are_no_copies_of_withdrawn_ones(raw: Path) -> None:

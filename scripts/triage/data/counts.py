@@ -20,8 +20,8 @@ COLUMNS = ["use", "kind", "files", "example"]
 _DOUBLE = (".nii.gz", ".tar.gz", ".csv.gz")
 # What tools write beside images, and people beside data sets.
 _COMPANIONS = (".json", ".bval", ".bvec", ".xml", ".txt", ".md", ".rst", ".pdf", ".html", ".htm",
-               ".csv", ".tsv", ".tab", ".xlsx", ".xls", ".parquet", ".md5", ".sha256", ".log",
-               ".yaml", ".yml", ".ini", ".url", ".docx")  # fmt: skip
+               ".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".parquet", ".md5", ".sha256",
+               ".log", ".yaml", ".yml", ".ini", ".url", ".docx")  # fmt: skip
 _NAMES = re.compile(
     r"(?:thumb(?:nail)?s?(?:[._ -].*)?|.*[._-]thumb(?:nail)?s?\.\w+|dicomdir|readme|license|licence"
     r"|changes|copying|checksums?|desktop\.ini|thumbs\.db)",

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from triage.command import log
 from triage.data import attributes, inventory, readers
 from triage.data import withdrawn as withdrawals
+from triage.data.counts import is_beside
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
@@ -139,7 +140,9 @@ def _withdrawn_files(
         if case.case in gone:
             parts = [part.path for file in case.files.values() for part in contents.parts(file)]
             found.append(Withdrawn(dict(case.files), parts))
-    bad = [problem.file for problem in problems if problem.case in gone]
+    # Where a file is missing, the problem is the table's, which is of others too.
+    files = [problem.file for problem in problems if problem.case in gone]
+    bad = [file for file in files if not is_beside(file)]
     return found + [Withdrawn({}, [file]) for file in bad]
 
 
