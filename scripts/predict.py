@@ -87,7 +87,8 @@ def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str,
         tails = {"/".join(parts[start:]) for start in range(len(parts))}
         for each in {case, Path(case).stem, *tails}:
             by_name.setdefault(each, []).append(case)
-    labels, groups, others = {}, {}, []
+    labels: dict[str, str] = {}
+    groups, others = {}, []
     for row in tables.read(path, LABELS, ["group"]):
         fitting = by_name.get(row["file"], [])
         if len(fitting) > 1:

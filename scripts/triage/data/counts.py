@@ -79,7 +79,7 @@ def count(
     for path in sorted(paths):
         found[_use(path, use_of, headers), kind_of(path)].append(path)
     gone = {path for path, use in use_of.items() if use == WITHDRAWN}
-    hidden = _by(gone, use_of.keys() - gone) if gone else frozenset()
+    hidden: Set[str] = _by(gone, use_of.keys() - gone) if gone else frozenset()
     counts = [
         Count(use, kind, len(files), next((each for each in files if not _is_in(each, hidden)), ""))
         for (use, kind), files in found.items()
