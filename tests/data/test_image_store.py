@@ -87,6 +87,22 @@ def test_each_case_has_the_fingerprint_of_its_middle_slice(images: Images) -> No
     assert len(fingerprints) == len(marked)
 
 
+def test_fingerprints_of_withdrawn_cases_are_those_of_the_shards(
+    cohort: tuple[Path, dict[str, np.ndarray], Prepared],
+) -> None:
+    raw, _, prepared = cohort
+    marked = {
+        row["case"]: row["fingerprint"]
+        for table in raw.parent.glob("shard-*.csv")
+        for row in read_rows(table)
+        if row["fingerprint"]
+    }
+    files = [dict(case.files) for case in prepared.cases]
+    lost = [{}, {role: f"{file}.lost" for role, file in files[0].items()}]
+    found = shards.fingerprints(raw, [*lost, *files], shards.Decoding(reader="volumes"))
+    assert found == [marked[case.case] for case in prepared.cases]
+
+
 def test_threads_and_order_do_not_matter(
     cohort: tuple[Path, dict[str, np.ndarray], Prepared], tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from json.encoder import encode_basestring as quoted
@@ -42,10 +42,18 @@ class Index:
 
     def rows(self) -> Iterator[dict[str, object]]:
         """A row a case."""
-        return (dict(zip(COLUMNS, line, strict=True)) for line in self._lines())
+        return (dict(zip(COLUMNS, line, strict=True)) for line in self._lines([[]]))
 
-    def _lines(self) -> Iterator[Line]:
-        return (_line(case, self.contents) for case in self.cases)
+    def _lines(self, dealt: Sequence[list[Line]]) -> Iterator[Line]:
+        """The cells of each case in the order of COLUMNS; ``dealt`` gets those of each shard."""
+        for case in self.cases:
+            content, files = self.contents.of(case.files.values()), _mapping(case.files)
+            own = (case.case, files, content.sha256)
+            dealt[shard_of(case.case, len(dealt))].append(own)
+            yield (
+                *(case.case, case.group, case.label, case.votes, case.partition, files),
+                *(content.size, content.sha256, attributes.text(case.attributes)),
+            )
 
     def write(self, cases: Path, problems: Path, withdrawn: Path, shards: Sequence[Path]) -> None:
         """Write the table of cases, that of problems, that of withdrawn files, and for each shard
@@ -54,18 +62,12 @@ class Index:
         A shard's table holds nothing but its own cases' files, so that no other case and no label
         makes it anew.
         """
-        write_lines(self._lines(), COLUMNS, cases)
+        dealt: list[list[Line]] = [[] for _ in shards]
+        write_lines(self._lines(dealt), COLUMNS, cases)
         write_rows(map(Problem.row, self.problems), PROBLEM_COLUMNS, problems)
         withdrawals.write(self.withdrawn, withdrawn)
-        dealt: list[list[Case]] = [[] for _ in shards]
-        for case in self.cases:
-            dealt[shard_of(case.case, len(shards))].append(case)
         for target, own in zip(shards, dealt, strict=True):
-            lines = (
-                (case.case, _mapping(case.files), self.contents.of(case.files.values()).sha256)
-                for case in own
-            )
-            write_lines(lines, SHARD_COLUMNS, target)
+            write_lines(own, SHARD_COLUMNS, target)
 
 
 def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettings) -> Index:
@@ -193,7 +195,7 @@ def _without(cases: list[Case], problems: Iterable[Problem]) -> tuple[list[Case]
     """The cases without those that have a problem, and these problems."""
     problems = list(problems)
     bad = {problem.case for problem in problems}
-    return [case for case in cases if case.case not in bad], problems
+    return [case for case in cases if case.case not in bad] if bad else cases, problems
 
 
 # --- contents, by checksum
@@ -229,8 +231,12 @@ class _Contents:
                 return
             yield self._at[self._paths[i]]
 
-    def of(self, files: Iterable[str]) -> _Content:
+    def of(self, files: Collection[str]) -> _Content:
         """Of all ``files`` together; of a single raw file, its own."""
+        if len(files) == 1 and not self._beside:
+            (file,) = files
+            if entry := self._at.get(file):
+                return _Content(entry.size, entry.sha256)
         parts = [part for file in files for part in self.parts(file)]
         if len(parts) == 1:
             return _Content(parts[0].size, parts[0].sha256)
@@ -303,13 +309,4 @@ def _mapping(files: Mapping[str, str]) -> str:
     """As JSON, faster than by ``json.dumps`` for many."""
     return (
         "{" + ", ".join([f"{quoted(role)}: {quoted(file)}" for role, file in files.items()]) + "}"
-    )
-
-
-def _line(case: Case, contents: _Contents) -> Line:
-    """Its cells, in the order of COLUMNS."""
-    content = contents.of(case.files.values())
-    return (
-        *(case.case, case.group, case.label, case.votes, case.partition, _mapping(case.files)),
-        *(content.size, content.sha256, attributes.text(case.attributes)),
     )

@@ -35,7 +35,7 @@ _THREADS = 8
 _PART = 64  # files that a thread takes at once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A raw file: path relative to the raw folder, bytes, checksum (empty: can't be read)."""
 

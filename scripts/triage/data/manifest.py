@@ -81,14 +81,16 @@ def _files(rows: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
 
 def check_classes(label_of: Mapping[str, str], settings: IndexSettings, raw: Path) -> None:
     """Raise UserError where a case's label is no class or several, or a class has no case."""
-    for case, label in label_of.items():
+    counts: Counter[str] = Counter()
+    for label, number in Counter(label_of.values()).items():
         if not settings.task.allows(label):
+            case = next(case for case, own in label_of.items() if own == label)
             raise UserError(
                 f"case {case} has several classes: {label}",
                 where=raw,
                 remedy="set task: multilabel, or give it one",
             )
-    counts = Counter(name for label in label_of.values() for name in classes_of(label))
+        counts.update(dict.fromkeys(classes_of(label), number))
     if unknown := sorted(counts.keys() - set(settings.classes)):
         raise UserError(
             f"unknown label(s) {some(unknown)}",

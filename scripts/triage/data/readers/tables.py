@@ -16,6 +16,7 @@ from triage.data.readers import Problem
 from triage.data.readers.table_files import Table, open_table
 from triage.errors import UserError, nearest
 
+_LONGEST = 1 + max(map(len, MISSING))
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 _ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"))
@@ -156,7 +157,7 @@ def unique(
 def filled(row: Row, column: str) -> str:
     """The cell in a column, which names something. Raises UserError where it does not."""
     cell = row[column]
-    if not cell or cell.casefold() in MISSING:
+    if len(cell) < _LONGEST and (not cell or cell.casefold() in MISSING):
         said = f": {cell}" if cell else ""
         raise UserError(f"has no {column}{said}", where=row.where, remedy="fill it in")
     if "E+" in cell and _SHORTENED.fullmatch(cell):
