@@ -7,11 +7,12 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from engines_support import Project, jobs, wait_until
+from engines_support import ROOT, Project, jobs, wait_until
 from test_engines_matrix import BETA_ALL, BETA_CHECKPOINT
 
 pytestmark = pytest.mark.slow
@@ -115,8 +116,7 @@ def test_a_clone_with_line_ends_of_windows(made: Project, folder: Path) -> None:
     environment = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.autocrlf"}
     environment["GIT_CONFIG_VALUE_0"] = "true"
     clone = made.clone(folder / "clone")
-    root = Path(__file__).parents[2]
-    clone.write(".gitattributes", (root / ".gitattributes").read_text())
+    clone.write(".gitattributes", (ROOT / ".gitattributes").read_text())
     clone.commit()
     for path in ("data/beta/folds.csv", "steps.json", "snakemake.lock", "dvc.lock"):
         clone.path(path).unlink()
@@ -174,6 +174,23 @@ def test_few_open_files_and_variables_of_other_tools(project: Project) -> None:
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert jobs(answer.stdout + answer.stderr) == ONE
+
+
+def test_as_cron_or_a_container_starts_it(project: Project) -> None:
+    """No name of the user, no standard input, and next to no environment."""
+    start_one(project, 0.3)
+    home, here = project.server.environment["HOME"], Path(sys.executable).parent
+    bare = ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={home}", "sh", "-c", 'exec "$0" <&-']
+    answer = subprocess.run(
+        [*project.server.before, *bare, str(here / "snakemake")],
+        cwd=project.folder,
+        env=project.server.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert project.plan() == []
 
 
 def test_a_long_dvc_push_beside_a_run(project: Project) -> None:

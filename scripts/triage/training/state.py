@@ -112,9 +112,9 @@ class Keeper:
     def end(self, epochs: int, state: dict[str, Any] | None) -> None:
         """Keep the ``state`` at the end of a run, whose results are written, for one of more
         ``epochs``; without a state only their number. Where there is no room, it is not kept."""
-        for _, path in self._ended():
-            path.unlink(missing_ok=True)
         with suppress(UserError, OSError):
+            for _, path in self._ended():
+                path.unlink(missing_ok=True)
             self._write(_encode(state) if state else b"")
             self.path.replace(self.path.with_suffix(f".{epochs}.ended"))
             scratch.limit_ended(self.path.parent)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +97,10 @@ def attach(
     ``folders`` gives for each output that lists a generated folder that folder.
     """
     logging.raiseExceptions = False  # a full disk is told of once, not for every line of the log
+    try:
+        getpass.getuser()  # as Snakemake will, too
+    except (KeyError, OSError):  # in a container a user may have a number alone
+        os.environ["LOGNAME"] = f"user {os.getuid()}"
     sources = Sources(raw)
 
     def provenance() -> Provenance:
