@@ -175,6 +175,16 @@ def test_padding_that_is_written_as_unsigned_is_found_among_signed_pixels(tmp_pa
     assert np.array_equal(found[:, 8:], scaled(DEEP[:, 8:]))
 
 
+def test_padding_that_no_pixel_can_have_is_no_white(tmp_path: Path) -> None:
+    grey = (256 - X.max() + X - 1).astype(np.uint8)
+    assert grey.max() == 255
+    bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": grey.tobytes()}
+    data = slice_(0, DEEP, **bits)
+    data.add_new(0x00280120, "US", 65535)
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert np.array_equal(pixels(tmp_path / "a.dcm")[0], grey)
+
+
 def test_an_enhanced_file_of_one_frame_is_rescaled_and_windowed_as_others_are(
     tmp_path: Path,
 ) -> None:

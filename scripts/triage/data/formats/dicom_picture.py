@@ -104,7 +104,14 @@ def _padding(data: Dataset, stored: np.ndarray) -> np.ndarray | None:
         return None
     last = dicom.value(data, "PixelPaddingRangeLimit", first)
     with dicom.quiet("has a DICOM header whose padding is no number"):
-        # Often written as unsigned where pixels are signed.
-        ends = np.array([int(first), int(last)]).astype(stored.dtype)
-    found: np.ndarray = (stored >= ends.min()) & (stored <= ends.max())
+        low, high = sorted(_as_stored(int(each), stored.dtype) for each in (first, last))
+    found: np.ndarray = (stored >= low) & (stored <= high)
     return found if found.any() else None
+
+
+def _as_stored(value: int, kind: np.dtype) -> int:
+    """A number of 16 bits, which is often written as unsigned where pixels are signed, as they."""
+    limits = np.iinfo(kind)
+    if limits.min < 0 and value > limits.max:
+        return value - 2**16
+    return value + 2**16 if value < limits.min else value
