@@ -9,6 +9,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import nibabel
 import numpy as np
@@ -919,6 +921,23 @@ def test_files_of_a_withdrawn_case_are_told_whatever_they_are_called(tmp_path: P
     uses = {(row["use"], row["kind"]) for row in read_rows(tmp_path / "counts.csv")}
     assert ("beside", ".csv") in uses
     assert ("withdrawn", ".csv") not in uses
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_withdrawn_name_may_be_spelt_as_it_was(
+    tmp_path: Path, form: Literal["NFC", "NFD"], caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for seed, name in enumerate(("hers", "his", "theirs")):
+        write(volume(voxels(seed)), raw / f"{name}.mha")
+    rows = ["hers,J\u00fcrgen,abnormal", "his,P2,abnormal", "theirs,P3,normal"]
+    (raw / "labels.csv").write_text(normalize("NFD", "\n".join(["file,patient,label", *rows])))
+    table = withdraw(raw, "case,date,reason\n" + normalize(form, "J\u00fcrgen") + ",,\n")
+    columns = Columns(file="file", case="patient", label="label")
+    made = make_index(raw, table, reader="table", table="labels.csv", columns=columns)
+    assert [row["case"] for row in made.rows()] == ["P2", "P3"]
+    assert "is not among the raw data" not in caplog.text
 
 
 def test_files_that_can_not_be_read_are_no_copies_of_withdrawn_ones(raw: Path) -> None:

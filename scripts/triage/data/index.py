@@ -22,6 +22,7 @@ from triage.data.counts import is_beside
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
+from triage.data.readers.table_files import spelt
 from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
 from triage.files import Line, write_lines, write_rows
@@ -148,7 +149,7 @@ def _withdrawn_files(
 
 def _tell_absent(withdrawn: set[str], cases: list[Case], problems: list[Problem]) -> None:
     known = {case.case for case in cases} | {problem.case for problem in problems}
-    for case in sorted(withdrawn - known):
+    for case in sorted(set(map(spelt, withdrawn)).difference(map(spelt, known))):
         log.warning(
             "warning: withdrawn case %s is not among the raw data: copies of it can't be told", case
         )

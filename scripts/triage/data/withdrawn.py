@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from triage.data.readers.table_files import spelt
 from triage.errors import UserError
 from triage.files import each_row, parse_cell, plain, write_rows
 from triage.shield import unshielded
@@ -40,8 +41,11 @@ def read(table: Path) -> list[dict[str, str]]:
 
 
 def cases(table: Path) -> set[str]:
-    """The withdrawn cases. Raises UserError as ``read`` does."""
-    return {row["case"] for row in read(table)}
+    """The withdrawn cases, as they are written and as tables are read: cases have either name.
+
+    Raises UserError as ``read`` does.
+    """
+    return {name for row in read(table) for name in (row["case"], spelt(row["case"]))}
 
 
 def copies(withdrawn: Collection[str], manifest: Collection[Mapping[str, str]]) -> set[str]:
