@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from triage.errors import UserError
 from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.evaluate import summarise
 from triage.evaluation.samples import Sample
-from triage.evaluation.settings import EvaluationSettings, Point
+from triage.evaluation.settings import ARGMAX, EvaluationSettings, Point
 from triage.files import read_json
 from triage.task import SEPARATOR, Task
 from triage.training import distributed
@@ -176,7 +176,10 @@ class Model:
             np.log(np.maximum(odds, TINY)),
             found,
         )
-        return summarise(sample, self.choices, EvaluationSettings(task=task, classes=self.classes))
+        settings = EvaluationSettings(task=task, classes=self.classes)
+        if self.point != ARGMAX:
+            settings = replace(settings, operating_point=self.point)
+        return summarise(sample, self.choices, settings)
 
     def _least_slices(self) -> int:
         """How many slices a case must have."""
@@ -240,8 +243,9 @@ def _choices(
 def _metrics_of(checkpoint: Path) -> Path | None:
     """The metrics of the run whose checkpoint it is, where the workflow has put them."""
     run = checkpoint.absolute().parent
-    found = run.parents[2] / "metrics" / run.parent.name / f"{run.name}.json"
-    return found if run.parents[1].name == "training" and found.is_file() else None
+    training = run.parent.parent
+    found = training.parent / "metrics" / run.parent.name / f"{run.name}.json"
+    return found if training.name == "training" and found.is_file() else None
 
 
 def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[File], list[Prediction]]:
