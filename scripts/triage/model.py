@@ -28,7 +28,7 @@ from triage.errors import UserError
 from triage.evaluation.choices import Choices, choices_of
 from triage.evaluation.evaluate import summarise
 from triage.evaluation.samples import Sample
-from triage.evaluation.settings import ARGMAX, EvaluationSettings, Point
+from triage.evaluation.settings import EvaluationSettings, Point
 from triage.files import read_json
 from triage.task import SEPARATOR, Task
 from triage.training import distributed
@@ -177,7 +177,7 @@ class Model:
             found,
         )
         settings = EvaluationSettings(task=task, classes=self.classes)
-        if self.point != ARGMAX:
+        if self.point != "argmax":
             settings = replace(settings, operating_point=self.point)
         return summarise(sample, self.choices, settings)
 

@@ -258,7 +258,7 @@ def _of(study: str, paths: Sequence[Path]) -> list[Path]:
 def _study_of(path: Path) -> str:
     pairs = list(pairwise(path.parts))
     # An arm or an external set may be called data; an absolute path may lead through such a folder.
-    for above, name in reversed(pairs) if path.is_absolute() else pairs:
+    for above, name in pairs[::-1] if path.is_absolute() else pairs:
         if above in ("data", "results"):
             return name
     raise UserError("lies in no study's folder", where=path)
