@@ -90,7 +90,9 @@ def by_dvc(
     }
     old, new = digests(base), digests(graph)
     changed = {stage for stage in new if old.get(stage) != new[stage]}
-    return with_descendants(named | changed, declared["before"])
+    # A stage of what this study has not, such as external sets, has no job.
+    present = {job["stage"] for job in [*base.values(), *graph.values()]}
+    return with_descendants(named | changed, declared["before"]) & present
 
 
 def digests(graph: Mapping[str, Any]) -> dict[str, set[tuple[str, str]]]:
