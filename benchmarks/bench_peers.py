@@ -70,9 +70,10 @@ def main() -> None:
         "peers",
         "Peers: the same training by others",
         f"{len(paths)} {kind}, {arguments.size} pixels, a fifth of them for validation; batches of"
-        f" {arguments.batch}, Adam, flips, float32; the last of {arguments.epochs} epochs"
-        " counts. Every run is a process of its own; runs at once share the cores out. `s in all`:"
-        f" from the picture files to the AUC of validation, imports left out.{left_out}",
+        f" {arguments.batch}, Adam, flips, float32 unless it says otherwise; the last of"
+        f" {arguments.epochs} epochs counts. Every run is a process of its own; runs at once share"
+        " the cores out. `s in all`: from the picture files to the AUC of validation, imports left"
+        f" out.{left_out}",
         bench.table([*header, "processor s", "MB", "val AUC"], rows),
     )
 

@@ -13,8 +13,9 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ class Race:
     batch: int
     epochs: int
     threads: int
+    seed: int = 0
 
     @property
     def channels(self) -> int:
@@ -65,7 +67,7 @@ class Race:
         return range(border), range(border, len(self.paths))
 
     def net(self) -> nn.Module:
-        torch.manual_seed(0)
+        torch.manual_seed(self.seed)
         return build(NETWORKS[self.network][0], self.channels, 1)
 
     def picture(self, row: int) -> Image.Image:
@@ -77,7 +79,9 @@ class Race:
         return np.asarray(self.picture(row)).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
 
-def ours(race: Race) -> tuple[list[float], float]:
+def ours(
+    race: Race, precision: Literal["auto", "float32"] = "float32"
+) -> tuple[list[float], float]:
     """This project's trainer on pictures that were decoded once, as the workflow has them."""
     train, val = race.parts()
     names = tuple(f"case{row:06d}" for row in range(len(race.paths)))
@@ -89,6 +93,7 @@ def ours(race: Race) -> tuple[list[float], float]:
         model=NETWORKS[race.network][0],
         epochs=race.epochs,
         batch_size=race.batch,
+        precision=precision,
         optimizer=dataclasses.replace(usual.optimizer, name="adam", lr=LR),
         stopping=dataclasses.replace(usual.stopping, patience=None),
         augment=dataclasses.replace(
@@ -108,10 +113,10 @@ def ours(race: Race) -> tuple[list[float], float]:
         labels = tuple(("no", "yes")[race.labels[row]] for row in rows)
         return Cases(names[rows.start : rows.stop], labels)
 
-    learn = data.samples(cases(train), ("yes",), False, recipe.augment, 1)
+    learn = data.samples(cases(train), ("yes",), False, recipe.augment, 1 + race.seed)
     watch = data.samples(cases(val), ("yes",), False)
     keeper = Keeper(Path(tempfile.mkdtemp()) / "run.state", 1e9)
-    trained = Trainer(network, learn, watch, recipe, 1, ("yes",), keeper).run()
+    trained = Trainer(network, learn, watch, recipe, 1 + race.seed, ("yes",), keeper).run()
     return trained.seconds, trained.history[-1]["val_auc"]
 
 
@@ -286,6 +291,7 @@ def timm(race: Race) -> tuple[list[float], float]:
 
 CONTESTANTS: dict[str, Callable[[Race], tuple[list[float], float]]] = {
     "ours": ours,
+    "ours, precision: auto": partial(ours, precision="auto"),
     "plain loop in memory": plain,
     "torchvision + loader": torchvision,
     "Lightning": lightning,

@@ -79,33 +79,36 @@ def _text(value: float | None) -> str:
 def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The label and the group of each case, by name; rows of no case are told of.
 
-    Raises UserError for a row that may be of several, and for two rows that differ.
+    Raises UserError for a row that may be of several, and for a case with two labels.
     """
     by_name: dict[str, list[str]] = {}
-    for case in dict.fromkeys(cases):
+    known = dict.fromkeys(cases)
+    for case in known:
         parts = Path(case).parts
         tails = {"/".join(parts[start:]) for start in range(len(parts))}
         for each in {case, Path(case).stem, *tails}:
             by_name.setdefault(each, []).append(case)
     labels: dict[str, str] = {}
-    groups, others = {}, []
+    groups: dict[str, str] = {}
+    others: list[str] = []
     for row in tables.read(path, LABELS, ["group"]):
-        fitting = by_name.get(row["file"], [])
+        name = row["file"]
+        fitting = [name] if name in known else by_name.get(name, [])
         if len(fitting) > 1:
             raise UserError(
-                f"{row['file']!r} may be {' or '.join(fitting[:2])}",
+                f"{name!r} may be {' or '.join(fitting[:2])}",
                 where=row.where,
                 remedy="name it as the column case of the output does",
             )
         for case in fitting:
             if labels.setdefault(case, row["label"]) != row["label"]:
                 raise UserError(
-                    f"calls {row['file']!r} {row['label']!r}, an earlier row {labels[case]!r}",
+                    f"{case} has the label {row['label']!r}, and {labels[case]!r} above",
                     where=row.where,
-                    remedy="keep the right row of a file",
+                    remedy="keep one of its rows",
                 )
             groups[case] = row.cells.get("group") or case
-        others += [] if fitting else [row["file"]]
+        others += [] if fitting else [name]
     if others:
         words = "%s: %d row(s) are of no predicted case, such as %s"
         command.log.warning(words, path, len(others), others[0])

@@ -56,7 +56,10 @@ def _steps(jobs: Iterable[Job], stages: Stages) -> Iterator[str]:
             before.setdefault(stage.name, set()).update(names - {stage.name})
     width = max(map(len, before), default=0)
     beyond: dict[str, set[str]] = {}
-    for name, direct in before.items():
+    while waiting := [name for name in before if name not in beyond]:
+        # A step of external sets begins before, and ends after, others that it follows.
+        name = next(each for each in waiting if before[each] <= beyond.keys())
+        direct = before[name]
         further = set().union(*(beyond[each] for each in direct))
         beyond[name] = direct | further
         after = ", ".join(each for each in before if each in direct - further)

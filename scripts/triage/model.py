@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,10 @@ class Model:
             np.log(np.maximum(odds, TINY)),
             found,
         )
-        return summarise(sample, self.choices, EvaluationSettings(task=task, classes=self.classes))
+        settings = EvaluationSettings(task=task, classes=self.classes)
+        if self.point != "argmax":
+            settings = replace(settings, operating_point=self.point)
+        return summarise(sample, self.choices, settings)
 
     def _least_slices(self) -> int:
         """How many slices a case must have."""
@@ -240,8 +243,9 @@ def _choices(
 def _metrics_of(checkpoint: Path) -> Path | None:
     """The metrics of the run whose checkpoint it is, where the workflow has put them."""
     run = checkpoint.absolute().parent
-    found = run.parents[2] / "metrics" / run.parent.name / f"{run.name}.json"
-    return found if run.parents[1].name == "training" and found.is_file() else None
+    training = run.parent.parent
+    found = training.parent / "metrics" / run.parent.name / f"{run.name}.json"
+    return found if training.name == "training" and found.is_file() else None
 
 
 def _gather(given: Sequence[Path], decoding: Decoding) -> tuple[list[File], list[Prediction]]:

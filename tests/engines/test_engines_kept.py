@@ -52,7 +52,7 @@ def test_no_engine_owns_them() -> None:
     assert stages.of("data/mhist/manifest.csv")
     assert stages.of("data/mhist/consent.csv") is None
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert "--consent data/{wildcards.study}/consent.csv" in rules  # named in a command alone
+    assert "--consent data/{study}/consent.csv" in rules  # named in a command alone
     assert "consent=" not in rules
 
 
@@ -81,6 +81,16 @@ def test_a_lost_row_is_found_and_put_back(damage: str, known: str) -> None:
     RECORD.write_bytes(whole.read_bytes())
     FOLDS.write_bytes(all_folds.read_bytes())
     assert list(kept.lost()) == []
+
+
+def test_rows_that_differ_in_their_last_cell_alone_are_two() -> None:
+    rows = [row("DOE, JOHN") | {"commit": commit} for commit in ("aa", "bb")]
+    assert consent.add(rows, RECORD) == rows
+    kept.keep()
+    RECORD.write_text("".join(RECORD.read_text().splitlines(keepends=True)[:-1]))
+    ((_, missing, whole),) = kept.lost()
+    assert missing == rows[1:]
+    assert read_rows(whole) == rows
 
 
 @pytest.mark.parametrize("known", ["here", "to git"])

@@ -25,7 +25,8 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir(parents=True)
     for name in ("dvc.yaml", "answers.yaml", "workflow/run_stage.py"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("workflow/Snakefile", "workflow/triage_workflow/steps.py", "steps.json"):
+    own = (f"workflow/triage_workflow/{name}.py" for name in ("steps", "answers", "shards"))
+    for name in ("workflow/Snakefile", *own, "steps.json"):
         (tmp_path / name).write_text("{}")
     (tmp_path / "bin/snakemake").write_text(SNAKEMAKE)
     (tmp_path / "bin/snakemake").chmod(0o755)

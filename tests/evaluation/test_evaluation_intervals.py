@@ -196,3 +196,11 @@ def test_spread_of_one_seed_or_fold_is_undefined():
     gap = spread({(0, 1): NAN, (0, 2): 0.5})
     assert np.isnan(gap.over_seeds)
     assert np.isnan(spread({}).over_folds)
+
+
+def test_a_brier_score_over_classes_reaches_from_0_to_2():
+    rounds = np.random.default_rng(3).normal(0.6, 0.05, 500)
+    one = estimate("brier", 0.6, rounds, Support(np.inf, 40), 0.95)
+    twice = estimate("brier", 1.2, 2 * rounds, Support(np.inf, 40), 0.95, span=(0.0, 2.0))
+    assert 0.4 < one.low < 0.6 < one.high < 0.8
+    assert (twice.low, twice.high) == pytest.approx((2 * one.low, 2 * one.high))

@@ -214,6 +214,8 @@ def test_what_monai_does_not_have_or_take_is_refused():
         monais(keywords={"in_channels": 3})
     with pytest.raises(UserError, match=r"keywords: EfficientNetBN can't be built with"):
         monais(network="EfficientNetBN", keywords={"model_name": "b99"})
+    with pytest.raises(UserError, match=r"keywords: ViT can't be built with {} \(.*img_size"):
+        monais(network="ViT", keywords=None)
 
 
 def test_the_names_in_the_sources_are_those_that_torchvision_lists():

@@ -146,7 +146,7 @@ def test_of_several_classes_the_worst_is_named() -> None:
 def test_leakage_is_answered_with_what_was_done() -> None:
     found = facts([chosen()])["Is there leakage?"].answer
     assert found.startswith("None that can be found: no group, copy or near copy is in two parts")
-    assert found.endswith("2 cases are excluded for it.")
+    assert found.endswith("2 cases are excluded.")
 
 
 def test_nothing_is_compared_where_validation_is_measured() -> None:

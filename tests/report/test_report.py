@@ -341,6 +341,8 @@ def test_a_caption_needs_its_title(tmp_path: Path) -> None:
 def test_a_file_of_no_study_is_refused() -> None:
     with pytest.raises(UserError, match="lies in no study's folder"):
         page._of("brain", [Path("elsewhere/table.csv")])
+    for name in ("data/brain/external/data/shift.json", "results/brain/training/results/x.json"):
+        assert page._of("brain", [Path(name)]) == [Path(name)]
 
 
 def test_every_picture_has_a_caption_for_both_reports() -> None:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
 from triage.data.split import PARTITIONS
 from triage.evaluation.evaluate import evaluate_samples
+from triage.evaluation.operating import POINTS
 from triage.evaluation.samples import read_sample
 from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_table, write_json
@@ -227,6 +228,15 @@ def test_predictions_are_scored_as_by_the_workflow(
         if each["value"] is not None:
             assert found["metrics"][name]["value"] == pytest.approx(each["value"], abs=1e-6)
     assert found["metrics"]["roc_auc"]["low"] <= found["metrics"]["roc_auc"]["value"]
+    model = Model.load(judged)
+    for point in POINTS:
+        own = replace(model, point=point)
+        page = own.score(own.predict(*cases), {case: Path(case).parent.name for case in cases})
+        assert page["metrics"]["recall"] == page["operating_points"][point]["metrics"]["recall"]
+    first, twice = next(iter(cases)), [f"{case},{label}" for case in cases for label in CLASSES]
+    labels.write_text("\n".join(["file,label", *twice]))
+    printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
+    assert f"line 3: {first} has the label 'abnormal', and 'normal' above" in printed
     labels.write_text("file,label\n" + "\n".join(f"{case},ill" for case in cases))
     printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
     assert "has the label 'ill'" in printed

@@ -11,7 +11,7 @@ import pytest
 
 from triage.files import read_json, read_rows
 from two_hospitals import hospital_a, hospital_b, picture, settings, write
-from workflow_copy import Workflow
+from workflow_copy import ROOT, Workflow
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +52,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     workflow = start(tmp_path_factory.mktemp("hospitals"), 3, folds=[0, 1])
     run(workflow)
     return workflow
+
+
+def test_each_stage_of_dvc_makes_all_that_it_owns(made: Workflow) -> None:
+    assert made.run("python", str(ROOT / "tests/helpers/stage_targets.py")) == ""
 
 
 def checkpoints(workflow: Workflow) -> dict[str, bytes]:

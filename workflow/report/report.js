@@ -71,9 +71,13 @@ dialog.querySelector("[type=button]").addEventListener("click", () => {
   save(canvas.toDataURL("image/png"), `${dialog.querySelector("a").dataset.name}.png`);
 });
 
-// A table as a file of comma-separated values; small lines below a value are cells of their own.
+// A table as a file of comma-separated values, the small lines below a value in its cell. What a
+// spreadsheet would take for a formula gets an apostrophe; numbers do not.
+const FORMULA = /^'*[=+\-@\uff1d\uff0b\uff0d\uff20](?!(?<=[+-])(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(; |$))/i;
+
 function commaSeparated(table) {
-  const quoted = (text) => `"${text.trim().replaceAll("\u00a0", " ").replaceAll('"', '""')}"`;
+  const shielded = (text) => (FORMULA.test(text) ? `'${text}` : text);
+  const quoted = (text) => `"${shielded(text.trim().replaceAll("\u00a0", " ")).replaceAll('"', '""')}"`;
   const line = (row) => [...row.cells].map((cell) => {
     const parts = [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean);
     return quoted(parts.join("; "));

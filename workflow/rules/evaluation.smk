@@ -1,9 +1,9 @@
-def submitted(wildcards):
+def submitted(study):
     """The predictions that a submission may need."""
-    arm = PARAMS.study(wildcards.study)["submission"]["arm"]
+    arm = PARAMS.study(study)["submission"]["arm"]
     return [
         run.result("predictions", f"/{partition}.csv")
-        for run in PARAMS.runs(wildcards.study, None if arm == "best" else arm)
+        for run in PARAMS.runs(study, None if arm == "best" else arm)
         for partition in ("test", "unlabelled")
     ]
 
@@ -155,7 +155,7 @@ rule table:
 rule submission:
     input:
         winner="results/{study}/winner.json",
-        predictions=submitted,
+        predictions=lambda wildcards: submitted(wildcards.study),
         parts=parts_of("test", "unlabelled"),
     output:
         submission="results/{study}/submission.csv",

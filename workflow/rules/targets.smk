@@ -15,8 +15,9 @@ STEP_FILES = {
     "predictions": lambda study: [
         run.result("predictions", f"/{name}.csv")
         for run in PARAMS.runs(study)
-        for name in ["test", *(each.partition("/")[2] for each in PARAMS.external(study))]
-    ],
+        for name in ["val", "test", *(each.partition("/")[2] for each in PARAMS.external(study))]
+    ]
+    + submitted(study),
     "metrics": lambda study: [
         run.result("metrics", suffix)
         for run in PARAMS.runs(study)

@@ -12,10 +12,11 @@ FILE = Path("answers.yaml")
 
 
 def of(study: str) -> dict[str, str]:
-    """The authors' answers for a study, by topic; empty where there are none.
+    """The authors' answers for a study, by topic; empty where there are none."""
+    return by_study().get(study) or {}
 
-    Raises UserError where the file holds anything but texts by study and topic.
-    """
+
+def by_study() -> dict[str, dict[str, str] | None]:
+    """All answers. Raises UserError where the file holds anything but texts by study and topic."""
     content = read(FILE) if FILE.exists() else None
-    found = convert(dict[str, dict[str, str] | None], content or {}, str(FILE))
-    return found.get(study) or {}
+    return convert(dict[str, dict[str, str] | None], content or {}, str(FILE))

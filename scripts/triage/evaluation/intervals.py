@@ -88,22 +88,20 @@ def estimate(
     if np.isnan(value):
         return Estimate(value, NAN, NAN, reason, replicates)
     defined = replicates[~np.isnan(replicates)]
+    least, width = span[0], span[1] - span[0]
     if metric == SKEWED and np.ptp(defined) > SAME:
         low, high = _log_limits(value, defined, support, confidence)
     elif metric == SKEWED:
         high, low = (-np.log(each) for each in _limits(np.exp(-value), 0.0, support, confidence))
     elif metric == RARE_LOSSES and np.ptp(defined) > SAME:
-        both = (
-            _limits(value, _variance(defined), support, confidence),
-            _log_limits(value, defined, support, confidence),
-        )
-        low, high = min(each[0] for each in both), min(1.0, max(each[1] for each in both))
+        share = _limits(value / width, _variance(defined / width), support, confidence)
+        logs = _log_limits(value, defined, support, confidence)
+        low, high = min(width * share[0], logs[0]), min(width, max(width * share[1], logs[1]))
     elif metric == "f1":
         shares = defined / (2 - defined)
         limits = _limits(value / (2 - value), _variance(shares), support, confidence)
         low, high = (2 * each / (1 + each) for each in limits)
     else:
-        least, width = span[0], span[1] - span[0]
         variance = _variance(defined) / width**2
         limits = _limits((value - least) / width, variance, support, confidence)
         low, high = (least + width * each for each in limits)

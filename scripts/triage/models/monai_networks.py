@@ -74,7 +74,7 @@ def build(
             remedy="take it out",
         )
     made = partial(getattr(nets, network), **given, **(keywords or {}))
-    backbone = built(made, network, keywords, "keywords")
+    backbone = built(made, network, keywords or {}, "keywords")
     width = take_last_layer(backbone)
     backbone = First(backbone) if family == "ViT" else backbone
     return VolumeNetwork(backbone, Head(width, outputs, hidden, dropout), freeze)

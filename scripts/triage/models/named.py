@@ -38,17 +38,21 @@ class NamedNetwork(HeadedNetwork):
         return super()._pooled(x)
 
 
+# What libraries raise for options that they can't build a network with, or lack a package for.
+REFUSALS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
+
+
 def built(
     build: Callable[[], nn.Module], network: str, given: object, option: str = "size"
 ) -> nn.Module:
     """What ``build`` gives. Raises UserError where it can't with what is ``given`` as an option."""
     try:
         return build()
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except REFUSALS as error:
         if given is None:
             raise
         raise UserError(
-            f"{network} can't be built with {given} ({error})",
+            f"{network} can't be built with {given} ({str(error).partition(chr(10))[0]})",
             where=f"model.options.{option}",
             remedy=f"what {network} takes, or null",
         ) from error

@@ -238,7 +238,7 @@ def _leakage(data: Data) -> Fact:
         "Is there leakage?",
         "None that can be found: no group, copy or near copy is in two parts, which is checked."
         + joined * bool(sets)
-        + f" {data.excluded} {'case is' if data.excluded == 1 else 'cases are'} excluded for it."
+        + f" {data.excluded} {'case is' if data.excluded == 1 else 'cases are'} excluded."
         * bool(data.excluded),
     )
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -255,7 +256,9 @@ def _of(study: str, paths: Sequence[Path]) -> list[Path]:
 
 
 def _study_of(path: Path) -> str:
-    for above, name in zip(path.parts[::-1][1:], path.parts[::-1], strict=False):
+    pairs = list(pairwise(path.parts))
+    # An arm or an external set may be called data; an absolute path may lead through such a folder.
+    for above, name in pairs[::-1] if path.is_absolute() else pairs:
         if above in ("data", "results"):
             return name
     raise UserError("lies in no study's folder", where=path)

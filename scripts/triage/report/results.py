@@ -137,8 +137,8 @@ def _left_out(metrics: Mapping[str, Sequence[Json]]) -> Table | None:
         for arm, runs in metrics.items():
             pages = [run["partitions"]["test"] for run in runs if run.get("left_out") == name]
             if pages := [page for page in pages if page]:
-                body.append((Cell(name), Cell(arm), count(pages[0]["cases"]), *_means(pages)))
-    columns = ("left out", "arm", "cases", *(METRICS[metric] for metric in LEFT_OUT))
+                body.append((Cell(arm), Cell(name), count(pages[0]["cases"]), *_means(pages)))
+    columns = ("arm", "left out", "cases", *(METRICS[metric] for metric in LEFT_OUT))
     note = "Trained on all other values. Of several seeds the mean, with the widest interval."
     return Table("Arms on what was left out", columns, tuple(body), note=note)
 

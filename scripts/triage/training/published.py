@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import urllib.parse
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def download(settings: Download) -> State:
                 where=url,
                 remedy="try again, or another mirror",
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise UserError(
                 f"can't be fetched ({error})",
                 where=url,

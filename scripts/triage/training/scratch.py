@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,8 +21,8 @@ ENDED = "*.ended"
 
 def old(folder: Path) -> list[Path]:
     """All states below ``folder`` that nobody went on from for a long time."""
-    kept = (path for kind in (*UNFINISHED, ENDED) for path in folder.glob(kind))
-    return sorted(path for path in kept if _is_old(path.stat()))
+    seen = (each for kind in (*UNFINISHED, ENDED) for each in _seen(folder, kind))
+    return sorted(path for status, path in seen if _is_old(status))
 
 
 def limit_ended(folder: Path) -> None:
@@ -29,7 +30,7 @@ def limit_ended(folder: Path) -> None:
 
     An empty file says that there was such a training. States of unfinished ones are left alone.
     """
-    seen = sorted(((path.stat(), path) for path in folder.glob(ENDED)), key=lambda e: e[0].st_mtime)
+    seen = sorted(_seen(folder, ENDED), key=lambda each: each[0].st_mtime)
     used = sum(status.st_size for status, _ in seen)
     room = SHARE * (shutil.disk_usage(folder).free + used)
     for status, path in seen:
@@ -37,6 +38,13 @@ def limit_ended(folder: Path) -> None:
             used -= status.st_size
             with suppress(OSError):  # another user's
                 os.truncate(path, 0)
+
+
+def _seen(folder: Path, kind: str) -> Iterator[tuple[os.stat_result, Path]]:
+    """Files with their status, without those that other jobs delete meanwhile."""
+    for path in folder.glob(kind):
+        with suppress(FileNotFoundError):
+            yield path.stat(), path
 
 
 def _is_old(status: os.stat_result) -> bool:

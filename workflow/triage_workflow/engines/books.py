@@ -41,7 +41,8 @@ class Books:
         Raises UserError where a job needs raw files that are not here.
         """
         for job in records.planned if records.is_run else []:
-            self._sources.require(str(job.params.get("raw")))
+            for folder in (job.params.get("raw"), *job.params.get("raws", [])):
+                self._sources.require(str(folder))
         if dvc_adapter.is_running_us() and not records.planned:
             log.info(
                 "DVC wanted this, but its files are what they have to be, so nothing runs."

@@ -19,7 +19,7 @@ from triage.files import write_text
 from triage.shield import unshielded
 from triage.training.consent import COLUMNS
 
-Lines = dict[str, str]  # by what tells them apart
+Lines = dict[tuple[str, ...], str]  # by what tells them apart
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,22 @@ class Table:
         return self._lines(committed) | self._lines(_text(self.kept(study))) | self.here(study)
 
     def _lines(self, text: str) -> Lines:
-        return {",".join(line.split(",")[: self.key]): line for line in text.splitlines()[1:]}
+        return {tuple(_cells(line)[: self.key]): line for line in text.splitlines()[1:]}
 
     def write(self, lines: Lines, path: Path) -> None:
         write_text("\n".join([",".join(self.columns), *sorted(lines.values()), ""]), path)
 
     def cells(self, line: str) -> dict[str, str]:
         """A row by its columns."""
-        (row,) = csv.reader([line])
-        return dict(zip(self.columns, map(unshielded, row), strict=False))
+        return dict(zip(self.columns, map(unshielded, _cells(line)), strict=False))
 
 
 TABLES = (Table("consent", COLUMNS, len(COLUMNS), empty=True), Table("folds", FOLD_COLUMNS, 1))
+
+
+def is_kept(path: Path) -> bool:
+    """Whether a path is that of such a table."""
+    return any(path == table.path(path.parent.name) for table in TABLES)
 
 
 def provide(studies: Iterable[str]) -> Iterator[Path]:
@@ -103,6 +107,10 @@ def lost() -> Iterator[tuple[Path, list[dict[str, str]], Path]]:
             if missing := sorted(known[key] for key in known.keys() - here.keys()):
                 table.write(known, table.kept(study))
                 yield table.path(study), list(map(table.cells, missing)), table.kept(study)
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]), [])
 
 
 def _text(path: Path) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from triage_workflow.engines import dvc_adapter, running, versions
+from triage_workflow.engines import dvc_adapter, kept, running, versions
 
 VERSIONS = ">=9.26,<9.28"
 versions.require("snakemake", VERSIONS)
@@ -26,7 +26,7 @@ import snakemake.api
 import snakemake.workflow
 from snakemake.dag import DAG
 from snakemake.exceptions import RuleException, WorkflowError
-from snakemake.io import IOCache, is_flagged
+from snakemake.io import IOCache
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.logging import logger
 from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord, ParamsChange
@@ -132,9 +132,9 @@ class Graph(DAG):
         """An input from a clock that is fast is no fault of the output."""
 
     async def clean(self, *arguments: Any, **options: Any) -> None:
-        """Delete outputs, but none that only grows: those that `update` marks."""
+        """Delete outputs, but none that only grows."""
         for job in self.jobs:
-            job.output = [path for path in job.output if not is_flagged(path, "update")]
+            job.output = [path for path in job.output if not kept.is_kept(Path(path))]
         await super().clean(*arguments, **options)
 
     async def finish(self, job: Any, *arguments: Any, **options: Any) -> Any:

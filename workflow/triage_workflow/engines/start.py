@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triage_workflow import shards
+from triage_workflow import answers, shards
 from triage_workflow.engines import dvc_adapter, kept, snakemake_adapter
 from triage_workflow.engines.books import Books
 from triage_workflow.engines.provenance import Provenance
@@ -39,6 +39,7 @@ def read_params(workflow: Workflow) -> Params:
     """
     with bare_messages():
         params = Params.read(PARAMS)
+        answers.by_study()  # a mistake there is told here, too
         _show(workflow, params)
         raw = {
             f"data/{source}/inventory.csv": params.raw(source)
