@@ -984,7 +984,7 @@ def test_real_scans_come_through(tmp_path: Path) -> None:
     assert images.read(images.rows(cases[:1])).shape == (1, 32, 3, 256, 256)
     assert images.dtype == np.int16
     images.verify()
-    how = groups.SplitSettings(3, 1, "fold", "fold", "label", 10, "error")
+    how = groups.SplitSettings(k=3, test="fold", near_duplicate_bits=10, leaks="error")
     manifest = read_table(raw.parent / "manifest.csv")
     tables = [raw.parent / f"shard-{i}.csv" for i in range(2)]
     dealt, _ = groups.make(manifest, groups.read_shown(tables, cases), how, {})

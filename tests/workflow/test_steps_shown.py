@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 from triage_workflow.engines.jobs import Job
 from triage_workflow.engines.stages import Stages
-
-import stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +20,9 @@ def test_a_step_that_begins_before_others_that_it_follows() -> None:
     index_external = job("data/a/external/b/cases/cases.csv")  # a job of the step `external`
     groups = job("data/a/groups.csv", index)
     external = job("data/a/external/b/groups.csv", index_external, groups)
+    steps = runpy.run_path(str(ROOT / "workflow/stages.py"))["_steps"]
     jobs = [index, index_external, groups, external]
-    assert list(stages._steps(jobs, Stages.read(ROOT / "dvc.yaml"))) == [
+    assert list(steps(jobs, Stages.read(ROOT / "dvc.yaml"))) == [
         "index",
         "groups    after index",
         "external  after groups",

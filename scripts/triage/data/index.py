@@ -22,7 +22,7 @@ from triage.data.counts import is_beside
 from triage.data.dealing import shard_of
 from triage.data.manifest import COLUMNS, PROBLEM_COLUMNS, SHARD_COLUMNS, check_classes, some
 from triage.data.readers import Case, IndexSettings, Problem
-from triage.data.readers.table_files import spelt
+from triage.data.spelling import spelt
 from triage.data.withdrawn import Withdrawn
 from triage.errors import UserError
 from triage.files import Line, write_lines, write_rows

@@ -24,7 +24,7 @@ class Intensities:
 
     mean: float
     std: float
-    quantiles: tuple[float, ...]
+    quantiles: dict[str, float]
     shares: tuple[float, ...]
 
 
@@ -125,7 +125,7 @@ def _intensities(pixels: Floats, edges: Floats) -> Intensities:
     return Intensities(
         float(pixels.mean()),
         float(pixels.std()),
-        tuple(map(float, np.quantile(pixels, QUANTILES))),
+        {f"{each:g}": float(np.quantile(pixels, each)) for each in QUANTILES},
         tuple(map(float, counts / len(pixels))),
     )
 

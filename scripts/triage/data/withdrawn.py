@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from triage.data.readers.table_files import spelt
+from triage.data.spelling import spelt
 from triage.errors import UserError
 from triage.files import each_row, parse_cell, plain, write_rows
 from triage.shield import unshielded

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triage.data.shift import QUANTILES
 from triage.files import read_json, read_rows
 from triage.pseudonyms import shown
 from triage.report.estimates import in_words
@@ -99,9 +98,9 @@ def _shifts(externals: Sequence[External]) -> tuple[tuple[str, ...], ...]:
         of = f"channel {channel + 1}: " if count > 1 else ""
         for name in ("mean", "std"):
             body.append((of + name, *(f"{each[name]:.4g}" for each in own)))
-        for place, share in enumerate(QUANTILES):
-            cells = (f"{each['quantiles'][place]:.4g}" for each in own)
-            body.append((f"{of}quantile {share:g}", *cells))
+        for share in own[0]["quantiles"]:
+            cells = (f"{each['quantiles'][share]:.4g}" for each in own)
+            body.append((f"{of}quantile {share}", *cells))
     for name in looks[0]["sizes"]:
         cells = (" / ".join(f"{size:g}" for size in each["sizes"][name]) for each in looks)
         body.append((f"{name} as stored: smallest / median / largest", *cells))

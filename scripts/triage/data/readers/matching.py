@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 
 from triage.data.readers import picture_files
-from triage.data.readers.table_files import spelt
+from triage.data.spelling import spelt
 
 
 def stem(path: str, suffixes: tuple[str, ...]) -> str:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
-from unicodedata import normalize
 
 from triage.command import log
+from triage.data.spelling import spelt
 from triage.errors import UserError
 
 TEXT, EXCEL, PARQUET = (".csv", ".tsv", ".tab", ".txt"), (".xlsx", ".xlsm"), (".parquet",)
@@ -28,8 +28,6 @@ MAX_SHEET = 2**28  # bytes of a workbook, unpacked
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16
 _REMEDY = "save it as CSV in UTF-8"
-_SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 Line = tuple[int, list[str]]  # number of the line in the file, from 1; its cells
 
@@ -42,13 +40,6 @@ class Table:
     path: Path
     header: list[str]
     lines: Iterator[Line]
-
-
-def spelt(text: str) -> str:
-    """A text in Unicode's composed form, with plain spaces and without what takes no place."""
-    if text.isascii():
-        return text
-    return normalize("NFC", _UNSEEN.sub("", _SPACES.sub(" ", text)))
 
 
 def open_table(path: Path, columns: Sequence[str] = ()) -> Table:
