@@ -37,6 +37,7 @@ from triage.training.settings import Recipe
 # Keys that say which jobs there are.
 STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "frozen", "search"}
 STRUCTURE |= {"from", "extends", "ensembles"}
+STRUCTURE |= {"random_forest", "logistic_regression"}  # arms that another rule makes
 STRUCTURE |= {"chain", "exclude_votes", "votes", "method", "task", "reader"}  # which pictures
 
 
