@@ -57,7 +57,8 @@ class Provenance:
         # Another version was checked out, or merged: the lock knows the files at hand best.
         self._moved = _digest(LOCK) != self._state["lock"]
         self._judged: dict[str, Judgement] = {}
-        self._inputs_judged: dict[int, str] = {}  # by the identity of an origin
+        # By the identity of an origin, so it is cleared wherever one may be put away.
+        self._inputs_judged: dict[int, str] = {}
 
     def judge(self, path: str) -> Judgement:
         """What is to be thought of an output; remembered until ``look_anew``."""
@@ -147,6 +148,7 @@ class Provenance:
         with alone():
             # Another run beside this one may have written them meanwhile.
             (self._records, new), self.lock = _read_records(), Lock.read()
+            self._inputs_judged.clear()
             before = self.lock.text()
             for origin in self._records.origins.values():
                 if any(
