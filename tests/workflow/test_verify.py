@@ -112,7 +112,7 @@ def test_a_flipped_bit_that_a_look_shows_is_mended_by_the_next_run(done):
     os.utime(path)
     before = {each: each.read_bytes() for each in predictions.iterdir()}
     (predictions / "val.csv").unlink()
-    printed = done.snakemake()
+    printed = done.snakemake("-p")
     assert f"{CHECKPOINT}: it is not what its job left" in printed
     assert path.read_bytes() == content
     assert {each: each.read_bytes() for each in predictions.iterdir()} == before
