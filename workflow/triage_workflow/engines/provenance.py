@@ -97,7 +97,7 @@ class Provenance:
             return Judgement(candidates[0], EDITED)
         if path in self.folders and (trouble := self._folder_trouble(path)):
             return Judgement(made[0], trouble)
-        if len(made) > 1:  # a kept table may be the same by several jobs: who made the rest as well?
+        if len(made) > 1:  # several jobs may leave a kept table alike: who made the rest?
             made.sort(key=lambda each: not all(self._fits(each, other) for other in each.outputs))
         judged = [Judgement(each, self._input_trouble(each)) for each in made]
         return next((each for each in judged if not each.trouble), judged[0])
