@@ -23,36 +23,33 @@ def start_one(project: Project, value: float) -> None:
     project.set("studies.alpha.arms.large.rate", value)
 
 
+def goes_on(project: Project, **environment: str) -> None:
+    """Either engine makes what a change asks for, and both agree."""
+    start_one(project, 0.3)
+    assert project.snakemake(**environment) == ONE
+    project.assert_agreed()
+    start_one(project, 0.4)
+    assert "training@alpha" in project.repro(**environment)
+    project.assert_agreed()
+
+
 @pytest.mark.parametrize("name", ["with a space", "Köln", "it's $HOME; (true)", "日本"])
 def test_a_folder_of_any_name(made: Project, folder: Path, name: str) -> None:
     project = made.copy(folder / name)
     project.assert_agreed()
-    start_one(project, 0.3)
-    assert project.snakemake() == ONE
-    project.assert_agreed()
-    start_one(project, 0.4)
-    assert "training@alpha" in project.repro()
-    project.assert_agreed()
+    goes_on(project)
 
 
 def test_a_plain_locale(made: Project, folder: Path) -> None:
     project = made.copy(folder / "Köln")
     plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    start_one(project, 0.3)
-    assert project.snakemake(**plain) == ONE
-    start_one(project, 0.4)
-    assert "training@alpha" in project.repro(**plain)
-    project.assert_agreed()
+    goes_on(project, **plain)
 
 
 def test_a_folder_that_was_moved(project: Project) -> None:
     moved = Project(project.folder.rename(project.folder.with_name("moved")), project.server)
     moved.assert_agreed()
-    start_one(moved, 0.3)
-    assert moved.snakemake() == ONE
-    start_one(moved, 0.4)
-    assert "training@alpha" in moved.repro()
-    moved.assert_agreed()
+    goes_on(moved)
 
 
 def test_a_link_to_the_folder(project: Project) -> None:

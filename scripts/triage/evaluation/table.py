@@ -166,31 +166,37 @@ def _measured(arm: Arm) -> Row:
     return row
 
 
+def _compared(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
+    """An arm by its ROC AUC with what the comparisons are against."""
+    found = (each for each in comparisons if each.arm == name and each.metric == "roc_auc")
+    return next(found, None)
+
+
 def _difference(name: str, comparisons: Sequence[Comparison]) -> Row:
-    for each in comparisons:
-        if each.arm == name and each.metric == "roc_auc":
-            return {
-                "roc_auc_difference": each.difference,
-                "roc_auc_difference_low": each.low,
-                "roc_auc_difference_high": each.high,
-                "roc_auc_p": each.p,
-                "roc_auc_p_holm": each.p_holm,
-            }
-    return {}
+    found = _compared(name, comparisons)
+    if found is None:
+        return {}
+    return {
+        "roc_auc_difference": found.difference,
+        "roc_auc_difference_low": found.low,
+        "roc_auc_difference_high": found.high,
+        "roc_auc_p": found.p,
+        "roc_auc_p_holm": found.p_holm,
+    }
 
 
 def _over_floor(name: str, comparisons: Sequence[Comparison], least: float) -> Row:
     """How far an arm's ROC AUC is above the best floor's; ``ahead``: by more than chance."""
-    for each in comparisons:
-        if each.arm == name and each.metric == "roc_auc":
-            return {
-                "floor_difference": each.difference,
-                "floor_difference_low": each.low,
-                "floor_difference_high": each.high,
-                "floor_p_holm": each.p_holm,
-                "ahead": int(each.difference > 0 and each.p_holm < least),
-            }
-    return {}
+    found = _compared(name, comparisons)
+    if found is None:
+        return {}
+    return {
+        "floor_difference": found.difference,
+        "floor_difference_low": found.low,
+        "floor_difference_high": found.high,
+        "floor_p_holm": found.p_holm,
+        "ahead": int(found.difference > 0 and found.p_holm < least),
+    }
 
 
 def _gain(arm: Arm | None, zero: Sequence[Arm]) -> Row:

@@ -58,7 +58,7 @@ class Provenance:
         self._moved = _digest(LOCK) != self._state["lock"]
         self._judged: dict[str, Judgement] = {}
         # By the identity of an origin, so it is cleared wherever one may be put away.
-        self._inputs_judged: dict[int, str] = {}
+        self._jobs_judged: dict[int, tuple[bool, str]] = {}
 
     def judge(self, path: str) -> Judgement:
         """What is to be thought of an output; remembered until ``look_anew``."""
@@ -68,7 +68,7 @@ class Provenance:
 
     def look_anew(self) -> None:
         self._judged.clear()
-        self._inputs_judged.clear()
+        self._jobs_judged.clear()
 
     def troubles(self, outputs: Iterable[str]) -> dict[str, str]:
         """What is wrong with the outputs of a job themselves, by path."""
@@ -97,16 +97,18 @@ class Provenance:
             return Judgement(candidates[0], EDITED)
         if path in self.folders and (trouble := self._folder_trouble(path)):
             return Judgement(made[0], trouble)
-        if len(made) > 1:  # several jobs may leave a kept table alike: who made the rest?
-            made.sort(key=lambda each: not all(self._fits(each, other) for other in each.outputs))
-        judged = [Judgement(each, self._input_trouble(each)) for each in made]
+        # Several jobs may have left a kept table alike: the one that made the rest comes first.
+        made.sort(key=lambda each: self._judge_job(each)[0])
+        judged = [Judgement(each, self._judge_job(each)[1]) for each in made]
         return next((each for each in judged if not each.trouble), judged[0])
 
-    def _input_trouble(self, origin: Origin) -> str:
-        """What is wrong with what a file was made from; all outputs of a job share it."""
-        if id(origin) not in self._inputs_judged:
-            self._inputs_judged[id(origin)] = self._changed_input(origin)
-        return self._inputs_judged[id(origin)]
+    def _judge_job(self, origin: Origin) -> tuple[bool, str]:
+        """Whether any of its outputs is not as it left them, and what is wrong with what they were
+        made from; looked at once for all outputs of a job."""
+        if id(origin) not in self._jobs_judged:
+            changed = not all(self._fits(origin, path) for path in origin.outputs)
+            self._jobs_judged[id(origin)] = changed, self._changed_input(origin)
+        return self._jobs_judged[id(origin)]
 
     def _changed_input(self, origin: Origin) -> str:
         for path, recorded in origin.inputs.items():
@@ -135,7 +137,7 @@ class Provenance:
         with open(JOURNAL, "a", encoding="utf-8") as stream:
             stream.write(f"\n{line}\n")  # the line before may have been cut short
         self._records.put(origin)
-        self._inputs_judged.clear()
+        self._jobs_judged.clear()
 
     def accept(self, job: Job) -> None:
         """Record a job's outputs, as they are, as made from what the job would read now."""
@@ -150,7 +152,7 @@ class Provenance:
         with alone():
             # Another run beside this one may have written them meanwhile.
             (self._records, new), self.lock = _read_records(), Lock.read()
-            self._inputs_judged.clear()
+            self._jobs_judged.clear()
             before = self.lock.text()
             for origin in self._records.origins.values():
                 if any(
