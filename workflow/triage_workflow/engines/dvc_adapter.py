@@ -138,8 +138,9 @@ def _start(command: list[str]) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": search},
+        encoding="utf-8",
+        # Whatever the locale, since the folder may have a name that it can't write.
+        env=os.environ | {"PYTHONPATH": search, "PYTHONUTF8": "1"},
     )
 
 
