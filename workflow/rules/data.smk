@@ -75,7 +75,7 @@ for study in PARAMS.sources:
             raw=lambda wildcards: PARAMS.raw(wildcards.study),
             recording=recording,
         shell:
-            "{params.recording}" + python("index", "--raw {params.raw:q}")
+            f"{{params.recording}}{python('index', '--raw {params.raw:q}')}"
 
 
 # Images of files that have not changed are taken over from the shard as it is.
