@@ -14,9 +14,10 @@ def transfer(weights: dict[str, Tensor], network: nn.Module) -> None:
 
     ``weights`` is the state of one of this project's networks, or a plain one as torchvision
     publishes it. One that another library wrote of the same network, under names of its own, is
-    taken by the order of its tensors where each has the shape of the network's. Where only the number of image channels differs, the filters of the first layer
-    are summed over their channels and shared out evenly, so that a grey image gives what three
-    equal channels would. Raises UserError when a weight is missing or has another shape.
+    taken by the order of its tensors where each has the shape of the network's. Where only the
+    number of image channels differs, the filters of the first layer are summed over their channels
+    and shared out evenly, so that a grey image gives what three equal channels would. Raises
+    UserError when a weight is missing or has another shape.
     """
     backbone = network.get_submodule("backbone")
     wanted = backbone.state_dict()
