@@ -199,6 +199,17 @@ def test_the_nearest_setting_counts():
         assert found == {**found, "name": "adam", "lr": 1e-3, "momentum": momentum / 10}
 
 
+def test_one_key_of_an_optional_block_may_be_overridden():
+    content = copy.deepcopy(COMMITTED)
+    training = content["studies"]["mhist"]["training"]
+    training["arms"]["resnet18"].setdefault("augment", {})["crop"] = {"scale": [0.5, 1]}
+    with pytest.raises(UserError, match=r"resnet18.*augment.crop: missing key probability"):
+        Params(content)
+    training["recipe"].setdefault("augment", {})["crop"] = {"probability": 1, "scale": [0.8, 1]}
+    found = Params(content).arms("mhist")["resnet18"].recipe["augment"]["crop"]
+    assert found == {"probability": 1, "scale": [0.5, 1]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -226,6 +237,16 @@ def test_the_nearest_setting_counts():
         ("phantoms.mhist", None, "phantoms.mhist: None is not allowed\n.*a mapping"),
         ("defaults", None, "defaults: None is not allowed"),
         ("recipe.optimizer", {"lr": float("inf")}, "lr: inf is not allowed"),
+        (
+            "studies.mhist.training.arms.resnet18.mix",
+            {"method": "mixup", "probability": 1, "alpha": 0},
+            r"mix.alpha: 0 is not allowed",
+        ),
+        (
+            "studies.braintriage.training.sequence.arms.lstm.mix",
+            {"method": "cutmix", "probability": 1, "alpha": 1},
+            r"lstm\.mix\.method: cutmix is for pictures",
+        ),
     ],
 )
 def test_a_mistake_is_explained(path, value, said):
