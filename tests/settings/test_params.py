@@ -397,6 +397,18 @@ def test_weights_may_be_fetched():
         Params(content)
 
 
+def test_a_mirror_is_of_torchvisions_files():
+    content = changed(
+        "studies.mhist.training.arms.vit.model", {"architecture": "timm", "pretrained": "fetched"}
+    )
+    block = {"source": "download", "architecture": "timm"}
+    content["pretrained"]["fetched"] = block
+    assert Params(content)
+    content["pretrained"]["fetched"] = block | {"mirror": "https://example.org"}
+    with pytest.raises(UserError, match=r"pretrained\.fetched\.mirror: is for torchvision's files"):
+        Params(content)
+
+
 def test_pretext_weights_are_of_the_same_network_of_a_library():
     path = "studies.braintriage.training.arms.resnet18.model"
     model = {"architecture": "torchvision", "options": {}, "pretrained": "named"}

@@ -58,6 +58,16 @@ def check_external(name: str, where: str) -> None:
         )
 
 
+def check_weights(block: Json, where: str) -> None:
+    """Raise UserError for pretrained weights whose keys do not fit each other."""
+    if block["architecture"] == "timm" and block.get("mirror"):
+        raise UserError(
+            "is for torchvision's files: timm fetches its weights itself",
+            where=f"{where}.mirror",
+            remedy="take it out; the variable HF_ENDPOINT names another hub",
+        )
+
+
 def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     """Raise UserError naming the key of a resolved arm that does not fit the others."""
     _check_selection(arm.recipe, block, where)
