@@ -18,6 +18,18 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long to make is made by one worker, which runs all tests that share it."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        fixtures = item._fixtureinfo.name2fixturedefs
+        scopes = {name: found[-1].scope for name, found in fixtures.items()}
+        if scopes.get("done") == "session":
+            item.add_marker(pytest.mark.xdist_group("done"))
+        elif "module" in scopes.values():
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
     """A folder that every user may look into, unlike those of pytest."""

@@ -76,7 +76,7 @@ def test_clone_without_pull_says_how_to_get_results(made: Project, folder: Path)
     assert "`dvc pull` fetches" in clone.succeed("snakemake", "--dry-run")
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_clone_pull_and_a_changed_parameter(made: Project, folder: Path, engine: str) -> None:
     clone = made.clone(folder / "clone", "hardlink")
     clone.succeed("dvc", "pull", "--quiet")
@@ -108,7 +108,7 @@ def test_a_changed_parameter_and_back_again(project: Project) -> None:
 
 def test_branches_there_and_back(project: Project) -> None:
     project.git("checkout", "--quiet", "-b", "other")
-    project.set("recipe.epochs", 5)
+    project.set("studies.alpha.arms.large.epochs", 5)
     project.snakemake()
     project.commit()
     for branch in ("main", "other", "main"):
@@ -263,7 +263,7 @@ def test_comment_edited(project: Project) -> None:
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+@pytest.mark.parametrize("engine", BOTH)
 def test_code_edited(project: Project, engine: str) -> None:
     project.edit("scripts/evaluate.py", "/ cases}", "/ cases / 2}")
     evaluations = ["alpha large 1", "alpha small 1", "beta small 1", "beta small 2"]
@@ -323,15 +323,27 @@ def test_case_withdrawn(project: Project, engine: str) -> None:
     project.assert_agreed()
 
 
-@pytest.mark.parametrize("engine", BOTH)
-@pytest.mark.parametrize("change", ["added", "changed", "missing"])
-def test_raw_data_changed(project: Project, change: str, engine: str) -> None:
+def change_raw_data(project: Project, change: str) -> None:
     if change == "missing":
         project.path("raw/beta/2.txt").unlink()
     else:
         project.write(f"raw/beta/{4 if change == 'added' else 2}.txt", "new\n")
+
+
+@pytest.mark.parametrize("change", ["added", "changed", "missing"])
+def test_raw_data_changed(project: Project, change: str) -> None:
+    change_raw_data(project, change)
     assert project.changed() == {"index@beta"}
     assert project.plan() == BETA_ALL
+
+
+@pytest.mark.parametrize("engine", BOTH)
+@pytest.mark.parametrize(
+    "change",
+    ["changed", *(pytest.param(each, marks=pytest.mark.slow) for each in ("added", "missing"))],
+)
+def test_changed_raw_data_is_read(project: Project, change: str, engine: str) -> None:
+    change_raw_data(project, change)
     if engine == "dvc":
         assert project.repro()[0] == "index@beta"
     else:
@@ -447,7 +459,7 @@ def test_settings_edited_during_a_run_bless_nothing(project: Project) -> None:
 
 def test_input_edited_while_it_is_read_is_noticed(project: Project) -> None:
     project.set("recipe.rate", 0.9)
-    process = project.start("snakemake", "beta_training", TRAIN_SECONDS="1.5")
+    process = project.start("snakemake", "beta_training", TRAIN_SECONDS="1")
     wait_until(lambda: not project.path(BETA_CHECKPOINT).exists(), process)
     split = project.text("data/beta/split/split.csv")
     project.write("data/beta/split/split.csv", split.replace(",1", ",2"))
@@ -513,14 +525,14 @@ def test_dvc_is_told_what_to_type_where_it_wants_what_is_made(project: Project) 
 
 def test_a_copy_without_git_works_throughout(project: Project) -> None:
     shutil.rmtree(project.path(".git"))
-    project.set("recipe.rate", 0.9)
-    assert "Snakemake: rate 0.1 -> 0.9" in project.command("why")
+    project.set("studies.alpha.arms.large.rate", 0.9)
+    assert "Snakemake: rate 0.2 -> 0.9" in project.command("why")
     output = project.succeed("snakemake")
     assert "DVC was told of" in output
     assert "warning" not in output.lower()
     project.assert_agreed()
-    project.set("recipe.rate", 0.8)
-    assert "training@beta" in project.repro()
+    project.set("studies.alpha.arms.large.rate", 0.8)
+    assert "training@alpha" in project.repro()
     project.git("init", "--quiet", "--initial-branch", "main")
     assert project.snakemake() == []
     assert "no_scm" not in project.text(".dvc/config.local")

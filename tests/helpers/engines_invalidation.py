@@ -4,7 +4,8 @@ A program that runs in a copy of the repository and prints JSON: for each key, t
 Snakemake and those that DVC would run, and whether nobody read it. Nothing is made.
 
 Snakemake's answer comes from what it compares: the parameters, code, inputs and outputs of every
-job. Where a key changes which jobs there are, the graph is built again, by forks side by side.
+job. Where a key changes which jobs there are, the graph is built again, by forks side by side; for
+a key of a study, that of its own jobs.
 DVC's answer comes from what dvc.yaml declares, and from steps.json as it would be written.
 """
 
@@ -39,6 +40,8 @@ STRUCTURE = {"raw", "folds", "seeds", "shards", "mode", "arm", "pretrained", "fr
 STRUCTURE |= {"from", "extends", "ensembles"}
 STRUCTURE |= {"random_forest", "logistic_regression"}  # arms that another rule makes
 STRUCTURE |= {"chain", "exclude_votes", "votes", "method", "task", "reader"}  # which pictures
+
+NAMED = {"phantoms", "pretrained", "studies", "arms", "ensembles"}  # blocks by names of their own
 
 
 def leaves(block: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -171,6 +174,32 @@ def rebuilt(content: Any) -> str:
         return json.dumps(picture(view))
 
 
+def alone(content: Any, study: str) -> Any:
+    """Settings of one study and all that it needs."""
+    return content | {"studies": {study: content["studies"][study]}}
+
+
+def with_study(base: Picture, study: str, rebuilt: Picture) -> Picture:
+    """The whole graph, where that of one study, with all that it needs, was rebuilt."""
+    others = {name: job for name, job in base.items() if not job["stage"].endswith(f"@{study}")}
+    found = others | rebuilt
+    unneeded = needed(base) - needed(found) - rebuilt.keys()
+    return {name: job for name, job in found.items() if name not in unneeded}
+
+
+def needed(graph: Picture) -> set[str]:
+    return {each for job in graph.values() for each in job["needs"]}
+
+
+def one_of_each_kind(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Of keys that differ only in the names of studies, arms and the like, the first."""
+    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for path in paths:
+        named = zip(("", *path), path, strict=False)
+        kinds.setdefault(tuple("*" if before in NAMED else key for before, key in named), path)
+    return list(kinds.values())
+
+
 def declared() -> dict[str, Any]:
     """What dvc.yaml says: the keys of params.yaml of each stage, and the stages before it."""
     with Repo() as repo:
@@ -193,7 +222,7 @@ def declared() -> dict[str, Any]:
     return {"keys": keys, "before": before}
 
 
-def main(everything_anew: bool) -> None:
+def main(every_kind: bool) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     # What is declared counts as if it were written.
     content["recipe"] = merge(defaults(Recipe), content["recipe"])
@@ -207,18 +236,28 @@ def main(everything_anew: bool) -> None:
     # No arm is one of all studies.
     unnameable = {("defaults", "submission", "arm"), ("defaults", "ensembles")}
     paths = [path for path, _ in leaves(content) if path not in unnameable]
-    anew = [path for path in paths if everything_anew or STRUCTURE.intersection(path)]
+    anew = [path for path in paths if STRUCTURE.intersection(path)]
+    if every_kind:
+        anew = one_of_each_kind(paths)
+    parted = [] if every_kind else [path for path in anew if path[0] == "studies"]
     with whole_workflow() as view:
         base = picture(view)
         with multiprocessing.get_context("fork").Pool() as pool:
-            graphs = pool.map_async(rebuilt, [changed(content, path) for path in anew], 1)
+            contents = [
+                alone(changed(content, path), path[1]) if path in parted else changed(content, path)
+                for path in anew
+            ]
+            graphs = pool.map_async(rebuilt, contents, 1)
             read = {
                 ".".join(path): reread(view, changed(content, path))
                 for path in paths
-                if path not in anew
+                if not every_kind and path not in anew
             }
-            whole = map(json.loads, graphs.get())
-    pictures = {".".join(path): graph for path, graph in zip(anew, whole, strict=True)}
+            graphs = [json.loads(graph) for graph in graphs.get()]
+    pictures = {
+        ".".join(path): with_study(base, path[1], graph) if path in parted else graph
+        for path, graph in zip(anew, graphs, strict=True)
+    }
     answer = {"base": base, "rebuilt": pictures, "reread": read, "declared": declared()}
     print(json.dumps(answer))
 

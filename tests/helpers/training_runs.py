@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from triage_workflow import forkserver
 from triage_workflow.params.declared import defaults
 
 from triage.arguments import call, parser
@@ -33,6 +36,8 @@ from triage.training.settings import Recipe
 from triage.training.state import Keeper
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "scripts"
+TORCHVISION = SCRIPTS / "triage" / "models" / "vision.py"  # repairs its import
 Json = dict[str, Any]
 
 
@@ -246,6 +251,16 @@ def start(command: list[str]) -> subprocess.Popen[str]:
     )
 
 
+@functools.cache
+def warm_python() -> str:
+    """A Python for scripts that has the large libraries in memory, as the workflow's jobs have."""
+    path = os.environ["PATH"]
+    forkserver.start(SCRIPTS, ["torch", "pandas", "scipy.optimize"], [TORCHVISION])
+    found = shutil.which("python") if os.environ["PATH"] != path else None
+    os.environ["PATH"] = path
+    return found or sys.executable
+
+
 def wait_for_state(folder: Path, process: subprocess.Popen[str]) -> None:
     """Until a run has saved its state in ``folder``."""
     end = time.monotonic() + 120
@@ -256,7 +271,7 @@ def wait_for_state(folder: Path, process: subprocess.Popen[str]) -> None:
 
 def finish(command: list[str], status: int = 0) -> str:
     """Run to the end, and give what was printed."""
-    process = start(command)
+    process = start([warm_python(), *command[1:]])
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == status, printed
     return printed

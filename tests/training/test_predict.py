@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -117,7 +116,7 @@ def train(raw: Path, reader: str, size: int | None, mode: str, recipe: dict) -> 
 def run(script: str, folder: Path, *more: object) -> None:
     paths = ["--arrays", folder / "shard-0.npy", "--tables", folder / "shard-0.csv"]
     command = [sys.executable, str(ROOT / "scripts" / script), *map(str, [*paths, *more])]
-    subprocess.run([*command, "--threads", "1"], check=True, capture_output=True)
+    finish([*command, "--threads", "1"])
 
 
 def face(seed: int) -> np.ndarray:

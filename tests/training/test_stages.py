@@ -199,7 +199,9 @@ def test_pooled_logits_of_sure_slices_stay_finite():
     assert np.isclose(found[2, 0], 2.0)
 
 
-@pytest.mark.parametrize("winner", ["cnn", "frozen", "both"])
+@pytest.mark.parametrize(
+    "winner", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("cnn", "frozen")), "both"]
+)
 def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

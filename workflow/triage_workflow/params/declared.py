@@ -217,15 +217,14 @@ class Settings:
 
 def defaults(kind: Any) -> Json:
     """The declared defaults of a block, as YAML would have them."""
-    found = {}
+    found, hints = {}, typing.get_type_hints(kind)
     for each in dataclasses.fields(kind):
-        hint = typing.get_type_hints(kind)[each.name]
         if each.default_factory is not dataclasses.MISSING:
             found[each.name] = _plain(each.default_factory())
         elif each.default is not dataclasses.MISSING:
             found[each.name] = _plain(each.default)
-        elif dataclasses.is_dataclass(hint):
-            found[each.name] = defaults(hint)
+        elif dataclasses.is_dataclass(hints[each.name]):
+            found[each.name] = defaults(hints[each.name])
     return found
 
 
