@@ -269,12 +269,6 @@ def _check_blur(blur: Json | None, where: str) -> None:
             where=f"{where}.augment.blur.kernel",
             remedy="two odd numbers of pixels",
         )
-    if blur["sigma"][0] > blur["sigma"][1]:
-        raise UserError(
-            f"{blur['sigma']} is no range",
-            where=f"{where}.augment.blur.sigma",
-            remedy="from, then to",
-        )
 
 
 def _check_mix(arm: Arm, where: str) -> None:
