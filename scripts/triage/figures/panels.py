@@ -56,8 +56,8 @@ class Panel:
 def panels(
     results: Results, settings: FigureSettings, measured: Mapping[str, Measured] | None = None
 ) -> list[Panel]:
-    """A panel an arm; of several classes, a panel a class of the chosen arm, if any case has a label
-    of it.
+    """A panel an arm; of several classes, a panel a class of the chosen arm: those of which a case
+    has a label.
 
     ``measured``: the arms as the study's table has them.
     """
