@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from triage import command
@@ -13,8 +14,15 @@ from triage.evaluation.settings import EvaluationSettings
 from triage.files import write_json
 
 
+@dataclass(frozen=True)
+class RunSettings(EvaluationSettings):
+    """``flips``: the reflections that networks were shown as well, by their arm."""
+
+    flips: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 def main(
-    settings: EvaluationSettings,
+    settings: RunSettings,
     parts: Paths,
     metrics: Path,
     val: Path | None = None,
@@ -24,7 +32,7 @@ def main(
     cases = read_lists(parts)
     validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
     content = evaluate_samples(validated, tested, cases, settings)
-    write_json(content, metrics)
+    write_json(({"flips": settings.flips} if settings.flips else {}) | content, metrics)
     for name, page in content["partitions"].items():
         if page:
             auc = page["metrics"]["roc_auc"]

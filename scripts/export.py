@@ -68,7 +68,8 @@ def main(
     of_run = {(path.parent.parent.name, path.parent.name): path for path in checkpoints}
     paths = [of_run[arm, run.stem] for arm in arms]
     networks = [Checkpoint.load(path) for path in paths]
-    deployed = Deployed(networks)
+    flips = read_json(run).get("flips", {})
+    deployed = Deployed(networks, flips)
     described = describe(deployed, networks, paths, run)
     write_onnx(deployed, described, model)
 
@@ -76,7 +77,8 @@ def main(
     cases = read_cases(parts).first(CASES)
     found = run_onnx(model, stored_images(deployed, images, cases.names))
     task = networks[0].task
-    logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in networks]
+    predictors = [Predictor(each, device, flips.get(each.arm, ())) for each in networks]
+    logits = [task.pooled(each(images, cases).logits) for each in predictors]
     expected = task.probabilities(task.pooled(np.stack(logits, axis=1)))
     difference = float(np.abs(found - expected).max(initial=0))
     if not difference <= TOLERANCE:

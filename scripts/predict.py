@@ -31,7 +31,7 @@ from triage.errors import UserError
 from triage.files import ensure_writable, write_json, write_rows
 from triage.model import Model, Prediction
 from triage.training.job import DeviceArguments, prepare
-from triage.training.prediction import Flip
+from triage.training.settings import Flip
 
 UNUSABLE = 3  # exit status where a file can't be used
 LABELS = ("file", "label")  # columns of a table of labels
@@ -44,14 +44,16 @@ def main(
     checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")],
     output: Annotated[Path, "CSV, to write"],
     metrics: Annotated[Path | None, "metrics.json of the run, for its thresholds"] = None,
-    flip: Annotated[tuple[Flip, ...], Repeated("also show the images so")] = (),
+    flip: Annotated[
+        tuple[Flip, ...], Repeated("show the images also so; else as the run did")
+    ] = (),
     labels: Annotated[Path | None, "table of the true classes, to score by"] = None,
 ) -> None:
     """Write the predictions."""
     ensure_writable(output)
     scored = output.with_suffix(".metrics.json")
     device = prepare(arguments)
-    model = Model.load(*checkpoint, metrics=metrics, device=device, flips=flip)
+    model = Model.load(*checkpoint, metrics=metrics, device=device, flips=flip or None)
     found = model.predict(*files, threads=arguments.threads)
     rows = [_row(each, model) for each in found]
     write_rows(rows, list(_row(Prediction("", {}, (), False), model)), output)

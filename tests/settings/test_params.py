@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from triage_workflow.params import Params, canonical
 from triage_workflow.params.declared import defaults
+from triage_workflow.steps import Steps
 
 from triage.errors import UserError
 from triage.training.settings import Recipe
@@ -413,6 +415,25 @@ def test_an_ensemble_has_the_seeds_that_its_members_share():
     content["studies"]["braintriage"]["training"]["arms"]["resnet18"]["seeds"] = [1, 2, 3]
     runs = list(Params(content).runs("braintriage", "both"))
     assert [(run.stage, run.seed) for run in runs] == [("ensemble", 1)]
+
+
+def test_flips_are_of_predictions_and_train_nothing_anew():
+    content = changed("studies.braintriage.ensembles", {"both": ["resnet18", "lstm"]})
+    path = "studies.braintriage.training.arms.resnet18.predict"
+    block = changed(path, {"flips": ["horizontal"]})["studies"]["braintriage"]["training"]
+    plain = Params(copy.deepcopy(content))
+    content["studies"]["braintriage"]["training"] = block
+    flipped, before = Steps(Params(content)), Steps(plain)
+    told = {"resnet18": {"resnet18": ["horizontal"]}, "both": {"resnet18": ["horizontal"]}}
+    for run in plain.runs("braintriage"):
+        if run.stage != "ensemble":
+            assert flipped.of("train", run) == before.of("train", run)
+            asked = json.loads(flipped.of("predict_cases", run)["settings"])
+            assert asked == {"flips": ["horizontal"] * (run.arm == "resnet18")}
+        found = json.loads(flipped.of("evaluate", run)["settings"])
+        assert found["flips"] == told.get(run.arm, {})
+    with pytest.raises(UserError, match="flips"):
+        Params(changed(path, {"flips": ["sideways"]}))
 
 
 def test_arms_do_not_extend_in_circles():

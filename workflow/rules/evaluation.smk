@@ -72,7 +72,7 @@ rule evaluate:
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
-        **step("evaluate"),
+        **step("evaluate", of_run),
     shell:
         python("evaluate")
 

@@ -104,7 +104,7 @@ class Steps:
             "classes": block["classes"],
             "task": block["task"],
             "images": _decoding(block),
-            "recipe": arm.recipe,
+            "recipe": {key: each for key, each in arm.recipe.items() if key != "predict"},
             "sequence": arm.sequence,
         }
         return Reads(settings, [self._architecture(run)])
@@ -140,7 +140,8 @@ class Steps:
         return Reads(settings, [self._architecture(run)])
 
     def predict_cases(self, run: Run) -> Reads:
-        return Reads(modules=[self._architecture(run)])
+        recipe = self.params.arms(run.study)[run.arm].recipe
+        return Reads(recipe["predict"], [self._architecture(run)])
 
     def export(self, study: str) -> Reads:
         """Which networks an ensemble is made of, and the architectures of all."""
@@ -148,10 +149,16 @@ class Steps:
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
         return Reads(settings, sorted(used))
 
-    def evaluate(self, study: str) -> Reads:
-        return Reads(self._evaluation(study))
+    def evaluate(self, run: Run) -> Reads:
+        """How a run is judged, and what its networks were shown in reflections."""
+        arms = self.params.arms(run.study)
+        recipes = {name: arms[name].recipe for name in arms[run.arm].members or (run.arm,)}
+        flips = {name: each["predict"]["flips"] for name, each in recipes.items()}
+        shown = {name: each for name, each in flips.items() if each}
+        return Reads(self._evaluation(run.study) | {"flips": shown})
 
-    evaluate_external = evaluate
+    def evaluate_external(self, study: str) -> Reads:
+        return Reads(self._evaluation(study))
 
     def average(self, study: str) -> Reads:
         return Reads({"task": self.params.study(study)["task"]})

@@ -25,7 +25,7 @@ from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
 from triage.report.training import description, sentences
-from triage.report.words import Told, listed
+from triage.report.words import Told, flipped, listed
 from triage.task import Task
 
 SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
@@ -216,8 +216,10 @@ class Card:
         sources = self.sources
         members = sources.settings.ensembles.get(sources.arm, ())
         mean = f": the mean of {listed(members)}" if members else ""
+        flips = flipped(sources.metrics)
+        shown = f"{flips}, and its probability is the mean. " if flips else ""
         return (
-            f"Arm {sources.arm}, {sources.run}{mean}. {description(sources.networks)} "
+            f"Arm {sources.arm}, {sources.run}{mean}. {description(sources.networks)} {shown}"
             f"Its output is the probability of {', '.join(sources.settings.outputs)}."
         )
 

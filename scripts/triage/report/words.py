@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 NAMED = 3  # of more names than this only the number is told
 
@@ -32,6 +33,14 @@ def listed(names: Sequence[str]) -> str:
 def few(names: Sequence[str], total: int) -> str:
     """Some of the ``total`` classes: by name, or by number where there are many."""
     return listed(names) if len(names) <= NAMED else f"{len(names)} of {total} classes"
+
+
+def flipped(metrics: Mapping[str, Any]) -> str:
+    """Which networks of a run see images in reflections as well; empty where none does."""
+    flips: Mapping[str, Sequence[str]] = metrics.get("flips", {})
+    return "; ".join(
+        f"{arm} also sees images flipped ({listed(each)})" for arm, each in flips.items()
+    )
 
 
 def agreed(sentences: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ from triage.models import ModelSettings
 from triage.task import Task
 
 Range = tuple[Positive, Positive]
+Flip = Literal["horizontal", "vertical"]
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,15 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Predict:
+    """What a trained network is shown of a case. Changing it trains nothing anew."""
+
+    flips: Annotated[tuple[Flip, ...], Unique()] = ()
+    """Also each image, or each slice of a volume, in these reflections; the mean counts. None where
+    left and right, or up and down, differ."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained. A study's stage and an arm override single keys."""
 
@@ -273,6 +283,7 @@ class Recipe:
     """Share of steps that may be skipped for non-finite values; float16: or one."""
     input: Input = Input()
     augment: Augment = Augment()
+    predict: Predict = Predict()
     model: ModelSettings = field(default_factory=ModelSettings)
 
 
