@@ -84,6 +84,21 @@ def test_weights_as_torchvision_publishes_them_fit():
     assert network.backbone.layer1[0].conv1.weight.equal(plain["layer1.0.conv1.weight"])
 
 
+def test_weights_under_the_names_of_another_library_fit_by_their_order():
+    from triage.models.vision import models
+
+    plain = models.resnet18(weights=None).state_dict()
+    foreign = {f"_layer{number}": tensor for number, tensor in enumerate(plain.values())}
+    network = resnet(pretrained="imagenet", weights=foreign)
+    assert network.backbone.layer4[1].conv2.weight.equal(plain["layer4.1.conv2.weight"])
+    shortened = dict(list(foreign.items())[6:])
+    with pytest.raises(UserError, match="lack"):
+        resnet(pretrained="imagenet", weights=shortened)
+    turned = dict(reversed(foreign.items()))
+    with pytest.raises(UserError, match="lack"):
+        resnet(pretrained="imagenet", weights=turned)
+
+
 def test_a_grey_image_gives_what_three_equal_channels_give():
     source = state_of(resnet())
     grey = resnet(channels=1, pretrained="imagenet", weights=source).eval()

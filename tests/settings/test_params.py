@@ -201,6 +201,17 @@ def test_the_nearest_setting_counts():
         assert found == {**found, "name": "adam", "lr": 1e-3, "momentum": momentum / 10}
 
 
+def test_one_key_of_an_optional_block_may_be_overridden():
+    content = copy.deepcopy(COMMITTED)
+    training = content["studies"]["mhist"]["training"]
+    training["arms"]["resnet18"].setdefault("augment", {})["crop"] = {"scale": [0.5, 1]}
+    with pytest.raises(UserError, match=r"resnet18.*augment.crop: missing key probability"):
+        Params(content)
+    training["recipe"].setdefault("augment", {})["crop"] = {"probability": 1, "scale": [0.8, 1]}
+    found = Params(content).arms("mhist")["resnet18"].recipe["augment"]["crop"]
+    assert found == {"probability": 1, "scale": [0.5, 1]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [

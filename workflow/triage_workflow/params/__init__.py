@@ -20,6 +20,7 @@ from triage_workflow.params.declared import (
     Settings,
     Told,
     defaults,
+    within_recipe,
 )
 from triage_workflow.params.reading import read
 from triage_workflow.params.validation import Json, check
@@ -68,10 +69,10 @@ class Params:
     def __init__(self, content: Json, source: str = "params.yaml") -> None:
         content = _plain(content)
         _refuse_common(content, source)
-        check(content, Settings, source, partial=True)
+        check(content, Settings, source, partial=bool)
         self.content = whole(content)
         self.source = source
-        check(self.content, Settings, source)
+        check(self.content, Settings, source, partial=within_recipe)
         for name, block in self.content["pretrained"].items():
             where = f"{source}: pretrained.{name}.options"
             check(block.get("options", {}), options_of(block["architecture"]), where)

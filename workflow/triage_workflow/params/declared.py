@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from annotated_types import Ge, Le, MinLen
 from pydantic import Field
 
-from triage_workflow.params.validation import Json
+from triage_workflow.params.validation import Json, Place
 
 from triage.constraints import Matching, Name, Natural, Seed, Text, Unique
 from triage.data.groups import SplitSettings
@@ -96,6 +96,12 @@ class Arm(Recipe):
     """The arm of the stage before that this one starts from."""
     sequence: Sequence = ABSENT
     search: Search = ABSENT
+
+
+def within_recipe(place: Place) -> bool:
+    """Whether a place is inside a block of a recipe, whose other keys another recipe may have."""
+    blocks = {each.name for each in dataclasses.fields(Recipe)}
+    return not {"recipe", "arms"}.isdisjoint(place) and not blocks.isdisjoint(place)
 
 
 @dataclass(frozen=True, kw_only=True)

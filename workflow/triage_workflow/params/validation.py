@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 from triage.errors import UserError
 
 Json = dict[str, Any]
+Place = tuple[int | str, ...]
 
 RULES = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 UNKNOWN = "unexpected_keyword_argument"
@@ -32,18 +34,22 @@ BOUNDS = {
 }
 
 
-def check(content: Any, kind: Any, where: str, partial: bool = False) -> None:
+def check(
+    content: Any, kind: Any, where: str, partial: Callable[[Place], bool] = lambda place: False
+) -> None:
     """Raise UserError for the first value that ``kind`` does not allow, naming its key.
 
-    ``where`` is the place of ``content``. Where it is ``partial``, the blocks in it may be so too:
-    other keys of theirs stand elsewhere.
+    ``where`` is the place of ``content``. Of a block at a ``partial`` place other keys may stand
+    elsewhere.
     """
     try:
         _adapter(kind).validate_json(json.dumps({"": content}, default=str))
     except ValidationError as errors:
         found = errors.errors(include_url=False)
-        if partial:
-            found = [each for each in found if not _is_missing(each) or len(each["loc"]) == 2]
+        missing = [each for each in found if _is_missing(each) and partial(each["loc"][1:-1])]
+        if missing:  # a block that may be null is not null either, which says nothing
+            found = [each for each in found if each["type"] != "none_required"]
+        found = [each for each in found if each not in missing]
         if found:
             raise _explain(found, content, Rules(kind), where) from None
 
