@@ -5,7 +5,7 @@ python scripts/predict.py FILE_OR_FOLDER... --checkpoint CHECKPOINT --output pre
 Pictures are cases by themselves; of volumes each folder with all channels is one, or files that
 share what stands before _CHANNEL in their names. Nothing but the checkpoint says how files are read
 and prepared. Several checkpoints (--checkpoint A --checkpoint B) give the mean of their
-probabilities.
+probabilities. Without any, those of the run are taken whose metrics.json --metrics names.
 
 A row has the probability of each class, and the class that is decided for: by the thresholds of the
 run's metrics.json, which is found where the workflow has put it, or of the one that --metrics
@@ -41,8 +41,8 @@ def main(
     files: Annotated[Paths, "new files, or folders of them"],
     /,
     arguments: DeviceArguments,
-    checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")],
     output: Annotated[Path, "CSV, to write"],
+    checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")] = (),
     metrics: Annotated[Path | None, "metrics.json of the run, for its thresholds"] = None,
     flip: Annotated[
         tuple[Flip, ...], Repeated("show the images also so; else as the run did")

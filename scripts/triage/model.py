@@ -30,6 +30,8 @@ from triage.evaluation.evaluate import summarise
 from triage.evaluation.samples import Sample
 from triage.evaluation.settings import EvaluationSettings, Point
 from triage.files import read_json
+from triage.paths import inside
+from triage.runs import run_name
 from triage.settings import convert
 from triage.task import SEPARATOR, Task
 from triage.training import distributed
@@ -87,15 +89,16 @@ class Model:
         device: str | torch.device = "auto",
         flips: Sequence[Flip] | None = None,
     ) -> Model:
-        """The model of one or more checkpoints.
+        """The model of one or more checkpoints; without any, of those of the run that is judged.
 
         ``metrics`` is the run's metrics.json, which has the thresholds; without it that of the run
         whose folder a single checkpoint lies in, or else 0.5. With ``flips`` ("horizontal",
         "vertical") the probabilities are means over the images and their reflections; None: over
         those of the metrics. ``device`` is as torch has it, or "auto". Raises UserError where a
-        file is none of ours, or where checkpoints are of different studies.
+        file is none of ours, or where checkpoints are of different studies, or are not those
+        of an ensemble over folds or seeds.
         """
-        paths = [Path(path) for path in checkpoints]
+        paths = [Path(path) for path in checkpoints] or _checkpoints_of(metrics)
         loaded = [Checkpoint.load(path) for path in paths]
         for path, other in zip(paths, loaded, strict=True):
             first = loaded[0]
@@ -111,6 +114,8 @@ class Model:
                 )
         if isinstance(device, str):
             device = torch.device(device) if device != "auto" else distributed.local_device(device)
+        if metrics:
+            _refuse_others(Path(metrics), loaded)
         judged = [Path(metrics) if metrics else _metrics_of(path) for path in paths]
         predictors = tuple(
             Predictor(each, device, _flips(each, page) if flips is None else flips)
@@ -249,6 +254,37 @@ def _choices(checkpoint: Checkpoint, path: Path | None) -> tuple[Choices, Point,
     point: Point = content["operating_point"]
     words = "the likeliest class" if exclusive else f"the thresholds ({point}) in {path}"
     return choices, point, words
+
+
+def _members(metrics: Path) -> list[str]:
+    """The runs that an ensemble over folds or seeds is a mean of, as ``<arm>/<run>``."""
+    return list(
+        convert(tuple[str, ...], read_json(metrics).get("members", []), f"{metrics}: members")
+    )
+
+
+def _checkpoints_of(metrics: str | os.PathLike[str] | None) -> list[Path]:
+    """Those of a run or of the members of an ensemble, where the workflow has put them."""
+    if metrics is None:
+        raise UserError("neither checkpoint nor metrics", where="model", remedy="name one of them")
+    path = Path(metrics).absolute()
+    members = _members(path) or [f"{path.parent.name}/{path.stem}"]
+    training = path.parents[2] / "training"
+    if wrong := [each for each in members if not inside(each)]:
+        raise UserError(f"{wrong[0]} is no run", where=metrics, remedy="remake it")
+    return [training / each / "checkpoint.pt" for each in members]
+
+
+def _refuse_others(metrics: Path, given: Sequence[Checkpoint]) -> None:
+    """Thresholds of one predictor of several networks are for all of them together."""
+    members = _members(metrics)
+    names = [f"{each.arm}/{run_name(each.fold, each.seed)}" for each in given]
+    if members and sorted(names) != sorted(members):
+        raise UserError(
+            f"is of {', '.join(members)}, not of {', '.join(names)}",
+            where=metrics,
+            remedy="give the checkpoints of all of these, or none: then they are found beside it",
+        )
 
 
 def _metrics_of(checkpoint: Path) -> Path | None:

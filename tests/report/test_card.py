@@ -140,7 +140,9 @@ def test_the_numbers_of_items_are_those_of_the_guidelines() -> None:
 def test_an_ensembles_card_names_its_members(tree: results_tree.Tree) -> None:
     winner = json.loads((tree.results / "winner.json").read_text())["arm"]
     before = (tree.results / "card.md").read_bytes()
-    results_tree.write_card(tree, {winner: ["resnet18", "lstm"]})
+    names = ["resnet18/fold0-seed1", "lstm/fold0-seed1"]
+    runs = [f"{winner}/fold0-seed{seed}" for seed in results_tree.SEEDS]
+    results_tree.write_card(tree, dict.fromkeys(runs, names))
     assert (
         "Mean of the probabilities of resnet18, lstm."
         in (tree.results / "checklist.md").read_text()
@@ -176,7 +178,8 @@ def test_without_a_winner_none_is_said_to_be_chosen(tree: results_tree.Tree) -> 
 def networks_of(tree: results_tree.Tree, *arms: str, **recipes: dict[str, Any]) -> Networks:
     """The networks of some arms with changes to the ``recipes`` of stages."""
     paths = tree.runs("training/*/*/record.json")
-    found = read_networks(paths, arms, results_tree.ORIGINS, "fold0-seed1")
+    members = [f"{arm}/fold0-seed1" for arm in arms]
+    found = read_networks(paths, members, results_tree.ORIGINS)
 
     def changed(stage: Stage) -> Stage:
         settings = stage.settings

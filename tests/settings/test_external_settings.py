@@ -54,7 +54,7 @@ def test_no_set_changes_what_training_reads() -> None:
     for run in alone.trained_runs("lesions"):
         for step in ("train", "evaluate"):
             assert Steps(with_set).of(step, run) == Steps(alone).of(step, run)
-    for step in ("index", "decode_images", "assign_folds", "average", "write_submission"):
+    for step in ("index", "decode_images", "assign_folds", "write_submission"):
         assert Steps(with_set).of(step, "lesions") == Steps(alone).of(step, "lesions")
 
 

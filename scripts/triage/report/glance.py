@@ -21,7 +21,7 @@ from triage.report.results import (
     to_number,
 )
 from triage.report.tables import Cell, Table
-from triage.report.words import listed
+from triage.report.words import folds_of, listed
 
 HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
 OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
@@ -60,7 +60,7 @@ def glance(rows: Sequence[Row], measured: Measured, data: Data) -> Glance:
     if chosen is None or to_number(chosen["cases"]) is None:
         return Glance((*facts, Fact("Best arm", "No arm could be chosen.", True)), _numbers([], []))
     second = max(others, key=lambda row: to_number(row["val_roc_auc"]) or -1.0, default=None)
-    facts += [_choice(chosen, others)]
+    facts += [_choice(chosen, others, measured)]
     facts += [_told_apart(chosen, second, measured)] * (second is not None)
     floors = [row for row in arms if is_floor(row)]
     facts += [_over_floor(chosen, floors, measured)] if floors else []
@@ -87,12 +87,14 @@ def _data(data: Data) -> Fact:
     return Fact("Data", f"{data.cases} cases of {data.groups} groups: {parts}.{out}")
 
 
-def _choice(chosen: Row, others: Sequence[Row]) -> Fact:
+def _choice(chosen: Row, others: Sequence[Row], measured: Measured) -> Fact:
     value = to_number(chosen["val_roc_auc"]) or math.nan
+    over_folds = any(folds_of(run) for runs in measured.runs.values() for run in runs)
+    how = "; of ensembles over folds, that of all out-of-fold scores together" * over_folds
     return Fact(
         "Best arm",
         f"{chosen['arm']}, of {len(others) + 1} arms the one with the highest mean ROC AUC on "
-        f"validation ({value:.3f}). Nothing was chosen on the test part.",
+        f"validation ({value:.3f}{how}). Nothing was chosen on the test part.",
     )
 
 

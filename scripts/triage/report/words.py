@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from triage.runs import places
+
 NAMED = 3  # of more names than this only the number is told
 
 
@@ -41,6 +43,24 @@ def flipped(metrics: Mapping[str, Any]) -> str:
     return "; ".join(
         f"{arm} also sees images flipped ({listed(each)})" for arm, each in flips.items()
     )
+
+
+def folds_of(metrics: Mapping[str, Any]) -> int:
+    """How many folds an ensemble is over; 0 where it is over none."""
+    names = [places(name.rpartition("/")[2]) for name in metrics.get("members", ())]
+    folds = {found[0] for found in names if found}
+    return len(folds) if len(folds) > 1 else 0
+
+
+def over(metrics: Mapping[str, Any]) -> str:
+    """What an ensemble over folds or seeds is, and how it is validated; empty for other runs."""
+    members, folds = metrics.get("members", ()), folds_of(metrics)
+    if not members:
+        return ""
+    words = f"one predictor of {len(members)} networks"
+    if not folds:
+        return words
+    return f"{words}; on validation, of all {folds} folds, those score a case that did not learn it"
 
 
 def agreed(sentences: Mapping[str, str]) -> str:
