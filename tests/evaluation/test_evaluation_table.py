@@ -303,7 +303,8 @@ def test_out_of_fold_each_case_has_the_mean_of_those_that_did_not_learn_it():
     assert mean.set_index("case").loc[CASES[:5], "probability"].tolist() == pytest.approx(
         [0.1, 0.2, 0.4, 0.6, 0.7]
     )
-    assert mean["logit"] == pytest.approx(np.log(mean["probability"] / (1 - mean["probability"])))
+    odds = mean["probability"] / (1 - mean["probability"])
+    assert mean["logit"].to_numpy() == pytest.approx(np.log(odds.to_numpy()))
     assert average({"fold0.csv": first}, out_of_fold=True)["label"].tolist() == list(first["label"])
     assert average(members | {"fold2.csv": first.head(0)}, out_of_fold=True).empty
     with pytest.raises(UserError, match=f"{CASES[2]} has other labels in one than in another"):

@@ -465,7 +465,7 @@ def test_an_ensemble_may_be_one_predictor_of_folds_and_seeds(how, expected):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (over("folds", folds=[0]), "there is one of the folds"),
+        (over("folds", folds=[0]), "there is only one of folds"),
         (over("seeds", folds=[0]), ""),
         (over("folds", split={"test": "fold"}), "tested on what it has learnt"),
         (over("runs", split={"leave_out": "site"}), "tested on what it has learnt"),

@@ -188,8 +188,9 @@ class Card:
 
     def _facts_of_networks(self) -> dict[str, str]:
         told = sentences(self.sources.networks)
-        if others := len(self.sources.members) - len(self.sources.arms):
-            told["training"] += f" {others} more networks are alike but for their fold or seed."
+        if (all_of := len(self.sources.members)) > len(self.sources.arms):
+            first = f" Of {all_of} networks this is the first of each arm"
+            told["training"] += f"{first}; the others differ in fold or seed."
         return told | {
             "model": self._model(),
             "selection": f"{told['selection']} {self._choice()}",

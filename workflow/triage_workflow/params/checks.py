@@ -110,11 +110,9 @@ def _check_over(arm: Arm, block: Json, arms: dict[str, Arm], where: str) -> None
     for kind, is_over, values in single:
         if is_over and len(values) < 2:
             raise UserError(
-                f"is over {arm.over}, and there is one of the {kind}",
+                f"is over {arm.over}, but there is only one of {kind}",
                 where=where,
-                remedy=f"add {kind}: the study's, or of each of its arms"
-                if kind == "seeds"
-                else "add some to folds, or take it out",
+                remedy=f"add {kind}, or take the ensemble out",
             )
     if not arm.over_folds:
         return
