@@ -42,7 +42,7 @@ rule predict:
         )
 
 
-rule predict_external:
+rule predict_external_set:
     input:
         arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
         tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
@@ -77,6 +77,7 @@ rule evaluate:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
     wildcard_constraints:
         **PLACES,
+        arm=arms_of([*STAGES, "ensemble"], "metrics"),
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
@@ -86,7 +87,7 @@ rule evaluate:
 
 
 # Thresholds and temperatures are those that validation chose: only the run's metrics are read.
-rule evaluate_external:
+rule evaluate_external_set:
     input:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
         predictions=f"{PREDICTIONS}/external/{{external}}.csv",
@@ -97,6 +98,7 @@ rule evaluate_external:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}-{external}.log",
     wildcard_constraints:
         **PLACES,
+        arm=arms_of([*STAGES, "ensemble"], "metrics"),
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:

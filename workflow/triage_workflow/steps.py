@@ -28,7 +28,7 @@ NO_AUGMENTATION = {
     "flip": 0.0,
     "flip_vertical": 0.0,
     "rotate": {"probability": 0.0},
-    **dict.fromkeys(("perspective", "affine", "crop", "blur", "jitter")),
+    **dict.fromkeys(("perspective", "affine", "crop", "blur", "jitter", "gamma", "noise")),
 }
 
 
@@ -118,6 +118,7 @@ class Steps:
         by_heart = {
             "epochs": block["memorise"]["epochs"],
             "augment": NO_AUGMENTATION,
+            "mix": None,
             "balance": {"method": "none"},
             "stopping": {"patience": None},
             "select": {"by": "accuracy"},
@@ -170,16 +171,21 @@ class Steps:
         return Reads(settings | {"out_of_fold": run.fold == ALL and partition == "val"})
 
     def compare(self, study: str) -> Reads:
+        known = self.params.arms(study)
         arms = {
             name: {
                 "initialisation": self._initialisation_of(study, name),
                 "search": arm.search or "",
             }
-            for name, arm in self.params.arms(study).items()
+            for name, arm in known.items()
         }
         settings = {
             "study": study,
-            "floors": [arm.name for arm in self.params.arms(study).values() if arm.is_floor],
+            "floors": [
+                name
+                for name, arm in known.items()
+                if all(known[each].is_floor for each in arm.members or (name,))
+            ],
             "data": self.params.dataset(study),
             "external": {
                 each.rpartition("/")[2]: self.params.dataset(each)

@@ -61,6 +61,16 @@ def check_external(name: str, where: str) -> None:
         )
 
 
+def check_weights(block: Json, where: str) -> None:
+    """Raise UserError for pretrained weights whose keys do not fit each other."""
+    if block["architecture"] == "timm" and block.get("mirror"):
+        raise UserError(
+            "is for torchvision's files: timm fetches its weights itself",
+            where=f"{where}.mirror",
+            remedy="take it out; the variable HF_ENDPOINT names another hub",
+        )
+
+
 def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     """Raise UserError naming the key of a resolved arm that does not fit the others."""
     _check_selection(arm.recipe, block, where)
@@ -68,6 +78,7 @@ def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     _check_input(arm.recipe["input"], block, where)
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
+    _check_mix(arm, where)
     _check_network(arm.recipe["model"], block, where)
     _check_pretrained(arm.recipe["model"], pretrained, where)
 
@@ -295,11 +306,16 @@ def _check_blur(blur: Json | None, where: str) -> None:
             where=f"{where}.augment.blur.kernel",
             remedy="two odd numbers of pixels",
         )
-    if blur["sigma"][0] > blur["sigma"][1]:
+
+
+def _check_mix(arm: Arm, where: str) -> None:
+    """Boxes are laid over pictures."""
+    from_features = arm.sequence is not None and arm.sequence["frozen"]
+    if from_features and (arm.recipe["mix"] or {}).get("method") == "cutmix":
         raise UserError(
-            f"{blur['sigma']} is no range",
-            where=f"{where}.augment.blur.sigma",
-            remedy="from, then to",
+            "cutmix is for pictures, and a frozen slice network's features are none",
+            where=f"{where}.mix.method",
+            remedy="mixup, or mix: null",
         )
 
 
