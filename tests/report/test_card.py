@@ -219,6 +219,7 @@ def test_what_records_agree_on_is_said_once(volumes: results_tree.Tree) -> None:
 def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> None:
     changes = {
         "augment": defaults(Recipe)["augment"] | {"flip": 0.5},
+        "mix": {"method": "cutmix", "probability": 0.5, "alpha": 1.0},
         "balance": {"method": "hard_examples", "augment": "copies"},
         "train_on": ["train", "val"],
         "select": {"by": "last"},
@@ -227,7 +228,10 @@ def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> Non
     assert [each.arm for each in networks.stages] == ["resnet18", "lstm"]
     assert description(networks).startswith("lstm starts from resnet18. resnet18: network")
     told = sentences(networks)
-    assert "resnet18: training images are augmented: flip. lstm: no augm" in told["augmentation"]
+    assert told["augmentation"].startswith(
+        "resnet18: training images are augmented: flip. Each sample is mixed with another one by "
+        "cutmix (alpha 1) with probability 0.5, labels with it. lstm: no augmentation"
+    )
     assert "imbalance: the rarer class is oversampled, hard examples most, and" in told["balance"]
     assert "24 training and validation cases" in told["training"]
     assert "resnet18: the last epoch is kept. lstm: the epoch" in told["selection"]

@@ -237,6 +237,16 @@ def test_one_key_of_an_optional_block_may_be_overridden():
         ("phantoms.mhist", None, "phantoms.mhist: None is not allowed\n.*a mapping"),
         ("defaults", None, "defaults: None is not allowed"),
         ("recipe.optimizer", {"lr": float("inf")}, "lr: inf is not allowed"),
+        (
+            "studies.mhist.training.arms.resnet18.mix",
+            {"method": "mixup", "probability": 1, "alpha": 0},
+            r"mix.alpha: 0 is not allowed",
+        ),
+        (
+            "studies.braintriage.training.sequence.arms.lstm.mix",
+            {"method": "cutmix", "probability": 1, "alpha": 1},
+            r"lstm\.mix\.method: cutmix is for pictures",
+        ),
     ],
 )
 def test_a_mistake_is_explained(path, value, said):

@@ -38,6 +38,14 @@ KINDS = {
         "ema_decay": 0.9,
         "optimizer": SGD,
     },
+    "mix": {
+        "batch_size": 5,
+        "grad_accum": 2,
+        "mix": {"method": "mixup", "probability": 0.8, "alpha": 0.4},
+        "balance": {"method": "hard_examples"},
+        "loss": {"class_weights": "inverse"},
+        "optimizer": SGD,
+    },
     "weights": {"batch_size": 7, "loss": {"class_weights": "inverse"}, "grad_clip_norm": 0.1},
 }
 

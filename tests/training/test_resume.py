@@ -32,6 +32,10 @@ KINDS = {
     "average": {"ema_decay": 0.9},  # warming up throughout
     "average after its warm-up": {"ema_decay": 0.5},
     "accumulation and clipping": {"grad_accum": 2, "grad_clip_norm": 0.1},
+    "mixing": {
+        "mix": {"method": "mixup", "probability": 0.7, "alpha": 0.4},
+        "balance": {"method": "hard_examples"},
+    },
     "last epoch": {"select": {"by": "last"}},
     "float16": {"precision": "float16", "max_skipped": 0.5},
 }

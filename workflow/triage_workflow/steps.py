@@ -117,6 +117,7 @@ class Steps:
         by_heart = {
             "epochs": block["memorise"]["epochs"],
             "augment": NO_AUGMENTATION,
+            "mix": None,
             "balance": {"method": "none"},
             "stopping": {"patience": None},
             "select": {"by": "accuracy"},

@@ -132,6 +132,14 @@ def _preprocessing(stage: Stage) -> str:
 
 
 def _augmentation(stage: Stage) -> str:
+    mix = stage.recipe.get("mix")  # absent from records of before
+    if mix is None:
+        return _changes(stage)
+    how = f"by {mix['method']} (alpha {mix['alpha']:g}) with probability {mix['probability']:g}"
+    return f"{_changes(stage)} Each sample is mixed with another one {how}, labels with it."
+
+
+def _changes(stage: Stage) -> str:
     active = [
         name.replace("_", " ")
         for name, value in stage.recipe["augment"].items()

@@ -23,7 +23,8 @@ from triage.training.balance import Plan
 from triage.training.inference import predict
 from triage.training.interrupt import Interrupt
 from triage.training.limit import TimeLimit
-from triage.training.losses import mean_loss, objective_for
+from triage.training.losses import Labels, mean_loss, objective_for
+from triage.training.mix import mixed
 from triage.training.precision import Autocast
 from triage.training.progress import Progress
 from triage.training.samples import Bounds, Samples, batches
@@ -32,7 +33,7 @@ from triage.training.scores import scores
 from triage.training.selection import EarlyStopping, Selection
 from triage.training.settings import Recipe
 from triage.training.state import Keeper
-from triage.training.step import Part, Stepper, Totals
+from triage.training.step import Part, Stepper, Totals, sum_of
 
 State = dict[str, Tensor]
 
@@ -58,12 +59,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Window:
-    """What one step trains on: the samples of all processes, by row, and this process's parts.
+    """What one step trains on: the samples of all processes, by row, what their labels weigh in
+    all, and this process's parts.
 
     ``places`` says where in ``rows`` the samples of each part are.
     """
 
     rows: Tensor
+    weight: Tensor
     places: list[slice]
     parts: list[Part]
 
@@ -101,7 +104,7 @@ class Trainer:
         self.task = task
         objective = objective_for(task, recipe.loss, train.targets, outputs)
         self.objective = objective
-        self.weights = objective.weights(train.targets)
+        self.labels = Labels(train.targets, objective.weights(train.targets))
         self.targets_on_host = train.targets.cpu().numpy()
         self.average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
         self.stepper = Stepper(network, objective, recipe)
@@ -196,21 +199,24 @@ class Trainer:
         """What each step trains on."""
         self.network.train()
         shares = [[distributed.share(*bounds) for bounds in step] for step in steps]
-        inputs = self.train.batches(plan, [each for step in shares for each in step], self.epoch)
+        bounds = [each for step in shares for each in step]
+        samples = mixed(self.recipe.mix, self.seed, self.epoch, plan, self.train)
+        inputs, labels = samples.batches(bounds), samples.labels(self.labels)
         rows = torch.from_numpy(plan.rows).to(self.device)
         for step, share in zip(steps, shares, strict=True):
             start, end = step[0][0], step[-1][1]
-            parts = [self._part(rows[a:b], next(inputs)) for a, b in share]
+            parts = [
+                Part(next(inputs), tuple(each.rows(slice(a, b)) for each in labels))
+                for a, b in share
+            ]
             places = [slice(a - start, b - start) for a, b in share]
-            yield Window(rows[start:end], places, parts)
-
-    def _part(self, rows: Tensor, inputs: Tensor) -> Part:
-        return Part(inputs, self.train.targets[rows], self.weights[rows])
+            weight = sum_of(each.weights[start:end] for each in labels)
+            yield Window(rows[start:end], weight, places, parts)
 
     def _take_step(self, window: Window, steps: int) -> None:
         place = (self.epoch, self.step, distributed.RANK)
         self.stepper.seed(rng.generator_seed(self.seed, *place))
-        weight = self.weights[window.rows].sum().clamp(min=1e-12)
+        weight = window.weight.clamp(min=1e-12)
         lr = self.lr.at(self.epoch, self.step, steps)
         elements = self.stepper.step(window.parts, weight, lr, self.totals)
         if self.hardness is not None:

@@ -4,6 +4,7 @@ other; weighted, blind to unknown labels."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,6 +15,17 @@ from triage.command import log
 from triage.errors import UserError
 from triage.task import Task
 from triage.training.settings import Loss
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Targets [rows, outputs], and the weight of each, or of each row, [rows, 1]."""
+
+    targets: Tensor
+    weights: Tensor
+
+    def rows(self, chosen: Tensor | slice) -> Labels:
+        return Labels(self.targets[chosen], self.weights[chosen])
 
 
 class Objective(Protocol):

@@ -91,5 +91,6 @@ def _recipe(settings: Pretext) -> Recipe:
         augment=Augment(
             "case", 0.0, 0.0, "all", Rotate(0.0, 0.0, False), None, None, None, None, None
         ),
+        mix=None,
         model=ModelSettings(settings.architecture, "none", settings.options),
     )

@@ -22,11 +22,15 @@ Bounds = Sequence[tuple[int, int]]
 
 
 class Samples(Protocol):
-    """Samples with their targets [samples, outputs]: 0, 1, or NaN for unknown."""
+    """Samples with their targets [samples, outputs]: 0, 1, or NaN for unknown.
+
+    ``size`` (height, width) is that of their pictures, where they are pictures.
+    """
 
     keys: Keys
     targets: Tensor
     images_each: int
+    size: tuple[int, int] | None
 
     def __len__(self) -> int: ...
 
@@ -67,6 +71,7 @@ class ImageSamples:
         self.normaliser = normaliser
         self.index = index
         self.images_each = index.shape[1]
+        self.size: tuple[int, int] | None = pixels.size
         self.augmentation = augmentation if augmentation and augmentation.active else None
         self.whole = whole
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -124,6 +129,7 @@ class FeatureSamples:
     ) -> None:
         self.features = features
         self.images_each = 1
+        self.size: tuple[int, int] | None = None
         self.names = names
         self.keys = rng.keys(names)
         self.targets = torch.from_numpy(targets).to(features.device)

@@ -238,6 +238,19 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """Training samples that are mixed with another one, and their labels with them."""
+
+    method: Literal["mixup", "cutmix"]
+    """mixup: a mean of both; cutmix: a box of the one lies over the other."""
+    probability: Share
+    """That a sample is mixed."""
+    alpha: Positive
+    """How evenly: shares are Beta(alpha, alpha), and the larger one is the sample's own. Usual are
+    0.2 for mixup and 1 for cutmix."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained. A study's stage and an arm override single keys."""
 
@@ -273,6 +286,9 @@ class Recipe:
     """Share of steps that may be skipped for non-finite values; float16: or one."""
     input: Input = Input()
     augment: Augment = Augment()
+    mix: Mix | None = None
+    """For example {method: mixup, probability: 1.0, alpha: 0.2}; volumes are mixed slice by slice,
+    cached features by mixup only."""
     model: ModelSettings = field(default_factory=ModelSettings)
 
 

@@ -7,9 +7,10 @@ is not finite is skipped by the optimizer's own kernel.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from triage.training import distributed, optimizers
 from triage.training.batch_norm import share_batch_norm
-from triage.training.losses import Objective
+from triage.training.losses import Labels, Objective
 from triage.training.precision import Autocast
 from triage.training.settings import Recipe
 from triage.training.state import Resumable
@@ -55,11 +56,11 @@ class Totals(Resumable):
 
 @dataclass(frozen=True)
 class Part:
-    """A batch, or this process's share of it: inputs, targets and the weights of the labels."""
+    """A batch, or this process's share of it: inputs with their labels, and, where they are
+    mixed, with those of what is mixed in."""
 
     inputs: Tensor
-    targets: Tensor
-    weights: Tensor
+    labels: tuple[Labels, ...]
 
 
 class Stepper:
@@ -93,7 +94,7 @@ class Stepper:
     def step(self, parts: Sequence[Part], weight: Tensor, rate: float, totals: Totals) -> Tensor:
         """Take one step on the sum over ``parts``, whose labels weigh ``weight`` in all.
 
-        Gives the loss of each label of the parts, [rows, outputs], or of each case, [rows, 1].
+        Gives the loss of each own label of the parts, [rows, outputs], or case, [rows, 1].
         """
         self.guard.remember()
         self.optimizer.zero_grad()
@@ -107,19 +108,21 @@ class Stepper:
         return elements
 
     def _backward(self, part: Part, weight: Tensor, is_last: bool) -> tuple[Tensor, Tensor]:
-        """Add the gradient of a part; gives the loss of each label, and the part's sums."""
+        """Add the gradient of a part; gives the loss of each own label, and the part's sums."""
         with self._waiting(is_last):
             with self.autocast():
                 logits = self.forward(part.inputs)
-            elements = self.objective.elements(logits, part.targets)
-            loss = (elements * part.weights).sum()
+            elements = [self.objective.elements(logits, each.targets) for each in part.labels]
+            weights = [each.weights for each in part.labels]
+            loss = sum_of(a * b for a, b in zip(elements, weights, strict=True))
             # The processes' gradients are averaged, and a sum is wanted.
             self.scaler.scale(loss / weight * distributed.WORLD).backward()
-        return elements.detach(), self._sums(loss.detach(), logits.detach(), part)
+        return elements[0].detach(), self._sums(loss.detach(), logits.detach(), part)
 
     def _sums(self, loss: Tensor, logits: Tensor, part: Part) -> Tensor:
-        """Loss, weight, right and known labels of a part."""
-        sums = [loss, part.weights.sum(), *self.objective.right(logits, part.targets)]
+        """Loss, weight, right and known own labels of a part."""
+        right = self.objective.right(logits, part.labels[0].targets)
+        sums = [loss, sum_of(each.weights for each in part.labels), *right]
         return torch.stack([each.double() for each in sums])
 
     def _waiting(self, is_last: bool) -> AbstractContextManager[None]:
@@ -139,6 +142,11 @@ class Stepper:
         is_bad = ~torch.isfinite(norm + elements.sum())
         found = distributed.all_reduce(torch.cat([is_bad.double()[None], sums]))
         return found[0].clamp(max=1), found[1:]
+
+
+def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of all numbers of some tensors."""
+    return reduce(torch.add, (each.sum() for each in tensors))
 
 
 class BufferGuard:

@@ -65,6 +65,7 @@ def check_arm(arm: Arm, block: Json, pretrained: Json, where: str) -> None:
     _check_input(arm.recipe["input"], block, where)
     _check_pictures(arm.recipe, block, where)
     _check_blur(arm.recipe["augment"]["blur"], where)
+    _check_mix(arm, where)
     _check_network(arm.recipe["model"], block, where)
     _check_pretrained(arm.recipe["model"], pretrained, where)
 
@@ -263,6 +264,17 @@ def _check_blur(blur: Json | None, where: str) -> None:
             f"{blur['sigma']} is no range",
             where=f"{where}.augment.blur.sigma",
             remedy="from, then to",
+        )
+
+
+def _check_mix(arm: Arm, where: str) -> None:
+    """Boxes are laid over pictures."""
+    from_features = arm.sequence is not None and arm.sequence["frozen"]
+    if from_features and (arm.recipe["mix"] or {}).get("method") == "cutmix":
+        raise UserError(
+            "cutmix is for pictures, and a frozen slice network's features are none",
+            where=f"{where}.mix.method",
+            remedy="mixup, or mix: null",
         )
 
 
