@@ -32,7 +32,7 @@ import bench
 WAYS = {"warm": [], "each on its own": ["--no-hooks"]}
 TRAINING = {"pretrained", "train", "fit", "features", "train_sequence", "finetune"}
 EVALUATION = {"predict", "evaluate", "ensemble", "table", "submission"}
-BLOCK = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
+BLOCK = re.compile(r"^(?:local)?rule (\S+):\n((?:    .*\n)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def main(
     )
     write_table(made, table)
     write_table(comparison_table(comparisons), comparison)
-    write_json(winner_record(runs), winner)
+    write_json(winner_record(runs, settings.floors), winner)
     elsewhere = [made.iloc[:0]]
     for path in external_parts:
         name = path.parent.name

@@ -30,6 +30,7 @@ from triage.data.readers import tables
 from triage.errors import UserError
 from triage.files import ensure_writable, write_json, write_rows
 from triage.model import Model, Prediction
+from triage.training.cases import Cases, check_labels
 from triage.training.job import DeviceArguments, prepare
 from triage.training.prediction import Flip
 
@@ -52,12 +53,13 @@ def main(
     scored = output.with_suffix(".metrics.json")
     device = prepare(arguments)
     model = Model.load(*checkpoint, metrics=metrics, device=device, flips=flip)
+    truth = _labels(labels, model, model.cases(*files)) if labels else None
     found = model.predict(*files, threads=arguments.threads)
     rows = [_row(each, model) for each in found]
     write_rows(rows, list(_row(Prediction("", {}, (), False), model)), output)
     command.log.info("decided by %s", model.decided)
-    if labels:
-        page = model.score(found, *_labels(labels, [each.case for each in found]))
+    if truth:
+        page = model.score(found, *truth)
         write_json(page, scored)
         _tell(page, scored)
     _report(found, output)
@@ -76,10 +78,13 @@ def _text(value: float | None) -> str:
     return "" if value is None else f"{value:.9g}"
 
 
-def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+def _labels(
+    path: Path, model: Model, cases: Sequence[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """The label and the group of each case, by name; rows of no case are told of.
 
-    Raises UserError for a row that may be of several, and for a case with two labels.
+    Raises UserError for a row that may be of several, for a case with two labels or one that the
+    model does not know, and where no row is of a case.
     """
     by_name: dict[str, list[str]] = {}
     known = dict.fromkeys(cases)
@@ -101,6 +106,8 @@ def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str,
                 remedy="name it as the column case of the output does",
             )
         for case in fitting:
+            one = Cases((case,), (row["label"],))
+            check_labels(one, model.classes, model.checkpoint.task, row.where)
             if labels.setdefault(case, row["label"]) != row["label"]:
                 raise UserError(
                     f"{case} has the label {row['label']!r}, and {labels[case]!r} above",
@@ -109,6 +116,12 @@ def _labels(path: Path, cases: Sequence[str]) -> tuple[dict[str, str], dict[str,
                 )
             groups[case] = row.cells.get("group") or case
         others += [] if fitting else [name]
+    if not any(labels.values()):
+        raise UserError(
+            "has no label of a case that is predicted",
+            where=path,
+            remedy="name files in the column file as they are given here",
+        )
     if others:
         words = "%s: %d row(s) are of no predicted case, such as %s"
         command.log.warning(words, path, len(others), others[0])

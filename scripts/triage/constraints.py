@@ -50,6 +50,18 @@ class Unique:
         return _checked(handler(kind), _refuse_repetition, {"uniqueItems": True})
 
 
+class Ordered:
+    """Numbers of which none is less than the one before."""
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: Callable[[Any], Schema]) -> Schema:
+        return _checked(handler(kind), _refuse_disorder, {"ordered": True})
+
+
+def _refuse_disorder(values: tuple[float, ...]) -> None:
+    if list(values) != sorted(values):
+        raise ValueError("not in order")
+
+
 def _refuse_repetition(values: tuple[Any, ...]) -> None:
     if len(set(values)) < len(values):
         raise ValueError("something stands twice")

@@ -130,6 +130,11 @@ class Model:
             name: each.threshold for name, each in zip(self.choices.classes, chosen, strict=False)
         }
 
+    def cases(self, *files: str | os.PathLike[str]) -> list[str]:
+        """The names of the cases that ``predict`` tells of. Raises UserError as it does."""
+        cases, rest = _gather([Path(each) for each in files], self.checkpoint.images)
+        return [*(each.case for each in cases), *(each.case for each in rest)]
+
     def predict(self, *files: str | os.PathLike[str], threads: int = 1) -> list[Prediction]:
         """What the model says of each case in files and folders, sorted by name.
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +18,11 @@ from triage.data import shift
 from triage.data.fingerprints import fingerprint
 from triage.data.groups import Shown, SplitSettings, exclude_seen
 from triage.data.image_store import Images
+from triage.data.withdrawn import NEAR_WITHDRAWN
+from triage.files import read_json, read_rows, write_json, write_rows
+from triage.report.external import External
+
+SCRIPTS = Path(shift.__file__).parents[2]
 
 
 def picture(seed: int) -> np.ndarray:
@@ -89,6 +99,31 @@ def test_what_is_left_shares_no_picture_with_what_was_seen(seeds: list[int]) -> 
     cases = {f"b{i}": (f"q{i}", f"file {i}") for i, _ in enumerate(seeds)}
     marks = {f"b{i}": seed for i, seed in enumerate(seeds)}
     assert excluded(cases, marks).keys() == {f"b{i}" for i, seed in enumerate(seeds) if seed < 3}
+
+
+@pytest.mark.parametrize(
+    "reasons", [["the same file"], [NEAR_WITHDRAWN], ["the same file", NEAR_WITHDRAWN]]
+)
+def test_near_copies_of_withdrawn_cases_are_not_said_to_be_seen(
+    reasons: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups, found, sets = (tmp_path / name for name in ("b/groups.csv", "shift.json", "sets.csv"))
+    groups.parent.mkdir()
+    rows = [{"case": f"b{i}", "part": "excluded", "reason": why} for i, why in enumerate(reasons)]
+    rows.append({"case": "left", "part": "external", "label": "normal"})
+    write_rows(rows, ["case", "label", "part", "reason"], groups)
+    write_json({"unlike": 0, "reasons": {}, "external": {"cases": 1}}, found)
+    words = ["--sets", sets, "--groups", groups, "--shifts", found]
+    monkeypatch.setattr(sys, "argv", ["list_external.py", *map(str, words)])
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(str(SCRIPTS / "list_external.py"), run_name="__main__")
+    (row,) = read_rows(sets)
+    sentence = External("b", row, read_json(found)).sentence
+    told = {
+        "the same file": "1 more left out, which training or validation has seen",
+        NEAR_WITHDRAWN: f"1 more left out, {NEAR_WITHDRAWN}",
+    }
+    assert [words in sentence for words in told.values()] == [why in reasons for why in told]
 
 
 def scan(seed: int) -> np.ndarray:

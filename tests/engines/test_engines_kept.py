@@ -11,7 +11,8 @@ from triage_workflow.engines import kept
 from triage_workflow.engines.stages import Stages
 
 from triage.data import withdrawn
-from triage.files import read_rows
+from triage.errors import UserError
+from triage.files import read_rows, write_rows
 from triage.training import consent
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,23 @@ def test_a_copy_of_a_withdrawn_case_counts_as_withdrawn() -> None:
     manifest = [{"case": case, "sha256": content} for case, content in sums.items()]
     assert withdrawn.copies({"P1", "P2", "gone"}, manifest) == {"P3"}
     assert withdrawn.copies(set(), manifest) == set()
+
+
+def test_a_near_copy_counts_where_groups_are_known(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    reasons = {"P1": withdrawn.NEAR_WITHDRAWN, "P2": "the same file", "P3": ""}
+    rows = [{"case": case, "reason": reason} for case, reason in reasons.items()]
+    write_rows(rows, ["case", "reason"], table)
+    assert withdrawn.near_copies(table) == {"P1"}
+
+
+def test_the_files_of_withdrawn_cases_are_sealed(tmp_path: Path) -> None:
+    table, found = tmp_path / "withdrawn.csv", [withdrawn.Withdrawn({"image": "a.png"}, ["a.png"])]
+    withdrawn.write(found, table)
+    assert withdrawn.read_files(table) == found
+    table.write_text(table.read_text().replace("a.png", "b.png"))
+    with pytest.raises(UserError, match="is damaged: row 1 is not what was written"):
+        withdrawn.read_files(table)
 
 
 def test_no_engine_owns_them() -> None:

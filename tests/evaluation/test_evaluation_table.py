@@ -181,6 +181,11 @@ def test_winner_is_chosen_on_validation_only(tree: Path):
         page = run.metrics["partitions"]["test"]["metrics"]["roc_auc"]
         page["value"] = 1.0 if run.arm == "weak" else 0.0
     assert winner(runs) == "strong"
+    # A floor is there to compare with.
+    assert winner(runs, ["strong"]) == winner_record(runs, ["strong"])["arm"] == "weak"
+    table, _ = build_table("toy", runs, None, SETTINGS, floors=["strong"])
+    assert table.loc[table["winner"] == 1, "arm"].tolist() == ["weak"]
+    assert winner(runs, ["strong", "weak"]) == "strong"
     for run in runs:
         run.metrics["partitions"]["val"] = None
     assert winner_record(runs)["arm"] is None

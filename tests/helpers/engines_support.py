@@ -272,7 +272,7 @@ def jobs(output: str) -> list[str]:
     """The jobs in Snakemake's output, as rule and wildcards: `train alpha small 1`, sorted."""
     found = []
     for block in re.split(r"\n(?=(?:local)?rule \w+:)", output):
-        if match := re.match(r"(?:local)?rule (\w+):", block):
+        if match := re.match(r"(?:local)?rule (\S+):", block):
             if not re.search(r"^    output: ", block, re.MULTILINE):
                 continue  # a target, which makes nothing
             wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)

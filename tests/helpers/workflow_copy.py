@@ -81,7 +81,7 @@ class Workflow:
 
 def _rule(name: str) -> str:
     """The name of a rule; of those of the index, one for each study, the common one."""
-    return re.sub(r"^index_\w+$", "index", name)
+    return re.sub(r"^index-.*", "index", name)
 
 
 def _job_table(printed: str) -> list[str]:

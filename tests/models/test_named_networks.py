@@ -9,6 +9,7 @@ from triage.errors import UserError
 from triage.figures.heatmaps import heatmaps
 from triage.models import ModelSettings, build, build_pretrained
 from triage.models.combined import Combined
+from triage.models.named import built
 from triage.models.sequence import SequenceModel
 from triage.training.inference import refuse_misfit
 
@@ -146,6 +147,15 @@ def test_a_transformer_of_timm_takes_the_size_that_is_set():
         network("timm", network="vit_tiny_patch16_224")(torch.randn(2, 1, 64, 64))
 
 
+@pytest.mark.parametrize("given", [None, {"size": 8}])
+def test_a_package_that_a_network_lacks_is_named(given):
+    def build():
+        raise ImportError("from einops.layers.torch import Rearrange (No module named 'einops').")
+
+    with pytest.raises(UserError, match=r"ViT needs a package that is not installed \(.*einops"):
+        built(build, "ViT", given)
+
+
 def monais(**options):
     keywords = {"init_features": 4, "growth_rate": 2, "block_config": [1, 1]}
     return network("monai", **{"network": "DenseNet121", "keywords": keywords} | options)
@@ -182,7 +192,8 @@ def test_every_family_of_monai_reads_volumes(name, keywords):
     if name == "ViT":
         pytest.importorskip("einops", reason="MONAI's ViT needs einops")
     module = monais(network=name, keywords=keywords, freeze=True).eval()
-    assert module(torch.randn(1, 8, 1, 64, 64)).shape == (1, 2)
+    slices = 32 if name == "EfficientNetBN" else 8  # which halves a volume five times
+    assert module(torch.randn(1, slices, 1, 64, 64)).shape == (1, 2)
     learning = {each for each, weight in module.named_parameters() if weight.requires_grad}
     assert learning == {"head.fc1.weight", "head.fc1.bias"}
 

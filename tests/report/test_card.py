@@ -218,7 +218,8 @@ def test_what_records_agree_on_is_said_once(volumes: results_tree.Tree) -> None:
 
 def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> None:
     changes = {
-        "augment": defaults(Recipe)["augment"] | {"flip": 0.5},
+        "augment": defaults(Recipe)["augment"]
+        | {"flip": 0.5, "noise": {"probability": 0.5, "std": 0.05}},
         "mix": {"method": "cutmix", "probability": 0.5, "alpha": 1.0},
         "balance": {"method": "hard_examples", "augment": "copies"},
         "train_on": ["train", "val"],
@@ -229,8 +230,8 @@ def test_an_ensemble_tells_of_all_its_members(volumes: results_tree.Tree) -> Non
     assert description(networks).startswith("lstm starts from resnet18. resnet18: network")
     told = sentences(networks)
     assert told["augmentation"].startswith(
-        "resnet18: training images are augmented: flip. Each sample is mixed with another one by "
-        "cutmix (alpha 1) with probability 0.5, labels with it. lstm: no augmentation"
+        "resnet18: training images are augmented: flip, noise. Each sample is mixed with another "
+        "one by cutmix (alpha 1) with probability 0.5, labels with it. lstm: no augmentation"
     )
     assert "imbalance: the rarer class is oversampled, hard examples most, and" in told["balance"]
     assert "24 training and validation cases" in told["training"]

@@ -55,8 +55,10 @@ def other(difference: float, low: float, high: float, p: float, arm: str = "next
     return row(arm, roc_auc_difference=difference, roc_auc_p_holm=p, **limits)
 
 
-def facts(rows: list[Any], runs: Any = None, partition: str = "test") -> dict[str, Fact]:
-    found = glance(rows, Measured(runs or {}, partition), DATA)
+def facts(
+    rows: list[Any], runs: Any = None, partition: str = "test", confidence: float = 0.95
+) -> dict[str, Fact]:
+    found = glance(rows, Measured(runs or {}, partition), DATA, confidence)
     return {each.question: each for each in found.facts}
 
 
@@ -97,6 +99,16 @@ def test_a_better_arm_that_was_not_chosen_is_named() -> None:
     assert "hidden" in found["Is an arm better that was not chosen?"].answer
     unsure = facts([chosen(), other(0.1, -0.02, 0.2, 0.2, "hidden")])
     assert "Is an arm better that was not chosen?" not in unsure
+
+
+@pytest.mark.parametrize(("confidence", "apart"), [(0.95, True), (0.99, False)])
+def test_arms_are_told_apart_at_the_level_of_the_intervals(confidence: float, apart: bool) -> None:
+    rows = [chosen(), other(-0.1, -0.2, -0.01, 0.02), other(0.1, 0.02, 0.2, 0.02, "hidden")]
+    rows[-1]["val_roc_auc"] = "0.7"
+    found = facts(rows, confidence=confidence)
+    assert ("it is ahead" in found["Is it ahead of the second best?"].answer) == apart
+    assert ("Is an arm better that was not chosen?" in found) == apart
+    assert "Is an arm better that was not chosen?" in facts([chosen(), other(0.1, 0.02, 0.2, 0.0)])
 
 
 def test_validation_and_test_that_differ_by_more_than_chance_are_marked() -> None:
@@ -158,7 +170,7 @@ def test_nothing_is_compared_where_validation_is_measured() -> None:
 def test_main_numbers_have_the_floor_and_the_zero_rate_beside_them() -> None:
     floor = row("forest", val_roc_auc=0.5, floor=1)
     rows = [row("zero_rate", val_roc_auc=""), chosen(), row("next"), floor]
-    found: Glance = glance(rows, Measured({}, "test"), DATA)
+    found: Glance = glance(rows, Measured({}, "test"), DATA, 0.95)
     names = [cells[0].text for cells in found.numbers.rows]
     assert names == ["best (chosen)", "next", "forest", "always the commoner class"]
     assert found.numbers.rows[0][1].notes == ("0.800 to 0.970",)
@@ -173,7 +185,7 @@ def test_main_numbers_have_the_floor_and_the_zero_rate_beside_them() -> None:
             False,
         ),
         ({"ahead": 0}, "it is not shown to be", True),
-        ({"floor": 1}, "no network is better on validation", True),
+        ({"ahead": 1, "val_roc_auc": 0.7}, "forest is better than every network (0.800)", True),
         ({"floor_p_holm": ""}, "Not tested against forest", True),
     ],
 )
@@ -186,6 +198,10 @@ def test_an_arm_that_is_not_ahead_of_the_floor_is_told_at_once(
     assert words in fact.answer
     assert fact.warns == warns
     assert "Is it ahead of what takes no network?" not in facts([chosen(), row("next")])
+    told = facts([*rows, row("next", val_roc_auc=0.5)])
+    assert "of 2 networks" in told["Best arm"].answer
+    alone = facts([chosen(floor=1)])["Is it ahead of what takes no network?"]
+    assert "there is no network" in alone.answer
 
 
 def test_no_arm_chosen_is_said() -> None:

@@ -114,7 +114,8 @@ def test_what_nobody_needs_is_refused_since_dvc_would_make_it(kind, block):
         ("input.slices", [0, 2], r"a picture has no slices"),
         ("input", {"normalise": "fixed", "mean": [1.0] * 3, "std": [1.0] * 3}, "3 number"),
         ("augment.blur", {"probability": 0.5, "kernel": [4, 3], "sigma": [1, 2]}, "no middle"),
-        ("augment.blur", {"probability": 0.5, "kernel": [3, 3], "sigma": [2, 1]}, "no range"),
+        ("augment.blur.sigma", [2, 1], r"\[2, 1\] is not allowed\n.*a list of 2, the least first"),
+        ("augment.gamma", {"probability": 0.5, "range": [1.5, 0.7]}, "list of 2, the least first"),
     ],
 )
 def test_pictures_fit_what_is_done_with_them(path, value, said):
@@ -393,6 +394,18 @@ def test_weights_may_be_fetched():
     assert params.content["pretrained"]["fetched"]["weights"] == "DEFAULT"
     content["pretrained"]["fetched"]["architecture"] = "resnet34"
     with pytest.raises(UserError, match="none, or weights of resnet50: none"):
+        Params(content)
+
+
+def test_a_mirror_is_of_torchvisions_files():
+    content = changed(
+        "studies.mhist.training.arms.vit.model", {"architecture": "timm", "pretrained": "fetched"}
+    )
+    block = {"source": "download", "architecture": "timm"}
+    content["pretrained"]["fetched"] = block
+    assert Params(content)
+    content["pretrained"]["fetched"] = block | {"mirror": "https://example.org"}
+    with pytest.raises(UserError, match=r"pretrained\.fetched\.mirror: is for torchvision's files"):
         Params(content)
 
 

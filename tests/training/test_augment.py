@@ -5,11 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from training_runs import recipe
 from triage.training import rng
 from triage.training.augment import GREY, Augmentation
-from triage.training.settings import Affine, Blur, Crop, Jitter, Perspective, Rotate
+from triage.training.settings import (
+    Affine,
+    Blur,
+    Crop,
+    Gamma,
+    Jitter,
+    Noise,
+    Perspective,
+    Rotate,
+)
 
 PLAIN = dataclasses.replace(recipe().augment, flip=0.0, rotate=Rotate(0.0, 0.0, False))
 KEYS = rng.keys(f"case{i}" for i in range(64))
@@ -22,6 +32,8 @@ EVERYTHING = {
     "crop": Crop(1.0, (0.8, 1.0)),
     "blur": Blur(0.5, (5, 9), (0.1, 3.0)),
     "jitter": Jitter(0.8, 0.2, 0.2, 0.2, 0.2),
+    "gamma": Gamma(0.5, (0.7, 1.5)),
+    "noise": Noise(0.5, 0.05),
 }
 
 
@@ -221,3 +233,65 @@ def test_results_keep_to_the_range_of_intensities():
     result = changed.apply(pictures(64), changed.draw(0, KEYS))
     assert result.min() >= 0
     assert result.max() <= 255
+
+
+def scans(count=8):
+    """Two channels of their own ranges: -1000 to 2000, and 200 to 40000."""
+    ranges = torch.tensor([[-1000.0, 2000.0], [200.0, 40000.0]])[:, :, None, None]
+    shares = torch.rand(count, 2, 32, 32, generator=torch.manual_seed(0))
+    shares[:, :, 0, 0], shares[:, :, 1, 1] = 0, 1
+    return ranges[:, 0] + shares * (ranges[:, 1] - ranges[:, 0])
+
+
+def of_scans(**changes):
+    return Augmentation(dataclasses.replace(PLAIN, **changes), 1, (32, 32))
+
+
+def test_gamma_is_a_power_of_shares_of_the_range():
+    gammas = torch.tensor([1.0, 0.7, 1.5])
+    changed, images = augmentation(gamma=Gamma(1.0, (0.7, 1.5))), pictures(3)
+    result = changed.apply(images, parameters(3, gammas=gammas))
+    assert torch.equal(result[0], images[0])
+    expected = 255 * (images / 255) ** gammas[:, None, None, None]
+    assert torch.allclose(result, expected, rtol=1e-4)
+    images = scans(3)
+    result = of_scans(gamma=Gamma(1.0, (0.7, 1.5))).apply(images, parameters(3, gammas=gammas))
+    low, high = torch.tensor([[-1000.0, 0.0], [2000.0, 40000.0]])[:, :, None, None]
+    expected = low + (high - low) * ((images - low) / (high - low)) ** gammas[:, None, None, None]
+    assert torch.allclose(result, expected, rtol=1e-4, atol=1)
+
+
+def test_gammas_are_even_by_their_logarithm():
+    gammas = augmentation(gamma=Gamma(0.5, (0.25, 4.0))).draw(0, rng.keys(map(str, range(4000))))
+    changed = gammas.gammas[gammas.gammas != 1]
+    assert abs(len(changed) / 4000 - 0.5) < 0.03
+    assert 0.25 <= changed.min() <= changed.max() <= 4
+    assert abs((changed < 1).float().mean() - 0.5) < 0.05
+
+
+def test_noise_is_normal_and_as_wide_as_a_share_of_the_range():
+    changed, images = of_scans(noise=Noise(1.0, 0.05)), scans(64)
+    drawn = changed.draw(0, KEYS)
+    noise = (changed.apply(images, drawn) - images) / torch.tensor([3000, 40000])[:, None, None]
+    assert abs(noise.std() - 0.05) < 0.001
+    assert stats.kstest(noise[:8].flatten().numpy() / 0.05, "norm").pvalue > 0.01
+    each = np.corrcoef(noise.flatten(2).flatten(0, 1).numpy())  # of images and channels
+    assert abs(each - np.eye(len(each))).max() < 0.2
+    beside = np.corrcoef(noise[..., 1:].flatten().numpy(), noise[..., :-1].flatten().numpy())
+    assert abs(beside[0, 1]) < 0.02
+
+
+def test_an_image_without_noise_stays_as_it_is():
+    changed, images = of_scans(noise=Noise(0.5, 0.05)), scans(64)
+    drawn = changed.draw(0, KEYS)
+    same = (changed.apply(images, drawn) == images).flatten(1).all(1)
+    assert torch.equal(same, drawn.noises == 0)
+    assert 16 < same.sum() < 48
+
+
+def test_a_picture_of_one_value_has_neither_curve_nor_trouble():
+    changed = of_scans(gamma=Gamma(1.0, (0.5, 2.0)), noise=Noise(1.0, 0.1))
+    for value in (-5.0, 0.0, 7.0):
+        result = changed.apply(torch.full((64, 1, 32, 32), value), changed.draw(0, KEYS))
+        assert torch.isfinite(result).all()
+        assert abs(result.mean() - value) < 0.1

@@ -235,12 +235,18 @@ def test_predictions_are_scored_as_by_the_workflow(
         assert page["metrics"]["recall"] == page["operating_points"][point]["metrics"]["recall"]
     first, twice = next(iter(cases)), [f"{case},{label}" for case in cases for label in CLASSES]
     labels.write_text("\n".join(["file,label", *twice]))
+    output.unlink()
     printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
     assert f"line 3: {first} has the label 'abnormal', and 'normal' above" in printed
     labels.write_text("file,label\n" + "\n".join(f"{case},ill" for case in cases))
     printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
+    assert "labels.csv, line 2: case" in printed
     assert "has the label 'ill'" in printed
     assert "must be of normal, abnormal" in printed
+    labels.write_text("file,label\nelsewhere.png,normal\n")
+    printed = finish([sys.executable, str(ROOT / "scripts" / "predict.py"), *map(str, words)], 1)
+    assert "has no label of a case that is predicted" in printed
+    assert not output.exists(), "labels are read before anything is predicted"
 
 
 def test_options_stand_before_and_after_files(pictures: Trained, tmp_path: Path) -> None:

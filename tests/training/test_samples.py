@@ -14,7 +14,7 @@ from triage.training.balance import in_order
 from triage.training.normalise import Normalisation, Normaliser
 from triage.training.pixels import Pixels, free_memory
 from triage.training.samples import ImageSamples, batches
-from triage.training.settings import Input, Jitter, Rotate
+from triage.training.settings import Gamma, Input, Jitter, Noise, Rotate
 
 CPU = torch.device("cpu")
 PLAIN = recipe().input
@@ -177,11 +177,26 @@ def test_augmentation_by_case_keeps_a_volume_together():
     assert not torch.allclose(by_slice[:, 0], by_slice[:, 1], atol=0.1)
 
 
+def test_slices_of_a_volume_have_noise_of_one_width_and_of_their_own_grain():
+    store = Store()
+    store.images[:] = store.images[:1]
+    noise = {"noise": Noise(0.5, 0.1), "flip": 0.0, "rotate": Rotate(), "per": "case"}
+    part = pixels(store)
+    difference = every(samples(part, True, FIXED, **noise), epoch=0)
+    difference -= every(samples(part, True, FIXED, **noise))
+    widths = difference.flatten(3).std(3)[:, :, 0]
+    assert torch.allclose(widths, widths.mean(1, keepdim=True), rtol=0.3)
+    assert 0 < (widths[:, 0] > 0).sum() < CASES
+    noisy = difference[widths[:, 0] > 0]
+    assert not torch.isclose(noisy[:, 0], noisy[:, 1]).any(1).all()
+
+
 @pytest.mark.parametrize("per", ["case", "slice"])
 @pytest.mark.parametrize("share", [0.5, 0.0])
 def test_augmentation_depends_on_the_case_and_the_epoch_alone(per, share):
-    volumes = samples(pixels(Store(), share), True, FIXED, per=per)
-    single = samples(pixels(Store(), share), False, FIXED, per=per)
+    changes = {"per": per, "gamma": Gamma(0.8, (0.5, 2.0)), "noise": Noise(0.8, 0.1)}
+    volumes = samples(pixels(Store(), share), True, FIXED, **changes)
+    single = samples(pixels(Store(), share), False, FIXED, **changes)
     first = every(volumes, epoch=3)
     assert torch.allclose(first, every(volumes, epoch=3, size=1), atol=1e-5)
     assert torch.allclose(first.flatten(0, 1), every(single, epoch=3, size=7), atol=1e-5)
@@ -210,7 +225,7 @@ def test_nothing_is_moved_to_the_device_batch_by_batch():
             assert every(chosen, epoch=0, size=size).shape == (CASES, SLICES, 3, SIZE, SIZE)
         return counted.count
 
-    assert moves(1) == moves(CASES) <= 9
+    assert moves(1) == moves(CASES) <= 12
 
 
 def normalisation(mean, std) -> Normalisation:

@@ -42,7 +42,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str
     found: dict[tuple[str, str], str] = {}
     rule = ""
     for line in printed.splitlines():
-        if named := re.match(r"(?:local)?rule (\w+):", line):
+        if named := re.match(r"(?:local)?rule (\S+):", line):
             rule = named[1]
         for script, rest in CALL.findall(line):
             found[rule, script] = rest

@@ -21,9 +21,9 @@ ARMS = ["small", "normed", "both"]
 # What follows from a set that is new or has changed: a job for each network and fold.
 OF_A_SET = Counter(
     **dict.fromkeys(("index", "images", "manifest", "exclude_seen", "shift", "external"), 1),
-    **{"predict_external": 4, "ensemble": 2, "evaluate_external": 6},
+    **{"predict_external_set": 4, "ensemble": 2, "evaluate_external_set": 6},
 )
-PAGES = Counter(["table", "figures_external", "card", "checksums", "report"])
+PAGES = Counter(["table", "figures_external_set", "card", "checksums", "report"])
 
 
 def start(folder: Path, classes: int, **changes: Any) -> Workflow:
@@ -42,8 +42,8 @@ def start(folder: Path, classes: int, **changes: Any) -> Workflow:
 def run(workflow: Workflow) -> Counter[str]:
     """The jobs that ran, by rule."""
     printed = workflow.snakemake("--quiet", "host")
-    names = re.findall(r"^(?:local)?rule (\w+):$", printed, re.M)
-    return Counter(re.sub("^index_.*", "index", name) for name in names if name != "all")
+    names = re.findall(r"^(?:local)?rule (\S+):$", printed, re.M)
+    return Counter(re.sub("^index-.*", "index", name) for name in names if name != "all")
 
 
 @pytest.fixture(scope="module")

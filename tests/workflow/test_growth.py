@@ -111,7 +111,7 @@ class Study:
         self.workflow.snakemake(*TARGETS)
         logs = (self.workflow.folder / ".snakemake/log").iterdir()
         printed = max(logs, key=lambda path: path.stat().st_mtime_ns).read_text()
-        started = re.findall(r"^(?:local)?rule (\w+):((?:\n    .*)*)", printed, re.MULTILINE)
+        started = re.findall(r"^(?:local)?rule (\S+):((?:\n    .*)*)", printed, re.MULTILINE)
         after = self._stages()
         told = {name.partition("@")[0] for name in after if after[name] != before.get(name)}
         return [job for name, about in started if (job := _job(name, about))], told
@@ -148,7 +148,7 @@ class Study:
 
 def _job(rule: str, about: str) -> str:
     fold = re.search(r"(?:fold=|fold)(\d)", about) if rule in JOBS_OF["train"] else None
-    name = {"index_own": "index"}.get(rule, rule)
+    name = {"index-own": "index"}.get(rule, rule)
     return "" if rule == "own_metrics" else f"{name} {fold[1]}" if fold else name
 
 

@@ -17,6 +17,7 @@ from triage.errors import UserError
 from workflow_copy import DEMO
 
 KEPT = Path("data/own/shards.txt")
+SET = "own/external/other"
 
 
 @pytest.fixture
@@ -29,10 +30,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def params(**images: Any) -> Params:
+def params(external: Any = None, **images: Any) -> Params:
     content = yaml.safe_load(DEMO.read_text())
     study = content["studies"]["pneumonia"] | {
         "raw": "raw",
+        "external": external or {},
         "images": {"mode": "grey", "size": None} | images,
     }
     study["training"]["arms"] = {"own": {"model": {"architecture": "resnet18"}}}
@@ -61,6 +63,18 @@ def test_a_number_by_size_is_kept_when_the_study_grows(project: Path) -> None:
     assert decided(params()) == 3
     assert decided(params(shards=7)) == 7
     assert KEPT.read_text() == "3\n"
+
+
+def test_that_of_an_external_set_is_kept_where_git_keeps_files(project: Path) -> None:
+    grow(project, 30)
+    inventory.write(project / "raw", project / f"data/{SET}/inventory.csv")
+    settings = params({"other": {"raw": "raw"}})
+    shards.provide(settings)
+    assert shards.count(settings, SET) == 3
+    assert {str(path.relative_to(project)) for path in project.rglob("shards*.txt")} == {
+        str(KEPT),
+        "data/own/shards-other.txt",
+    }
 
 
 def test_the_stored_size_counts_and_not_that_of_the_files(project: Path) -> None:

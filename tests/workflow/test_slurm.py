@@ -169,7 +169,7 @@ def partitions(cluster: Cluster) -> list[tuple[str, str]]:
     rows = [line.split("|") for line in listed.splitlines()]
     names = (note.removeprefix("rule_").split("_wildcards")[0] for note, _ in rows)
     # The index has a rule for each study.
-    shown = (re.sub(r"^index_\w+$", "index", name) for name in names)
+    shown = (re.sub(r"^index-.*", "index", name) for name in names)
     return list(zip(shown, (where for _, where in rows), strict=True))
 
 

@@ -203,7 +203,7 @@ def test_logs_speak_for_their_jobs(tmp_path: Path) -> None:
     assert own_message([str(log)]) == ""
     log.write_text("\n".join(map(str, range(30))))
     assert own_message([str(log)]).splitlines() == [str(each) for each in range(22, 30)]
-    assert title("index_one", {"study": "one"}) == "index one"
+    assert title("index-one", {"study": "one"}) == "index one"
 
 
 def test_main_numbers_say_what_is_not_shown(

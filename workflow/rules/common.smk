@@ -9,6 +9,7 @@ from triage_workflow.engines.preload import preload
 from triage_workflow.engines.start import read_params
 from triage_workflow.params import canonical
 from triage_workflow.params.arms import STAGES
+from triage_workflow.rule_names import of_source, target
 from triage_workflow.shards import count
 from triage_workflow.steps import Steps
 from triage_workflow.threads import Threads, let_threads_wait

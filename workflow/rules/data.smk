@@ -37,8 +37,9 @@ def withdrawn(wildcards):
 def recording(wildcards):
     """Before anything is made anew without a withdrawn case, what has seen it is written down.
 
-    That record only grows: it is no output, which Snakemake or DVC might delete, and the code that
-    adds to it makes no index stale. Of an external set nothing was trained.
+    Near copies are known where groups are. That record only grows: it is no output, which Snakemake
+    or DVC might delete, and the code that adds to it makes no index stale. Of an external set
+    nothing was trained.
     """
     study = wildcards.study
     if study != PARAMS.owner(study):
@@ -55,7 +56,7 @@ for study in PARAMS.sources:
 
     rule:
         name:
-            f"index_{study}".replace("/", "_")
+            of_source("index", study)
         input:
             inventory="data/{study}/inventory.csv",
             withdrawn=withdrawn,
@@ -147,7 +148,11 @@ rule groups:
         **step("assign_folds"),
         raw=lambda wildcards: PARAMS.raw(wildcards.study),
     shell:
-        python("assign_folds", "--raw {params.raw:q}")
+        f"{python('assign_folds', '--raw {params.raw:q}')}"
+        " && python scripts/record_consent.py --groups {output.groups}"
+        " --consent data/{wildcards.study}/consent.csv"
+        " --checkpoints results/{wildcards.study}/training"
+        " --log logs/{wildcards.study}/consent-near.log"
 
 
 rule split:

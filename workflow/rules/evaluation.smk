@@ -40,7 +40,7 @@ rule predict:
         )
 
 
-rule predict_external:
+rule predict_external_set:
     input:
         arrays=lambda wildcards: ancient(images_of_external(wildcards, ".npy")),
         tables=lambda wildcards: ancient(images_of_external(wildcards, ".csv")),
@@ -78,7 +78,7 @@ rule evaluate:
 
 
 # Thresholds and temperatures are those that validation chose: only the run's metrics are read.
-rule evaluate_external:
+rule evaluate_external_set:
     input:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
         predictions=f"{PREDICTIONS}/external/{{external}}.csv",

@@ -159,7 +159,7 @@ for rule_name, (drawn, drawn_for, is_comparison) in FIGURES.items():
             python("draw_figures")
 
 
-rule figures_external:
+rule figures_external_set:
     input:
         table="results/{study}/table.csv",
         external="results/{study}/external.csv",

@@ -40,6 +40,6 @@ for study in PARAMS.studies:
 
         rule:
             name:
-                f"{study}_{step}"
+                target(study, step)
             input:
                 files_of(study),

@@ -1,14 +1,14 @@
 """How many shards the images of a study lie in: as set, or by their size when it is first run.
 
 What was decided is kept in a file that is committed, so that a study that grows is not dealt anew,
-and a clone comes to the same.
+and a clone comes to the same. Those of external sets lie beside it: their folders are DVC's.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from triage_workflow.params import Params
+from triage_workflow.params import EXTERNAL, Params
 from triage_workflow.params.declared import MOST_SHARDS
 
 from triage.errors import UserError
@@ -20,7 +20,7 @@ _SHARD = 256e6  # bytes
 def count(params: Params, study: str) -> int:
     """The number of shards of a study. Raises UserError where the file that keeps it is damaged."""
     number = params.study(study)["images"]["shards"]
-    kept = None if number or params.is_phantom(study) else _kept(_file(study))
+    kept = None if number or params.is_phantom(study) else _kept(study)
     return number or kept or 1
 
 
@@ -31,7 +31,7 @@ def provide(params: Params) -> None:
     """
     for study in params.sources:
         unset = params.study(study)["images"]["shards"] is None and not params.is_phantom(study)
-        if unset and _kept(_file(study)) is None:
+        if unset and _kept(study) is None:
             _decide(params, study)
 
 
@@ -50,10 +50,12 @@ def _decide(params: Params, study: str) -> None:
 
 
 def _file(study: str) -> Path:
-    return Path(f"data/{study}/shards.txt")
+    owner, _, external = study.partition(EXTERNAL)
+    return Path(f"data/{owner}/shards{'-' * bool(external)}{external}.txt")
 
 
-def _kept(path: Path) -> int | None:
+def _kept(study: str) -> int | None:
+    path = _file(study)
     if not path.exists():
         return None
     text = plain(path).read_text(encoding="utf-8", errors="replace").strip()
@@ -63,5 +65,5 @@ def _kept(path: Path) -> int | None:
         f"is no number of shards, from 1 to {MOST_SHARDS}: {text[:40]!r}",
         where=path,
         remedy="take it from git, or set images.shards to the number of files"
-        f" {path.parent}/images/shard-*.npy",
+        f" data/{study}/images/shard-*.npy",
     )

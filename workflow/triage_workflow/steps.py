@@ -27,7 +27,7 @@ NO_AUGMENTATION = {
     "flip": 0.0,
     "flip_vertical": 0.0,
     "rotate": {"probability": 0.0},
-    **dict.fromkeys(("perspective", "affine", "crop", "blur", "jitter")),
+    **dict.fromkeys(("perspective", "affine", "crop", "blur", "jitter", "gamma", "noise")),
 }
 
 

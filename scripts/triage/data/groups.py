@@ -22,12 +22,12 @@ from triage.constraints import Seed, Text
 from triage.data import left_out
 from triage.data.fingerprints import near_any, near_pairs
 from triage.data.folds import assign_folds
+from triage.data.withdrawn import NEAR_WITHDRAWN
 from triage.errors import UserError
 from triage.files import each_row
 
 COLUMNS = ["case", "group", "label", "votes", "part", "fold", "images", "reason", "twin"]
 _SAME_GROUP = "the same group"
-_NEAR_WITHDRAWN = "the same or nearly the same picture as a withdrawn case"
 _SHOWN = 5
 
 
@@ -121,7 +121,7 @@ def make(
     near = near_any(fingerprints, withdrawn, settings.near_duplicate_bits)
     if near.any():
         log.info("left out, since they nearly show a withdrawn case: %d case(s)", near.sum())
-    parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
+    parts[near], reasons.loc[near, "reason"] = "excluded", NEAR_WITHDRAWN
     parts, reasons = _without_leaks(cases, groups, parts, reasons, settings)
     folds, dealt = np.full(len(cases), -1), dict(known)
     pool = (parts == "train").to_numpy()
@@ -174,7 +174,7 @@ def exclude_seen(
     near = np.zeros(len(both), bool)  # what was seen stays seen, whatever it is a copy of
     own = slice(len(cases))
     near[own] = near_any(prints[own], withdrawn, settings.near_duplicate_bits)
-    parts[near], reasons.loc[near, "reason"] = "excluded", _NEAR_WITHDRAWN
+    parts[near], reasons.loc[near, "reason"] = "excluded", NEAR_WITHDRAWN
     groups = _merged_groups(both, prints, settings)
     parts, reasons = _without_leaks(both, groups, parts, reasons, replace(settings, leaks="drop"))
     return pd.DataFrame(

@@ -15,6 +15,7 @@ from triage.shield import unshielded
 
 FILE_COLUMNS = ["files", "parts"]
 COLUMNS = ["case", "date", "reason"]
+NEAR_WITHDRAWN = "the same or nearly the same picture as a withdrawn case"
 _REMEDY = f"must be a CSV file in UTF-8 with the columns {','.join(COLUMNS)}"
 
 
@@ -54,6 +55,12 @@ def copies(withdrawn: Collection[str], manifest: Collection[Mapping[str, str]]) 
     return {row["case"] for row in manifest if row["sha256"] in contents} - set(withdrawn)
 
 
+def near_copies(groups: Path) -> set[str]:
+    """The cases of a table of groups that are left out as near copies of withdrawn ones."""
+    rows = each_row(groups, "groups", ["case", "reason"])
+    return {row["case"] for row in rows if row["reason"] == NEAR_WITHDRAWN}
+
+
 class Withdrawn(NamedTuple):
     """The files of a withdrawn case by role, and all raw files that hold something of it."""
 
@@ -64,7 +71,7 @@ class Withdrawn(NamedTuple):
 def write(found: Iterable[Withdrawn], table: Path) -> None:
     """Write them into a table that names no case."""
     rows = ({"files": json.dumps(each.files), "parts": json.dumps(each.parts)} for each in found)
-    write_rows(rows, FILE_COLUMNS, table)
+    write_rows(rows, FILE_COLUMNS, table, sealed=True)
 
 
 def read_files(table: Path) -> list[Withdrawn]:

@@ -21,7 +21,7 @@ class EvaluationSettings:
     replicates: Annotated[int, Ge(100)] = 2000
     """Bootstrap rounds of the intervals."""
     confidence: Annotated[float, Gt(0.5), Lt(1)] = 0.95
-    """Of the intervals."""
+    """Of the intervals; arms are told apart by p-values below 1 - confidence."""
     sensitivity: Annotated[float, Gt(0), Le(1)] = 0.9
     """What the operating point of that name reaches on validation, at least."""
     seed: Seed = 1

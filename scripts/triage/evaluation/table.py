@@ -61,7 +61,7 @@ def build_table(
     """
     if len({tuple(run.metrics["choices"]) for run in runs if run.metrics["choices"]}) > 1:
         raise UserError("the runs predict different classes", where=study, remedy="remake them")
-    best = winner(runs)
+    best = winner(runs, floors)
     measured = {arm.name: arm for arm in measure_arms(runs, settings)}
     floor = winner([run for run in runs if run.arm in floors])
     comparisons, with_floor = (
@@ -92,16 +92,20 @@ def build_table(
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(COUNTS, "Int64")), comparisons
 
 
-def winner(runs: Sequence[Run]) -> str | None:
-    """The arm with the highest mean ROC AUC on validation, the first of equals, if any."""
-    means = {name: mean_of(_validation(name, runs)) for name in _names(runs)}
+def winner(runs: Sequence[Run], floors: Collection[str] = ()) -> str | None:
+    """The arm with the highest mean ROC AUC on validation, the first of equals, if any.
+
+    ``floors`` are there to compare with: one is chosen only where there is no other arm.
+    """
+    names = [name for name in _names(runs) if name not in floors] or _names(runs)
+    means = {name: mean_of(_validation(name, runs)) for name in names}
     defined = [name for name, mean in means.items() if not np.isnan(mean)]
     return max(defined, key=means.__getitem__, default=None)
 
 
-def winner_record(runs: Sequence[Run]) -> dict[str, Any]:
+def winner_record(runs: Sequence[Run], floors: Collection[str] = ()) -> dict[str, Any]:
     """The winner as plain data; ``arm`` is None, with the reason, where validation has no AUC."""
-    best = winner(runs)
+    best = winner(runs, floors)
     if best is None:
         why = "no arm has a ROC AUC on validation"
         return {"arm": None, "by": "mean validation roc_auc", "value": None, "reason": why}

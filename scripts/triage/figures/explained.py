@@ -24,7 +24,8 @@ from triage.training import balance, rng
 from triage.training.cases import Cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
-from triage.training.settings import Augment
+from triage.training.mix import mixed
+from triage.training.settings import Augment, Mix
 
 DRAWS = 5  # augmented versions of an image
 MOST_LABELS = 6  # of a study with several labels
@@ -86,21 +87,22 @@ class Source:
 
 
 def augmentation(source: Source) -> Figure:
-    """Training images as stored, as the network gets them, and augmented a few times."""
+    """Training images as stored, as the network gets them, and a few times augmented and mixed."""
     cases = _some_training_cases(source)
     data = source.data(cases.names)
-    settings = convert(
-        Augment, source.checkpoint.record["settings"]["recipe"]["augment"], "augment"
-    )
+    trained = source.checkpoint.record["settings"]
+    settings = convert(Augment, trained["recipe"]["augment"], "augment")
+    # A sequence model is trained on features, and those may be what is mixed.
+    mix = None if trained["sequence"] else convert(Mix | None, trained["recipe"].get("mix"), "mix")
     seed = source.checkpoint.seed
     samples = data.samples(cases, source.checkpoint.outputs, False, settings, seed)
     middle = data.slices // 2
     rows = np.arange(len(cases)) * data.slices + middle
     plan = balance.Plan(rows, np.zeros_like(rows), np.full(len(rows), True))
-    versions = [
-        next(samples.batches(plan, [(0, len(rows))], epoch)).cpu().numpy()
-        for epoch in (None, *range(1, DRAWS + 1))
-    ]
+    bounds, draws = [(0, len(rows))], range(1, DRAWS + 1)
+    inputs = [samples.batches(plan, bounds, None)]
+    inputs += [mixed(mix, seed, epoch, plan, samples).batches(bounds) for epoch in draws]
+    versions = [next(each).cpu().numpy() for each in inputs]
     number = int(data.numbers[middle])
     shown = []
     for i, name in enumerate(cases.names):

@@ -38,8 +38,8 @@ class NamedNetwork(HeadedNetwork):
         return super()._pooled(x)
 
 
-# What libraries raise for options that they can't build a network with, or lack a package for.
-REFUSALS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
+# What libraries raise for options that they can't build a network with.
+REFUSALS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def built(
@@ -48,14 +48,24 @@ def built(
     """What ``build`` gives. Raises UserError where it can't with what is ``given`` as an option."""
     try:
         return build()
+    except ImportError as error:
+        raise UserError(
+            f"{network} needs a package that is not installed ({_first_line(error)})",
+            where="model.options.network",
+            remedy="pip install --constraint constraints.txt with its name, or another network",
+        ) from error
     except REFUSALS as error:
         if given is None:
             raise
         raise UserError(
-            f"{network} can't be built with {given} ({str(error).partition(chr(10))[0]})",
+            f"{network} can't be built with {given} ({_first_line(error)})",
             where=f"model.options.{option}",
             remedy=f"what {network} takes, or null",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def take_last_layer(backbone: nn.Module) -> int:

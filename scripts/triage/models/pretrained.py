@@ -35,7 +35,7 @@ class Download:
     weights: Text = "DEFAULT"
     """Their name there, such as IMAGENET1K_V1; DEFAULT: the best."""
     mirror: Text | None = None
-    """The address of another folder that has the file; null: torchvision's."""
+    """The address of another folder that has torchvision's file; null: its own."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the architecture: {network: densenet121} of torchvision and timm."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triage.data.withdrawn import NEAR_WITHDRAWN
 from triage.files import read_json, read_rows
 from triage.pseudonyms import shown
 from triage.report.estimates import in_words
@@ -40,8 +41,12 @@ class External:
         unlabelled = int(counts["cases"]) - int(counts["labelled"])
         parts = [f"{counts['cases']} cases"]
         parts += [f"{unlabelled} of them unlabelled"] * bool(unlabelled)
-        if left := int(counts["excluded"]):
-            parts.append(f"{left} more left out, which training or validation has seen")
+        for left, why in (
+            ("seen", "which training or validation has seen"),
+            ("withdrawn", NEAR_WITHDRAWN),
+        ):
+            if int(counts[left]):
+                parts.append(f"{counts[left]} more left out, {why}")
         looked = self.shift["external"]["cases"]
         reasons = listed(list(self.shift["reasons"])[:3])
         what = f": by {reasons}" if reasons else ""

@@ -31,7 +31,6 @@ NAMES = {
     "test": "for testing",
     "unlabelled": "unlabelled",
 }
-LEAST = 0.05  # p-values below tell arms apart
 
 
 @dataclass(frozen=True)
@@ -51,20 +50,25 @@ class Glance:
     numbers: Table
 
 
-def glance(rows: Sequence[Row], measured: Measured, data: Data) -> Glance:
-    """The first screen, from the rows of the study's table."""
+def glance(rows: Sequence[Row], measured: Measured, data: Data, confidence: float) -> Glance:
+    """The first screen, from the rows of the study's table.
+
+    Arms are told apart by p-values below 1 - ``confidence``, as intervals of it tell them apart.
+    """
+    level = 1 - confidence
     arms = [row for row in rows if to_number(row["runs"])]
     chosen = next((row for row in arms if is_chosen(row)), None)
     others = [row for row in arms if row is not chosen and row["arm"] != ZERO_RATE]
     facts = [_data(data), _leakage(data)]
     if chosen is None or to_number(chosen["cases"]) is None:
         return Glance((*facts, Fact("Best arm", "No arm could be chosen.", True)), _numbers([], []))
-    second = max(others, key=lambda row: to_number(row["val_roc_auc"]) or -1.0, default=None)
-    facts += [_choice(chosen, others)]
-    facts += [_told_apart(chosen, second, measured)] * (second is not None)
     floors = [row for row in arms if is_floor(row)]
+    rivals = [row for row in others if is_floor(row) == is_floor(chosen)]
+    second = max(rivals, key=_validation, default=None)
+    facts += [_choice(chosen, rivals, len(others) - len(rivals))]
+    facts += [_told_apart(second, measured, level)] if second else []
     facts += [_over_floor(chosen, floors, measured)] if floors else []
-    facts += [_worth(chosen), *_better(others, measured), *_moved(chosen, measured)]
+    facts += [_worth(chosen), *_better(others, measured, level), *_moved(chosen, measured)]
     facts += _fails(chosen, measured)
     zero = [row for row in arms if row["arm"] == ZERO_RATE]
     shown = [chosen, *([second] if second else []), *floors, *zero]
@@ -87,18 +91,23 @@ def _data(data: Data) -> Fact:
     return Fact("Data", f"{data.cases} cases of {data.groups} groups: {parts}.{out}")
 
 
-def _choice(chosen: Row, others: Sequence[Row]) -> Fact:
+def _validation(row: Row) -> float:
+    return to_number(row["val_roc_auc"]) or -1.0
+
+
+def _choice(chosen: Row, rivals: Sequence[Row], floors: int) -> Fact:
     value = to_number(chosen["val_roc_auc"]) or math.nan
+    kind = "networks" if floors else "arms"
     return Fact(
         "Best arm",
-        f"{chosen['arm']}, of {len(others) + 1} arms the one with the highest mean ROC AUC on "
+        f"{chosen['arm']}, of {len(rivals) + 1} {kind} the one with the highest mean ROC AUC on "
         f"validation ({value:.3f}). Nothing was chosen on the test part.",
     )
 
 
-def _told_apart(chosen: Row, second: Row | None, measured: Measured) -> Fact:
+def _told_apart(second: Row, measured: Measured, level: float) -> Fact:
     question = "Is it ahead of the second best?"
-    if second is None or not measured.compared:
+    if not measured.compared:
         return Fact(question, "Not tested: the cases that are measured chose among the arms.", True)
     gain, low, high = _difference(second, -1)
     p = to_number(second["roc_auc_p_holm"])
@@ -108,7 +117,7 @@ def _told_apart(chosen: Row, second: Row | None, measured: Measured) -> Fact:
         f"{second['arm']} is second on validation. On the test part the chosen arm's ROC AUC is "
         f"{gain:+.3f} from it ({low:+.3f} to {high:+.3f}; {_written(p)}, corrected): "
     )
-    if p < LEAST:
+    if p < level:
         return Fact(question, words + ("it is ahead." if gain > 0 else "it is behind."), gain < 0)
     return Fact(question, words + "they can't be told apart.")
 
@@ -120,18 +129,21 @@ def _written(p: float) -> str:
 def _over_floor(chosen: Row, floors: Sequence[Row], measured: Measured) -> Fact:
     question = "Is it ahead of what takes no network?"
     if is_floor(chosen):
-        return Fact(question, "It takes none itself: no network is better on validation.", True)
-    best = max(floors, key=lambda row: to_number(row["val_roc_auc"]) or -1.0)["arm"]
+        return Fact(question, "It takes none itself: there is no network.", True)
+    floor = max(floors, key=_validation)
+    best, said = floor["arm"], ""
+    if _validation(floor) > _validation(chosen):
+        said = f"On validation {best} is better than every network ({_validation(floor):.3f}). "
     gain, low, high = _difference(chosen, 1, "floor_difference")
     p = to_number(chosen["floor_p_holm"])
     if not measured.compared or gain is None or p is None:
-        return Fact(question, f"Not tested against {best}.", True)
+        return Fact(question, f"{said}Not tested against {best}.", True)
     words = (
-        f"Its ROC AUC is {gain:+.3f} from that of {best} ({low:+.3f} to {high:+.3f}; "
+        f"{said}Its ROC AUC is {gain:+.3f} from that of {best} ({low:+.3f} to {high:+.3f}; "
         f"{_written(p)}, corrected): "
     )
     if to_number(chosen["ahead"]):
-        return Fact(question, words + "yes.")
+        return Fact(question, words + "yes.", bool(said))
     return Fact(question, words + "it is not shown to be.", True)
 
 
@@ -158,14 +170,15 @@ def _worth(chosen: Row) -> Fact:
     return Fact(question, words + "its decisions are not shown to be any better.", True)
 
 
-def _better(others: Sequence[Row], measured: Measured) -> list[Fact]:
+def _better(others: Sequence[Row], measured: Measured, level: float) -> list[Fact]:
     """Arms that were not chosen, and are better on the test part by more than chance."""
     found = [
         row["arm"]
         for row in others
         if measured.compared
         and (to_number(row["roc_auc_difference"]) or 0) > 0
-        and (to_number(row["roc_auc_p_holm"]) or 1) < LEAST
+        and (p := to_number(row["roc_auc_p_holm"])) is not None
+        and p < level
     ]
     if not found:
         return []

@@ -178,7 +178,7 @@ def _study(
         settings.pseudonyms,
     )
     rows, found = read_rows(_one(name, files.tables)), Measured(measured, results.partition)
-    first = glance(rows, found, data)
+    first = glance(rows, found, data, settings.confidence)
     told = seen(rows, found, results.winner, data.counts)
     return Study(
         name=name,

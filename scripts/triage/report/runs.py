@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triage.durations import duration
 from triage.files import read_json
 from triage.report.results import PARTS
 from triage.report.tables import NONE, Cell, Table, count, number
@@ -99,17 +100,9 @@ def runs_table(runs: Sequence[Run]) -> Table:
                 run.named_fold,
                 count(run.seed),
                 *values,
-                Cell(NONE) if run.seconds is None else Cell(duration(run.seconds), run.seconds),
+                Cell(NONE) if run.seconds is None else Cell(duration(run.seconds, 1), run.seconds),
                 Cell(run.device or NONE),
             )
         )
     columns = ("arm", "fold", "seed", *titles, "time", "device")
     return Table("Single runs", columns, tuple(rows))
-
-
-def duration(seconds: float) -> str:
-    """A time in words."""
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from triage.durations import duration
 from triage.models import FLOORS
 from triage.report.networks import Networks, Stage
-from triage.report.runs import duration
 from triage.report.words import agreed, listed
 
 SCALES = {
@@ -48,7 +48,7 @@ def _time(stages: tuple[Stage, ...]) -> str:
     by_device: dict[str, list[str]] = {}
     for stage in stages:
         arm = f" ({stage.arm})" if len(stages) > 1 else ""
-        took = duration(stage.record["seconds"]) + arm
+        took = duration(stage.record["seconds"], 1) + arm
         by_device.setdefault(stage.record["device"], []).append(took)
     times = [f"{listed(each)} on {device}" for device, each in by_device.items()]
     return f"It took {'; '.join(times)}."

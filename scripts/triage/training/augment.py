@@ -9,7 +9,7 @@ a scan and black in a photograph.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from triage.training import rng
+from triage.training.intensity import curved, noisy
 from triage.training.rng import Keys
-from triage.training.settings import Augment
+from triage.training.settings import Augment, Change
 
 Floats = NDArray[np.floating]
 
@@ -30,29 +31,35 @@ YIQ = np.array([GREY, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.
 
 @dataclass(frozen=True)
 class Parameters:
-    """How each of some images [n] is changed.
+    """How each of some images [n] is changed, or the images of each case.
 
     ``maps`` [n, 3, 3] lead from coordinates of the result to those of the picture; ``flips``
-    [n, 2] are left-right and upside down; ``colours`` [n, 3, 3] lead from colours of the picture
-    to those of the result, and ``gains`` [n] are the factors in their place where there is one
-    channel; ``offsets`` [n] are added, in units of the picture's mean brightness; ``blurs`` [n]
-    are standard deviations in pixels.
+    [n, 2] are left-right and upside down; ``grains`` [n, images] are the noise of each image;
+    ``colours`` [n, 3, 3] lead from colours of the picture to those of the result, and ``gains``
+    [n] are the factors in their place where there is one channel; ``offsets`` [n] are added, in
+    units of the picture's mean brightness; ``blurs`` [n] are standard deviations in pixels;
+    ``gammas`` [n] are powers, and ``noises`` [n] standard deviations, as shares of the range.
     """
 
     maps: Tensor
     flips: Tensor
+    grains: Tensor
     colours: Tensor
     gains: Tensor
     offsets: Tensor
     blurs: Tensor
+    gammas: Tensor
+    noises: Tensor
 
     def to(self, device: torch.device) -> Parameters:
         """The same on another device."""
         return self._each(lambda tensor: tensor.to(device))
 
-    def rows(self, start: int, end: int, repeats: int = 1) -> Parameters:
-        """Those from ``start`` to ``end``, each of them for so many images."""
-        return self._each(lambda tensor: tensor[start:end].repeat_interleave(repeats, 0))
+    def rows(self, start: int, end: int) -> Parameters:
+        """Those from ``start`` to ``end``, for each image."""
+        images = self.grains.shape[1]
+        each = self._each(lambda tensor: tensor[start:end].repeat_interleave(images, 0))
+        return replace(each, grains=self.grains[start:end].reshape(-1, 1))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Parameters:
         return Parameters(*map(change, vars(self).values()))
@@ -61,8 +68,8 @@ class Parameters:
 class Augmentation:
     """The augmentation that ``settings`` describe, for images of ``size`` (height, width).
 
-    ``ceiling`` is the largest intensity an image can have, where there is one: colour changes
-    stay below it.
+    ``ceiling`` is the largest intensity an image can have, where there is one: changes of
+    intensity stay below it.
     """
 
     def __init__(
@@ -73,23 +80,31 @@ class Augmentation:
         self.size = size
         self.ceiling = ceiling
         self._warps = any(
-            each is not None and each.probability > 0
-            for each in (settings.rotate, settings.perspective, settings.affine, settings.crop)
+            map(_is_on, (settings.rotate, settings.perspective, settings.affine, settings.crop))
         )
         self._flips = settings.flip > 0 or settings.flip_vertical > 0
-        self._jitters = settings.jitter is not None and settings.jitter.probability > 0
-        self._blurs = settings.blur is not None and settings.blur.probability > 0
+        self._jitters, self._blurs = _is_on(settings.jitter), _is_on(settings.blur)
+        self._curves, self._roughens = _is_on(settings.gamma), _is_on(settings.noise)
         self._grey = torch.from_numpy(GREY).float()[:, None, None]
 
     @property
     def active(self) -> bool:
-        return self._warps or self._flips or self._jitters or self._blurs
+        of_pixels = self._jitters or self._blurs or self._curves or self._roughens
+        return self._warps or self._flips or of_pixels
 
-    def draw(self, epoch: int, keys: Keys, chosen: NDArray[np.bool_] | None = None) -> Parameters:
+    def draw(
+        self,
+        epoch: int,
+        keys: Keys,
+        chosen: NDArray[np.bool_] | None = None,
+        images: Keys | None = None,
+    ) -> Parameters:
         """The parameters of an epoch for each key; those that are not ``chosen`` change nothing.
 
-        A key stands for a case, or for a slice where slices are augmented one by one.
+        A key stands for a case, or for a slice where slices are augmented one by one. ``images``
+        [keys, images each] are those of the images of each; without them, each is one image.
         """
+        images = keys[:, None] if images is None else images
         draw = _Draw(self.seed, epoch, keys)
         flips = np.stack(
             [
@@ -102,13 +117,18 @@ class Augmentation:
         maps = self._maps(draw, flips) if self._warps else same
         colours, gains, offsets = self._jitter(draw) if self._jitters else (same, one, zero)
         blurs = self._blur(draw) if self._blurs else zero
+        gammas = self._gamma(draw) if self._curves else one
+        noises = self._noise(draw) if self._roughens else zero
         if chosen is not None:
             flips = flips & chosen[:, None]
             maps, colours = _where(chosen, maps), _where(chosen, colours)
             gains, offsets = np.where(chosen, gains, one), np.where(chosen, offsets, zero)
-            blurs = np.where(chosen, blurs, zero)
-        numbers = (torch.from_numpy(each).float() for each in (colours, gains, offsets, blurs))
-        return Parameters(torch.from_numpy(maps).float(), torch.from_numpy(flips), *numbers)
+            blurs, noises = np.where(chosen, blurs, zero), np.where(chosen, noises, zero)
+            gammas = np.where(chosen, gammas, one)
+        floats = (colours, gains, offsets, blurs, gammas, noises)
+        numbers = (torch.from_numpy(each).float() for each in floats)
+        flipped, grains = torch.from_numpy(flips), torch.from_numpy(self._grains(epoch, images))
+        return Parameters(torch.from_numpy(maps).float(), flipped, grains, *numbers)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """``images`` [batch, channels, height, width] changed as their ``parameters`` say."""
@@ -120,9 +140,16 @@ class Augmentation:
             images = _blurred(images, parameters.blurs, self.settings.blur.kernel)
         if self._jitters:
             self._grey = self._grey.to(images.device)  # once, not for every batch
-            images = _jittered(images, parameters, self._grey)
-            images = images.clamp(0, self.ceiling) if self.ceiling else images
+            images = self._clamped(_jittered(images, parameters, self._grey))
+        if self._curves:
+            images = curved(images, parameters.gammas, self.ceiling)
+        if self._roughens:
+            noise = (parameters.noises, parameters.grains[:, 0])
+            images = self._clamped(noisy(images, *noise, self.ceiling))
         return images
+
+    def _clamped(self, images: Tensor) -> Tensor:
+        return images.clamp(0, self.ceiling) if self.ceiling else images
 
     def _flipped(self, images: Tensor, flips: Tensor) -> Tensor:
         if self.settings.flip > 0:
@@ -133,8 +160,7 @@ class Augmentation:
 
     @property
     def _is_projective(self) -> bool:
-        each = self.settings.perspective
-        return each is not None and each.probability > 0
+        return _is_on(self.settings.perspective)
 
     def _maps(self, draw: _Draw, flips: NDArray[np.bool_]) -> Floats:
         """The composed map [keys, 3, 3] of each image: flips, then crop, then the others."""
@@ -200,6 +226,27 @@ class Augmentation:
         assert settings is not None
         sigma = draw.between("blur width", *settings.sigma)
         return sigma * draw.happens("blur", settings.probability)
+
+    def _gamma(self, draw: _Draw) -> Floats:
+        settings = self.settings.gamma
+        assert settings is not None
+        powers = np.exp(draw.between("gamma", *np.log(settings.range)))
+        return np.where(draw.happens("gamma", settings.probability), powers, 1.0)
+
+    def _noise(self, draw: _Draw) -> Floats:
+        settings = self.settings.noise
+        assert settings is not None
+        return settings.std * draw.happens("noise", settings.probability)
+
+    def _grains(self, epoch: int, images: Keys) -> NDArray[np.int32]:
+        if not self._roughens:
+            return np.zeros(images.shape, np.int32)
+        drawn = rng.uniform(self.seed, epoch, "grain", images) * 2**32
+        return drawn.astype(np.uint32).view(np.int32)
+
+
+def _is_on(change: Change | None) -> bool:
+    return change is not None and change.probability > 0
 
 
 class _Draw:

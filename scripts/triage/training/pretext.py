@@ -21,18 +21,7 @@ from triage.training.loop import State, Trainer
 from triage.training.normalise import Normalisation
 from triage.training.placement import place, takes_channels_last
 from triage.training.samples import Samples
-from triage.training.settings import (
-    Augment,
-    Balance,
-    Input,
-    Loss,
-    Optimizer,
-    Recipe,
-    Rotate,
-    Schedule,
-    Select,
-    Stopping,
-)
+from triage.training.settings import Input, Optimizer, Recipe, Schedule, Select
 from triage.training.state import Keeper
 
 PLACE = int.from_bytes(b"pretext", "little")
@@ -71,26 +60,10 @@ def _recipe(settings: Pretext) -> Recipe:
     return Recipe(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        grad_accum=1,
-        optimizer=Optimizer("adam", settings.lr, weight_decay=0.0, momentum=0.0),
-        schedule=Schedule("cosine", factor=1.0, patience=0, min_lr=0.0, warmup_epochs=1),
-        stopping=Stopping("loss", patience=None, min_delta=0.0, min_epochs=0),
+        optimizer=Optimizer("adam", settings.lr),
+        schedule=Schedule("cosine", min_lr=0.0, warmup_epochs=1),
         select=Select("last"),
-        train_on=("train",),
-        grad_clip_norm=None,
-        ema_decay=None,
-        precision="float32",
-        channels_last=True,
-        compile=False,
-        deterministic=True,
-        loss=Loss("none", "none", label_smoothing=0.0),
-        balance=Balance("none", "all"),
-        exclude_votes=(),
         max_skipped=0.0,
-        input=Input(None, None, None, "fixed", MEAN, STD),
-        augment=Augment(
-            "case", 0.0, 0.0, "all", Rotate(0.0, 0.0, False), None, None, None, None, None
-        ),
-        mix=None,
+        input=Input(normalise="fixed", mean=MEAN, std=STD),
         model=ModelSettings(settings.architecture, "none", settings.options),
     )

@@ -52,7 +52,8 @@ class ImageSamples:
 
     A batch is [batch, channels, height, width], or [batch, slices, channels, height, width].
     ``index`` [samples, slices] points into the pixels; ``numbers`` are the slices' numbers in
-    their volume. An augmentation by case changes all slices of a case alike.
+    their volume. An augmentation by case changes all slices of a case alike, but for the grain of
+    noise.
     """
 
     def __init__(
@@ -101,16 +102,15 @@ class ImageSamples:
         if self.augmentation is None or epoch is None:
             yield from [None] * len(bounds)
             return
-        slices = self.index.shape[1]
-        by_case = self.augmentation.settings.per == "case"
-        keys = self.case_keys[:, None] if by_case else self.slice_keys
-        keys = rng.combine(keys[plan.rows], plan.copies[:, None])
-        chosen = np.broadcast_to(plan.augmented[:, None], keys.shape)
-        drawn = self.augmentation.draw(epoch, keys.reshape(-1), chosen.reshape(-1))
-        drawn = drawn.to(self.pixels.device)
-        drawn_each = keys.shape[1]
+        images = rng.combine(self.slice_keys[plan.rows], plan.copies[:, None])
+        if self.augmentation.settings.per == "case":
+            keys, each = rng.combine(self.case_keys[plan.rows], plan.copies), 1
+        else:
+            keys, images, each = images.reshape(-1), images.reshape(-1, 1), images.shape[1]
+        chosen = plan.augmented.repeat(each)
+        drawn = self.augmentation.draw(epoch, keys, chosen, images).to(self.pixels.device)
         for a, b in bounds:
-            yield drawn.rows(a * drawn_each, b * drawn_each, slices // drawn_each)
+            yield drawn.rows(a * each, b * each)
 
 
 class FeatureSamples:

@@ -17,6 +17,7 @@ from triage.constraints import (
     Dropout,
     Natural,
     NotNegative,
+    Ordered,
     Positive,
     Share,
     Unique,
@@ -25,7 +26,7 @@ from triage.data.shards import Decoding
 from triage.models import ModelSettings
 from triage.task import Task
 
-Range = tuple[Positive, Positive]
+Range = Annotated[tuple[Positive, Positive], Ordered()]
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,18 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Rotate:
+class Change:
+    """A random change of an image."""
+
+    probability: Share
+    """That an image is changed."""
+
+
+@dataclass(frozen=True)
+class Rotate(Change):
     """Turns about the middle."""
 
     probability: Share = 0.0
-    """That an image is turned."""
     degrees: Degrees = 0.0
     """At most, to both sides."""
     expand: bool = False
@@ -148,21 +156,17 @@ class Rotate:
 
 
 @dataclass(frozen=True)
-class Perspective:
+class Perspective(Change):
     """Corners that are moved, each by itself."""
 
-    probability: Share
-    """That an image is changed."""
     distortion: Share
     """At most, as a share of half the side."""
 
 
 @dataclass(frozen=True)
-class Affine:
+class Affine(Change):
     """Turning, moving, scaling and shearing, in one."""
 
-    probability: Share
-    """That an image is changed."""
     degrees: Degrees
     """At most, to both sides."""
     translate: Share
@@ -174,21 +178,17 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Crop:
+class Crop(Change):
     """A part of the image, blown up to the whole."""
 
-    probability: Share
-    """That an image is changed."""
     scale: Range
     """From and to, as shares of the area."""
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(Change):
     """Gaussian blur."""
 
-    probability: Share
-    """That an image is changed."""
     kernel: tuple[Count, Count]
     """Pixels across and down, both odd."""
     sigma: Range
@@ -196,11 +196,9 @@ class Blur:
 
 
 @dataclass(frozen=True)
-class Jitter:
+class Jitter(Change):
     """Changes of colour, each at most by a share to both sides."""
 
-    probability: Share
-    """That an image is changed."""
     brightness: Share
     """Change of brightness."""
     contrast: Share
@@ -212,11 +210,28 @@ class Jitter:
 
 
 @dataclass(frozen=True)
+class Gamma(Change):
+    """A curve of intensities."""
+
+    range: Range
+    """Power of intensities, as shares of 255 or, of scans and pictures of more than 8 bits, of
+    each image's and channel's own range: from 0, or a lesser value, to its greatest."""
+
+
+@dataclass(frozen=True)
+class Noise(Change):
+    """Gaussian noise of each pixel and channel."""
+
+    std: NotNegative
+    """Standard deviation, as a share of 255 or of the range that gamma has: 0.05 is 13 of 255."""
+
+
+@dataclass(frozen=True)
 class Augment:
     """Random changes of the training images, drawn anew in each epoch."""
 
     per: Literal["case", "slice"] = "case"
-    """One draw for all slices of a case; slice tears a volume apart."""
+    """One draw for all slices of a case, noise but for its grain; slice tears a volume apart."""
     flip: Share = 0.0
     """Probability of a left-right flip."""
     flip_vertical: Share = 0.0
@@ -235,6 +250,10 @@ class Augment:
     """For example {probability: 0.5, kernel: [5, 5], sigma: [0.1, 2.0]}."""
     jitter: Jitter | None = None
     """{probability, brightness, contrast, saturation, hue}"""
+    gamma: Gamma | None = None
+    """For example {probability: 0.5, range: [0.7, 1.5]}; for grey pictures and scans."""
+    noise: Noise | None = None
+    """For example {probability: 0.5, std: 0.05}; comes last."""
 
 
 @dataclass(frozen=True)

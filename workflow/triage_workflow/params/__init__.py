@@ -74,8 +74,9 @@ class Params:
         self.source = source
         check(self.content, Settings, source, partial=within_recipe)
         for name, block in self.content["pretrained"].items():
-            where = f"{source}: pretrained.{name}.options"
-            check(block.get("options", {}), options_of(block["architecture"]), where)
+            where = f"{source}: pretrained.{name}"
+            check(block.get("options", {}), options_of(block["architecture"]), f"{where}.options")
+            checks.check_weights(block, where)
         for study in self.studies:
             self._check_study(study)
         self._check_used()

@@ -109,7 +109,9 @@ class Rules:
         if all("const" in each for each in rule.get("prefixItems", [{}])):
             return f"[{', '.join(each['const'] for each in rule['prefixItems'])}]"
         if "maxItems" in rule and rule["maxItems"] == rule.get("minItems"):
-            return f"a list of {rule['maxItems']}"
+            return f"a list of {rule['maxItems']}" + ", the least first" * rule.get(
+                "ordered", False
+            )
         limits = [text.format(rule[key]) for key, text in BOUNDS.items() if key in rule]
         limits += ["without repetition"] * rule.get("uniqueItems", False)
         return f"{KINDS.get(rule.get('type', 'object'))} {', '.join(limits)}".strip()

@@ -14,7 +14,7 @@ _LOG_END = 8  # lines of a log without a message
 
 def step(rule: str) -> str:
     """The step of a rule: the index has one for each study."""
-    return re.sub(r"^index_.*", "index", rule).replace("_", " ")
+    return re.sub(r"^index-.*", "index", rule).replace("_", " ")
 
 
 def title(rule: str, wildcards: Mapping[str, str]) -> str:
