@@ -32,12 +32,13 @@ lesions or cases. *Forest* is a random forest on thumbnails and histograms of th
 
 NOTES = {
     "full_pneumonia": """The test part is the official one of Kermany et al. (2018). {trained:,}
-pictures were trained and validated on: those whose subject number is also in the test part were left
-out, which the published values did not do. The parts differ by more than chance, so that validation
-promises more than the test keeps.""",
-    "full_ham10000": """HAM10000 in seven classes (Tschandl et al. 2018), four fifths of its lesions;
-there is no official split. Here all pictures of a lesion are on one side. The published values are of
-a split by picture, in which pictures of one lesion are in training and in test, which is easier.""",
+pictures were trained and validated on: those whose subject number is also in the test part were
+left out, which the published values did not do. The parts differ by more than chance, so that
+validation promises more than the test keeps.""",
+    "full_ham10000": """HAM10000 in seven classes (Tschandl et al. 2018), four fifths of its
+lesions; there is no official split. Here all pictures of a lesion are on one side. The published
+values are of a split by picture, in which pictures of one lesion are in training and in test, which
+is easier.""",
 }
 
 
