@@ -157,12 +157,17 @@ def _circumstances(name: str) -> str:
     return ", ".join(
         [
             f"`{name}`: {datetime.now(UTC):%Y-%m-%d}",
-            f"{_processor_name()}, {len(os.sched_getaffinity(0))} cores, {_memory():.0f} GiB",
+            hardware(),
             f"load {load:.1f} at the end",
             f"Python {platform.python_version()}",
             *versions,
         ]
     )
+
+
+def hardware() -> str:
+    """The processor, its cores and the memory of this machine."""
+    return f"{_processor_name()}, {len(os.sched_getaffinity(0))} cores, {_memory():.0f} GiB"
 
 
 def _processor_name() -> str:

@@ -15,15 +15,19 @@ from triage.task import Task
 
 @dataclass(frozen=True)
 class Settings:
-    """What the study asks of a case."""
+    """What the study asks of a case.
+
+    ``out_of_fold``: each member has the cases that it did not train on, and others have others.
+    """
 
     task: Task
+    out_of_fold: bool = False
 
 
 def main(settings: Settings, members: Paths, predictions: Path) -> None:
     """Write the averaged predictions."""
     tables = {str(path): read_table(path, COLUMNS, step="predict") for path in members}
-    mean = average(tables, settings.task)
+    mean = average(tables, settings.task, settings.out_of_fold)
     cells = mean[COLUMNS].itertuples(index=False)
     rows = (dict(zip(COLUMNS, row, strict=True)) for row in cells)
     write_rows(rows, COLUMNS, predictions, sealed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from triage import command
@@ -13,18 +14,30 @@ from triage.evaluation.settings import EvaluationSettings
 from triage.files import write_json
 
 
+@dataclass(frozen=True)
+class RunSettings(EvaluationSettings):
+    """``flips``: the reflections that networks were shown as well, by their arm.
+
+    ``members``: the runs, ``<arm>/<run>``, that an ensemble over folds or seeds is a mean of.
+    """
+
+    flips: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+
+
 def main(
-    settings: EvaluationSettings,
+    settings: RunSettings,
     parts: Paths,
     metrics: Path,
     val: Path | None = None,
     test: Path | None = None,
 ) -> None:
     """Write the metrics of a run."""
-    cases = read_lists(parts)
+    cases = read_lists(parts).drop_duplicates(["case", "partition"])  # of several folds
     validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
     content = evaluate_samples(validated, tested, cases, settings)
-    write_json(content, metrics)
+    told = {"flips": settings.flips, "members": settings.members}
+    write_json({name: each for name, each in told.items() if each} | content, metrics)
     for name, page in content["partitions"].items():
         if page:
             auc = page["metrics"]["roc_auc"]

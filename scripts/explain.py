@@ -27,11 +27,17 @@ def main(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = CORES,
 ) -> None:
-    """Explain the first run of the chosen arm; of an ensemble, that of the first arm."""
+    """Explain the first run of the chosen arm; of an ensemble, the first of its networks."""
     torch.set_num_threads(threads)
     distributed.claim(device)
     arm = read_json(winner)["arm"]
-    own = [path for path in checkpoints if path.parent.parent.name == arm]
+    ensembles = (each for name, each in settings.members.items() if name.startswith(f"{arm}/"))
+    members = next(ensembles, ())
+    own = [
+        path
+        for path in checkpoints
+        if path.parent.parent.name == arm or "/".join(path.parts[-3:-1]) in members
+    ]
     checkpoint = (own or checkpoints)[0]
     run = checkpoint.parts[-3:-1]
     of_run = {path.stem: path for path in predictions if path.parts[-3:-1] == run}

@@ -1,7 +1,7 @@
 """Export a study's chosen network with its preprocessing as ONNX, checked, and described.
 
-The run is the winner's that is best on validation; of an ensemble, the members' of the same fold
-and seed. Its probabilities of some cases must be those of the workflow.
+The run is the winner's that is best on validation; of an ensemble, all its members. Its
+probabilities of some cases must be those of the workflow.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ DECODING = {
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """``ensembles``: the members of each ensemble."""
+    """``members``: of each run of an ensemble, the runs whose mean it is, as ``<arm>/<run>``."""
 
-    ensembles: dict[str, tuple[str, ...]]
+    members: dict[str, tuple[str, ...]]
 
 
 def main(
@@ -64,11 +64,12 @@ def main(
     check_packages()
     run = chosen_run(winner, metrics)
     device = prepare(arguments)
-    arms = settings.ensembles.get(run.parent.name, (run.parent.name,))
-    of_run = {(path.parent.parent.name, path.parent.name): path for path in checkpoints}
-    paths = [of_run[arm, run.stem] for arm in arms]
+    name = f"{run.parent.name}/{run.stem}"
+    of_run = {"/".join(path.parts[-3:-1]): path for path in checkpoints}
+    paths = [of_run[each] for each in settings.members.get(name, (name,))]
     networks = [Checkpoint.load(path) for path in paths]
-    deployed = Deployed(networks)
+    flips = read_json(run).get("flips", {})
+    deployed = Deployed(networks, flips)
     described = describe(deployed, networks, paths, run)
     write_onnx(deployed, described, model)
 
@@ -76,7 +77,8 @@ def main(
     cases = read_cases(parts).first(CASES)
     found = run_onnx(model, stored_images(deployed, images, cases.names))
     task = networks[0].task
-    logits = [task.pooled(Predictor(each, device)(images, cases).logits) for each in networks]
+    predictors = [Predictor(each, device, flips.get(each.arm, ())) for each in networks]
+    logits = [task.pooled(each(images, cases).logits) for each in predictors]
     expected = task.probabilities(task.pooled(np.stack(logits, axis=1)))
     difference = float(np.abs(found - expected).max(initial=0))
     if not difference <= TOLERANCE:
@@ -93,8 +95,8 @@ def main(
     }
     write_json(described | {"checked": checked}, description)
     command.log.info(
-        "%s: %s, %s; %d cases differ by at most %.1e",
-        *(model, " and ".join(arms), run.stem, len(cases), difference),
+        "%s: %s, of %d network(s); %d cases differ by at most %.1e",
+        *(model, name, len(paths), len(cases), difference),
     )
 
 

@@ -5,7 +5,7 @@ python scripts/predict.py FILE_OR_FOLDER... --checkpoint CHECKPOINT --output pre
 Pictures are cases by themselves; of volumes each folder with all channels is one, or files that
 share what stands before _CHANNEL in their names. Nothing but the checkpoint says how files are read
 and prepared. Several checkpoints (--checkpoint A --checkpoint B) give the mean of their
-probabilities.
+probabilities. Without any, those of the run are taken whose metrics.json --metrics names.
 
 A row has the probability of each class, and the class that is decided for: by the thresholds of the
 run's metrics.json, which is found where the workflow has put it, or of the one that --metrics
@@ -32,7 +32,7 @@ from triage.files import ensure_writable, write_json, write_rows
 from triage.model import Model, Prediction
 from triage.training.cases import Cases, check_labels
 from triage.training.job import DeviceArguments, prepare
-from triage.training.prediction import Flip
+from triage.training.settings import Flip
 
 UNUSABLE = 3  # exit status where a file can't be used
 LABELS = ("file", "label")  # columns of a table of labels
@@ -42,17 +42,19 @@ def main(
     files: Annotated[Paths, "new files, or folders of them"],
     /,
     arguments: DeviceArguments,
-    checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")],
     output: Annotated[Path, "CSV, to write"],
+    checkpoint: Annotated[Paths, Repeated("checkpoint.pt of a run; of several, once each")] = (),
     metrics: Annotated[Path | None, "metrics.json of the run, for its thresholds"] = None,
-    flip: Annotated[tuple[Flip, ...], Repeated("also show the images so")] = (),
+    flip: Annotated[
+        tuple[Flip, ...], Repeated("show the images also so; else as the run did")
+    ] = (),
     labels: Annotated[Path | None, "table of the true classes, to score by"] = None,
 ) -> None:
     """Write the predictions."""
     ensure_writable(output)
     scored = output.with_suffix(".metrics.json")
     device = prepare(arguments)
-    model = Model.load(*checkpoint, metrics=metrics, device=device, flips=flip)
+    model = Model.load(*checkpoint, metrics=metrics, device=device, flips=flip or None)
     truth = _labels(labels, model, model.cases(*files)) if labels else None
     found = model.predict(*files, threads=arguments.threads)
     rows = [_row(each, model) for each in found]

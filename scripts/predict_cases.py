@@ -25,6 +25,7 @@ from triage.training.cases import Cases, read_cases
 from triage.training.checkpoint import Checkpoint
 from triage.training.job import NetworkArguments, prepare
 from triage.training.prediction import Predicted, Predictor, scores
+from triage.training.settings import Predict
 
 COLUMNS = ["case", "class", "label", "logit", "probability"]
 SLICE_COLUMNS = ["case", "index", "class", "logit", "probability"]
@@ -36,6 +37,7 @@ def main(
     arguments: NetworkArguments,
     checkpoint: Path,
     predictions: Paths,
+    settings: Predict | None = None,
     val: Path | None = None,
     test: Path | None = None,
     unlabelled: Path | None = None,
@@ -45,8 +47,8 @@ def main(
     note: Annotated[Path | None, "of what the tables were made from the last time"] = None,
 ) -> None:
     """Write the predictions of the parts that are given, in this order, and those of slices."""
-    network = Checkpoint.load(checkpoint)
-    predictor, stored = Predictor(network, prepare(arguments)), network.stored
+    network, flips = Checkpoint.load(checkpoint), settings.flips if settings else ()
+    predictor, stored = Predictor(network, prepare(arguments), flips), network.stored
     images = arguments.images().as_in(np.dtype(stored.dtype), (stored.height, stored.width))
     if images.channels != network.channels:
         raise UserError(
@@ -54,7 +56,7 @@ def main(
             where=arguments.tables[0].parent,
             remedy="name the same channels in the index of the external set",
         )
-    last = Last(note, f"{sha256(checkpoint)} {code}", slices or Path())
+    last = Last(note, f"{sha256(checkpoint)} {code} {flips}", slices or Path())
     of_slices: list[Rows] = []
     parts = [part for part in (val, test, unlabelled, external) if part]
     for part, target in zip(parts, predictions, strict=True):

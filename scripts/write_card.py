@@ -46,7 +46,8 @@ def main(
     """Describe the winner's run that is best on validation."""
     chosen = chosen_run(winner, metrics)
     arm, run = chosen.parent.name, chosen.stem
-    fold = run.partition("-")[0]
+    members = settings.members.get(f"{arm}/{run}", (f"{arm}/{run}",))
+    fold = members[0].rpartition("/")[2].partition("-")[0]
     split = next(path for path in splits if path.stem == fold)
     grouped = read_table(split, ["case", "group"])
     content = read_json(chosen)
@@ -54,7 +55,6 @@ def main(
     measured = (arm, run, f"{partition}.csv")
     table = next(path for path in predictions if path.parts[-3:] == measured)
     sample = read_sample(table, grouped)
-    members = settings.ensembles.get(arm, (arm,))
     made = Card(
         Sources(
             settings=settings,
@@ -65,7 +65,7 @@ def main(
             metrics=content,
             partition=partition,
             sample=sample,
-            networks=read_networks(records, members, settings.origins, run),
+            networks=read_networks(records, members, settings.origins),
             rows=list(split_cases(manifest, split)),
             quarantined=len(read_rows(quarantine)),
             withdrawn=len(withdrawals.read(withdrawn)),

@@ -80,8 +80,9 @@ class _Option:
     def value(self, given: Any) -> Any:
         if self.is_several:
             return tuple(given)
-        is_settings = self.kind not in _SCALARS and get_origin(self.kind) is not Literal
-        return parse(self.kind, given) if is_settings else given
+        if given is None or self.kind in _SCALARS or get_origin(self.kind) is Literal:
+            return given
+        return parse(self.kind, given)
 
 
 def _parameters(owner: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter, Any]]:

@@ -30,12 +30,16 @@ from triage.evaluation.evaluate import summarise
 from triage.evaluation.samples import Sample
 from triage.evaluation.settings import EvaluationSettings, Point
 from triage.files import read_json
+from triage.paths import inside
+from triage.runs import run_name
+from triage.settings import convert
 from triage.task import SEPARATOR, Task
 from triage.training import distributed
 from triage.training.cases import Cases, check_labels
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
-from triage.training.prediction import Flip, Predictor
+from triage.training.prediction import Predictor
+from triage.training.settings import Flip
 
 AT_ONCE = 256 << 20  # bytes of decoded images that are predicted together
 TINY = 1e-300  # for logarithms of what may be 0
@@ -83,17 +87,18 @@ class Model:
         *checkpoints: str | os.PathLike[str],
         metrics: str | os.PathLike[str] | None = None,
         device: str | torch.device = "auto",
-        flips: Sequence[Flip] = (),
+        flips: Sequence[Flip] | None = None,
     ) -> Model:
-        """The model of one or more checkpoints.
+        """The model of one or more checkpoints; without any, of those of the run that is judged.
 
         ``metrics`` is the run's metrics.json, which has the thresholds; without it that of the run
         whose folder a single checkpoint lies in, or else 0.5. With ``flips`` ("horizontal",
-        "vertical") the probabilities are means over the images and their reflections. ``device`` is
-        as torch has it, or "auto". Raises UserError where a file is none of ours, or where
-        checkpoints are of different studies.
+        "vertical") the probabilities are means over the images and their reflections; None: over
+        those of the metrics. ``device`` is as torch has it, or "auto". Raises UserError where a
+        file is none of ours, or where checkpoints are of different studies, or are not those
+        of an ensemble over folds or seeds.
         """
-        paths = [Path(path) for path in checkpoints]
+        paths = [Path(path) for path in checkpoints] or _checkpoints_of(metrics)
         loaded = [Checkpoint.load(path) for path in paths]
         for path, other in zip(paths, loaded, strict=True):
             first = loaded[0]
@@ -109,8 +114,15 @@ class Model:
                 )
         if isinstance(device, str):
             device = torch.device(device) if device != "auto" else distributed.local_device(device)
-        predictors = tuple(Predictor(each, device, flips) for each in loaded)
-        return cls(predictors, *_choices(paths, loaded[0], Path(metrics) if metrics else None))
+        if metrics:
+            _refuse_others(Path(metrics), loaded)
+        judged = [Path(metrics) if metrics else _metrics_of(path) for path in paths]
+        predictors = tuple(
+            Predictor(each, device, _flips(each, page) if flips is None else flips)
+            for each, page in zip(loaded, judged, strict=True)
+        )
+        by = judged[0] if metrics or len(paths) == 1 else None
+        return cls(predictors, *_choices(loaded[0], by))
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -218,13 +230,17 @@ class Model:
             yield Prediction(name, shown, tuple(filter(called.get, self.classes)), True, remark)
 
 
-def _choices(
-    paths: Sequence[Path], checkpoint: Checkpoint, metrics: Path | None
-) -> tuple[Choices, Point, str]:
-    """How to decide, and in words by what."""
+def _flips(checkpoint: Checkpoint, metrics: Path | None) -> Sequence[Flip]:
+    """The reflections that a network was shown when it was judged."""
+    shown = read_json(metrics).get("flips", {}) if metrics else {}
+    kind = dict[str, tuple[Flip, ...]]
+    found: Mapping[str, Sequence[Flip]] = convert(kind, shown, f"{metrics}: flips")
+    return found.get(checkpoint.arm, ())
+
+
+def _choices(checkpoint: Checkpoint, path: Path | None) -> tuple[Choices, Point, str]:
+    """How to decide, and in words by what: the metrics at ``path``, if any."""
     exclusive = checkpoint.task is Task.MULTICLASS
-    beside = _metrics_of(paths[0]) if len(paths) == 1 else None
-    path = metrics or beside
     if path is None:
         classes = tuple(sorted(checkpoint.outputs))
         none = pd.DataFrame({"partition": [], "label": []})
@@ -243,6 +259,37 @@ def _choices(
     point: Point = content["operating_point"]
     words = "the likeliest class" if exclusive else f"the thresholds ({point}) in {path}"
     return choices, point, words
+
+
+def _members(metrics: Path) -> list[str]:
+    """The runs that an ensemble over folds or seeds is a mean of, as ``<arm>/<run>``."""
+    return list(
+        convert(tuple[str, ...], read_json(metrics).get("members", []), f"{metrics}: members")
+    )
+
+
+def _checkpoints_of(metrics: str | os.PathLike[str] | None) -> list[Path]:
+    """Those of a run or of the members of an ensemble, where the workflow has put them."""
+    if metrics is None:
+        raise UserError("neither checkpoint nor metrics", where="model", remedy="name one of them")
+    path = Path(metrics).absolute()
+    members = _members(path) or [f"{path.parent.name}/{path.stem}"]
+    training = path.parents[2] / "training"
+    if wrong := [each for each in members if not inside(each)]:
+        raise UserError(f"{wrong[0]} is no run", where=metrics, remedy="remake it")
+    return [training / each / "checkpoint.pt" for each in members]
+
+
+def _refuse_others(metrics: Path, given: Sequence[Checkpoint]) -> None:
+    """Thresholds of one predictor of several networks are for all of them together."""
+    members = _members(metrics)
+    names = [f"{each.arm}/{run_name(each.fold, each.seed)}" for each in given]
+    if members and sorted(names) != sorted(members):
+        raise UserError(
+            f"is of {', '.join(members)}, not of {', '.join(names)}",
+            where=metrics,
+            remedy="give the checkpoints of all of these, or none: then they are found beside it",
+        )
 
 
 def _metrics_of(checkpoint: Path) -> Path | None:

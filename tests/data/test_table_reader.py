@@ -6,7 +6,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
 import re
+import subprocess
+import sys
 import unicodedata
 import zipfile
 from collections.abc import Sequence
@@ -512,6 +515,21 @@ def test_a_thousand_is_no_vote(tmp_path: Path) -> None:
     columns = {"file": "image_id", "label": "dx", "votes": "votes"}
     with pytest.raises(UserError, match="unknown votes '1,000'"):
         find(tmp_path, columns=columns, values=VALUES)
+
+
+PYARROW = Path(__file__).parents[2] / ".parquet"
+
+
+@pytest.mark.slow
+def test_parquet_with_its_library_from_a_folder_of_its_own() -> None:
+    """Where it is installed, pandas uses it for all texts: not in the environment of the tests."""
+    if not PYARROW.exists():
+        pytest.skip("needs pyarrow (pip install --no-deps --target .parquet pyarrow)")
+    command = [sys.executable, "-m", "pytest", "-q", f"{__file__}::test_parquet"]
+    environment = os.environ | {"PYTHONPATH": str(PYARROW)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -171,6 +171,7 @@ READ_BY = {
     "studies.*.evaluation": EVALUATION,
     "studies.*.submission": {"submission"},
     "recipe": TRAINING,
+    "recipe.predict": {"predict", "evaluate"},
 }
 
 

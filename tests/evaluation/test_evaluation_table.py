@@ -17,13 +17,14 @@ from evaluated import evaluate_run
 from test_evaluation_run import predictions
 from triage.data.split import part as cut_part
 from triage.errors import UserError
-from triage.evaluation.arms import measure_arms, read_runs, zero_rate
+from triage.evaluation.arms import Run, measure_arms, read_runs, zero_rate
 from triage.evaluation.ensemble import average
 from triage.evaluation.metrics import METRICS
 from triage.evaluation.published import beside_ours, read_published
 from triage.evaluation.settings import EvaluationSettings
 from triage.evaluation.table import build_table, columns_of, winner, winner_record
 from triage.files import read_table, write_json, write_table
+from triage.runs import ALL, places
 from triage.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -295,6 +296,37 @@ def test_ensemble_is_the_mean_of_probabilities_with_its_logit():
     nothing = average({"a.csv": first.head(0), "b.csv": first.head(0)})
     assert list(nothing.columns) == list(first.columns)
     assert nothing.empty
+
+
+def test_out_of_fold_each_case_has_the_mean_of_those_that_did_not_learn_it():
+    first = predictions(CASES[:3], 1).assign(probability=[0.1, 0.2, 0.3])
+    second = predictions(CASES[2:5], 1).assign(probability=[0.5, 0.6, 0.7])
+    second.loc[second["case"] == CASES[2], "label"] = first["label"].iloc[2]
+    members = {"fold0.csv": first, "fold1.csv": second}
+    mean = average(members, out_of_fold=True)
+    assert mean["case"].tolist() == sorted(CASES[:5])
+    assert mean.set_index("case").loc[CASES[:5], "probability"].tolist() == pytest.approx(
+        [0.1, 0.2, 0.4, 0.6, 0.7]
+    )
+    odds = mean["probability"] / (1 - mean["probability"])
+    assert mean["logit"].to_numpy() == pytest.approx(np.log(odds.to_numpy()))
+    assert average({"fold0.csv": first}, out_of_fold=True)["label"].tolist() == list(first["label"])
+    assert average(members | {"fold2.csv": first.head(0)}, out_of_fold=True).empty
+    with pytest.raises(UserError, match=f"{CASES[2]} has other labels in one than in another"):
+        average(members | {"b.csv": second.assign(label=1 - second["label"])}, out_of_fold=True)
+
+
+def test_an_ensemble_over_folds_is_counted_by_its_networks():
+    members = [f"small/fold{fold}-seed1" for fold in (0, 1)]
+    page = {"partitions": {}, "choices": {}}
+    single = Run("small", 0, 1, page, None)
+    whole = Run("whole", ALL, 1, page | {"members": members}, None)
+    assert single.places == [(0, 1)]
+    assert whole.places == [(0, 1), (1, 1)]
+    assert winner_record([single])["by"] == "mean validation roc_auc"
+    assert "out-of-fold" in winner_record([single, whole])["by"]
+    assert [places("foldall-seed2"), places("fold3-seedall")] == [(ALL, 2), (3, ALL)]
+    assert [places(name) for name in ("fold-seed1", "foldall", "fold1-seed1x")] == [None] * 3
 
 
 def test_members_of_an_ensemble_must_agree():

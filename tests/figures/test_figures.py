@@ -36,6 +36,7 @@ from triage.figures import (
     decisions,
     explained,
     mistakes,
+    panels,
     results,
     runs,
     scores,
@@ -235,6 +236,21 @@ def test_runs_on_the_same_case_decide_together() -> None:
     arm = runs.Arm("a", (first, *others))
     np.testing.assert_allclose(arm.margins(0), [0.05, -0.1 / 3, 0.4])
     assert arm.wrong(0).tolist() == [False, True, False], "an unknown label is no mistake"
+
+
+@pytest.mark.parametrize("curve", [bands.roc, bands.precision_recall])
+def test_a_class_of_which_no_case_is_known_is_not_drawn(curve: bands.Curve) -> None:
+    known, unknown = member([0, 1, 0, 1], [0.2, 0.4, 0.6, 0.8]), member([np.nan] * 4, [0.5] * 4)
+    both = np.hstack([known.sample.labels, unknown.sample.labels])
+    sample = replace(known.sample, classes=("yes", "other"), labels=both)
+    arm = runs.Arm("a", (replace(known, sample=sample),))
+    found = panels.panels(
+        SimpleNamespace(winner=arm, partition="test"), replace(SETTINGS, task=Task.MULTILABEL)
+    )
+    assert [panel.title for panel in found] == ["yes"]
+    alone = bands.band(runs.Arm("a", (known,)), 0, curve, SETTINGS)
+    beside = bands.band(runs.Arm("a", (known, unknown)), 0, curve, SETTINGS)
+    np.testing.assert_array_equal(alone.middle, beside.middle)
 
 
 def test_slices_are_those_of_an_arm_that_sees_slices(tmp_path: Path) -> None:

@@ -382,13 +382,13 @@ def write_figures(tree: Tree, names: Sequence[str]) -> None:
 
 def write_card(
     tree: Tree,
-    ensembles: dict[str, list[str]] | None = None,
+    members: dict[str, list[str]] | None = None,
     answers: dict[str, str] | None = None,
 ) -> None:
     split = {"k": 4, "seed": 1, "validation": "fold", "test": "fold", "stratify": "label"}
     settings = {
         **{"told": tree.study.told, "classes": tree.study.classes, "phantom": True},
-        **{"task": tree.study.task, "ensembles": ensembles or {}},
+        **{"task": tree.study.task, "members": members or {}},
         "split": split | {"near_duplicate_bits": 16, "leaks": "drop"},
         "evaluation": asdict(tree.evaluation),
         "origins": ORIGINS if tree.study.slices > 1 else {},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from triage.errors import UserError
 from triage.evaluation.chosen import chosen_run
 from triage.evaluation.intervals import FIXED
 from triage.evaluation.subgroups import members
+from triage.evaluation.table import BY, OVER_FOLDS
 from triage.files import read_rows
 from triage.report.checklist import ANSWERED, FROM_RUN, OPEN, checklist
 from triage.report.estimates import in_words
@@ -140,13 +143,43 @@ def test_the_numbers_of_items_are_those_of_the_guidelines() -> None:
 def test_an_ensembles_card_names_its_members(tree: results_tree.Tree) -> None:
     winner = json.loads((tree.results / "winner.json").read_text())["arm"]
     before = (tree.results / "card.md").read_bytes()
-    results_tree.write_card(tree, {winner: ["resnet18", "lstm"]})
+    names = ["resnet18/fold0-seed1", "lstm/fold0-seed1"]
+    runs = [f"{winner}/fold0-seed{seed}" for seed in results_tree.SEEDS]
+    results_tree.write_card(tree, dict.fromkeys(runs, names))
     assert (
         "Mean of the probabilities of resnet18, lstm."
         in (tree.results / "checklist.md").read_text()
     )
     results_tree.write_card(tree)
     assert (tree.results / "card.md").read_bytes() == before
+
+
+def test_the_card_of_an_ensemble_over_folds_says_how_it_was_validated(
+    tmp_path: Path, tree: results_tree.Tree
+) -> None:
+    shutil.copytree(tree.root, tmp_path, dirs_exist_ok=True)
+    made = replace(tree, root=tmp_path)
+    run, names = "whole/foldall-seed1", [f"resnet18/fold{fold}-seed1" for fold in (0, 1)]
+    for kind, name in (("predictions", ""), ("metrics", ".json")):
+        source, target = (made.results / kind / f"{each}{name}" for each in (names[0], run))
+        target.parent.mkdir()
+        source.rename(target)
+    path = made.results / "metrics" / f"{run}.json"
+    told = {"members": names, "flips": {"resnet18": ["horizontal"]}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    by = {"by": BY + OVER_FOLDS, "value": 1, "reason": None}
+    (made.results / "winner.json").write_text(json.dumps({"arm": "whole"} | by))
+    results_tree.write_card(made, {run: names})
+    model = " ".join(sections(made, "card")["Model"]["paragraphs"])
+    for words in (
+        "Arm whole, foldall-seed1: the mean of resnet18, one predictor of 2 networks; on validation"
+        ", of all 2 folds, those score a case that did not learn it.",
+        "resnet18 also sees images flipped (horizontal)",
+        "Of 2 networks this is the first of each arm; the others differ in fold or seed.",
+        "validation (of an ensemble over folds, that of all out-of-fold scores together)",
+    ):
+        assert words in model
+    assert "counted as in the first fold" in " ".join(sections(made, "card")["Data"]["paragraphs"])
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +209,8 @@ def test_without_a_winner_none_is_said_to_be_chosen(tree: results_tree.Tree) -> 
 def networks_of(tree: results_tree.Tree, *arms: str, **recipes: dict[str, Any]) -> Networks:
     """The networks of some arms with changes to the ``recipes`` of stages."""
     paths = tree.runs("training/*/*/record.json")
-    found = read_networks(paths, arms, results_tree.ORIGINS, "fold0-seed1")
+    members = [f"{arm}/fold0-seed1" for arm in arms]
+    found = read_networks(paths, members, results_tree.ORIGINS)
 
     def changed(stage: Stage) -> Stage:
         settings = stage.settings

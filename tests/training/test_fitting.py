@@ -75,7 +75,7 @@ def test_what_is_fitted_is_exported_as_a_network_is(study: Path, tmp_path: Path,
     from triage.training.export import Deployed, run_onnx, stored_images, write_onnx
 
     checkpoint = Checkpoint.load(fit(study, tmp_path, name))
-    model = Deployed([checkpoint])
+    model = Deployed([checkpoint], {})
     write_onnx(model, {}, tmp_path / "model.onnx")
     shards = [study / f"shard-{k}.npy" for k in (0, 1)]
     images = Images.open(shards, [each.with_suffix(".csv") for each in shards])

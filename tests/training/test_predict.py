@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import scans
@@ -32,6 +33,7 @@ from triage.data.readers import IndexSettings
 from triage.data.reference import Reference
 from triage.data.shards import ImagesSettings
 from triage.data.split import PARTITIONS
+from triage.errors import UserError
 from triage.evaluation.evaluate import evaluate_samples
 from triage.evaluation.operating import POINTS
 from triage.evaluation.samples import read_sample
@@ -39,6 +41,9 @@ from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_table, write_json
 from triage.model import Model
 from triage.task import Task
+from triage.training.checkpoint import Checkpoint
+from triage.training.export import Deployed, stored_images
+from triage.training.settings import Flip
 
 CLASSES = ("normal", "abnormal")
 
@@ -273,6 +278,44 @@ def test_options_stand_before_and_after_files(pictures: Trained, tmp_path: Path)
         both = [each.probabilities["abnormal"] for each in plain.predict(case, other)]
         assert rows[case] == pytest.approx(np.mean(both), rel=1e-5)
         assert both[0] != pytest.approx(both[1], rel=1e-6)
+
+
+def test_flips_of_a_run_are_those_of_its_predictions_and_of_whoever_uses_it(
+    pictures: Trained, judged: Path, tmp_path: Path
+) -> None:
+    flips: list[Flip] = ["horizontal", "vertical"]
+    asked = ["--settings", json.dumps({"flips": flips}), *predicted_files(tmp_path)]
+    asked += [f"--{name}={part_list(pictures.folder, name)}" for name in PARTITIONS[1:]]
+    run("predict_cases.py", pictures.folder, "--checkpoint", pictures.checkpoint, *asked)
+    expected = {
+        pictures.cases[row["case"]]: float(row["probability"])
+        for row in read(tmp_path / "test.csv")
+    }
+    assert read(tmp_path / "slices.csv") != read(pictures.folder / "slices.csv")
+    assert len(read(tmp_path / "slices.csv")) == len(read(pictures.folder / "slices.csv"))
+    content = json.loads(metrics_of(judged).read_text())
+    told = tmp_path / "metrics.json"
+    write_json(content | {"flips": {"small": flips}}, told)
+
+    def found(model: Model) -> list[float]:
+        return [each.probabilities["abnormal"] for each in model.predict(*expected)]
+
+    same = [expected[case] for case in sorted(expected)]
+    assert found(Model.load(judged, metrics=told)) == pytest.approx(same, rel=1e-6)
+    assert found(Model.load(judged, flips=flips)) == pytest.approx(same, rel=1e-6)
+    for plain in (Model.load(judged), Model.load(judged, metrics=told, flips=())):
+        assert found(plain) != pytest.approx(same, rel=1e-6)
+    write_json(content | {"flips": {"small": ["sideways"]}}, told)
+    with pytest.raises(UserError, match="'sideways' is not allowed"):
+        Model.load(judged, metrics=told)
+    checkpoint = Checkpoint.load(pictures.checkpoint)
+    deployed = Deployed([checkpoint], {"small": flips}).eval()
+    images = Images.open([pictures.folder / "shard-0.npy"], [pictures.folder / "shard-0.csv"])
+    files = {path: case for case, path in pictures.cases.items()}
+    names = [files[path] for path in sorted(expected)]
+    with torch.no_grad():
+        exported = deployed(torch.from_numpy(stored_images(deployed, images, names)))
+    assert exported[:, 0].tolist() == pytest.approx(same, abs=1e-5)
 
 
 def test_the_lines_of_the_documentation_work(

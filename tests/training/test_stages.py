@@ -205,7 +205,8 @@ def test_pooled_logits_of_sure_slices_stay_finite():
 def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    runs = {name: tmp_path / name / "fold0-seed1" for name in ("cnn", "frozen", "both")}
+    run = "fold0-seed1"
+    runs = {name: tmp_path / name / run for name in ("cnn", "frozen", "both")}
     page = {"metrics": {"roc_auc": {"value": 0.7}}}
     metrics = {"partitions": {"val": page}, "operating_point": "half", "choices": {}}
     for name, folder in runs.items():
@@ -215,7 +216,7 @@ def test_an_exported_model_says_what_the_workflow_says(stages, tmp_path, winner)
             shutil.copy(stages.checkpoint(name), folder)
     (tmp_path / "winner.json").write_text(json.dumps({"arm": winner}))
     options = {
-        "--settings": [json.dumps({"ensembles": {"both": ["cnn", "frozen"]}})],
+        "--settings": [json.dumps({"members": {f"both/{run}": [f"cnn/{run}", f"frozen/{run}"]}})],
         "--winner": [tmp_path / "winner.json"],
         "--metrics": [f"{folder}.json" for folder in runs.values()],
         "--checkpoints": [runs[name] / "checkpoint.pt" for name in ("cnn", "frozen")],

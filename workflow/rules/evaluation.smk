@@ -8,6 +8,8 @@ def submitted(study):
     ]
 
 
+# Folds and seeds of what is judged: an ensemble may be over all of them.
+PLACES = {"fold": r"\d+|all", "seed": r"\d+|all"}
 PREDICTED = ["val", "test", "unlabelled"]
 PREDICTIONS = "results/{study}/predictions/{arm}/fold{fold}-seed{seed}"
 
@@ -64,15 +66,22 @@ rule evaluate:
     input:
         val=f"{PREDICTIONS}/val.csv",
         test=f"{PREDICTIONS}/test.csv",
-        parts=[part("train"), part("val"), part("test")],
+        parts=lambda wildcards: [
+            part(name).format(study=wildcards.study, fold=fold)
+            for fold in PARAMS.folds(run_of(wildcards))
+            for name in ["train", "val", "test"]
+        ],
     output:
         metrics="results/{study}/metrics/{arm}/fold{fold}-seed{seed}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}.log",
+    wildcard_constraints:
+        **PLACES,
+        arm=arms_of([*STAGES, "ensemble"], "metrics"),
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
-        **step("evaluate"),
+        **step("evaluate", of_run),
     shell:
         python("evaluate")
 
@@ -87,6 +96,9 @@ rule evaluate_external_set:
         page="results/{study}/metrics/{arm}/fold{fold}-seed{seed}/{external}.json",
     log:
         "logs/{study}/evaluate/{arm}/fold{fold}-seed{seed}-{external}.log",
+    wildcard_constraints:
+        **PLACES,
+        arm=arms_of([*STAGES, "ensemble"], "metrics"),
     resources:
         **asks(mem_mb=2000, runtime=30),
     params:
@@ -106,13 +118,17 @@ rule ensemble:
     log:
         "logs/{study}/ensemble/{arm}/fold{fold}-seed{seed}-{partition}.log",
     wildcard_constraints:
+        **PLACES,
         arm=arms_of(["ensemble"], "predictions"),
         partition="|".join(PREDICTED + ["external/[a-z][a-z0-9_]*"]),
     localrule: True
     resources:
         **asks(mem_mb=1000, runtime=10),
     params:
-        **step("average"),
+        **step(
+            "average",
+            lambda wildcards: [run_of(wildcards), wildcards.partition],
+        ),
     shell:
         python("average")
 

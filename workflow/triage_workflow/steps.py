@@ -15,6 +15,7 @@ from triage_workflow.params.declared import Index, defaults
 from triage import pseudonyms
 from triage.data.readers import READERS, Loading
 from triage.models import ARCHITECTURES
+from triage.runs import ALL
 
 # How many cases of a kind a picture shows, and the seed that draws them.
 PICTURES = {"cases": 6, "seed": 1}
@@ -104,7 +105,7 @@ class Steps:
             "classes": block["classes"],
             "task": block["task"],
             "images": _decoding(block),
-            "recipe": arm.recipe,
+            "recipe": {key: each for key, each in arm.recipe.items() if key != "predict"},
             "sequence": arm.sequence,
         }
         return Reads(settings, [self._architecture(run)])
@@ -141,33 +142,50 @@ class Steps:
         return Reads(settings, [self._architecture(run)])
 
     def predict_cases(self, run: Run) -> Reads:
-        return Reads(modules=[self._architecture(run)])
+        recipe = self.params.arms(run.study)[run.arm].recipe
+        return Reads(recipe["predict"], [self._architecture(run)])
 
     def export(self, study: str) -> Reads:
         """Which networks an ensemble is made of, and the architectures of all."""
-        settings = {"ensembles": self._ensembles(study)}
+        settings = {"members": self._members(study)}
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
         return Reads(settings, sorted(used))
 
-    def evaluate(self, study: str) -> Reads:
+    def evaluate(self, run: Run) -> Reads:
+        """How a run is judged, what its networks are, and were shown in reflections."""
+        arms = self.params.arms(run.study)
+        recipes = {name: arms[name].recipe for name in arms[run.arm].members or (run.arm,)}
+        flips = {name: each["predict"]["flips"] for name, each in recipes.items()}
+        settings = {
+            "flips": {name: each for name, each in flips.items() if each},
+            "members": self._members(run.study)[_path(run)] if arms[run.arm].over else [],
+        }
+        return Reads(self._evaluation(run.study) | settings)
+
+    def evaluate_external(self, study: str) -> Reads:
         return Reads(self._evaluation(study))
 
-    evaluate_external = evaluate
-
-    def average(self, study: str) -> Reads:
-        return Reads({"task": self.params.study(study)["task"]})
+    def average(self, run: Run, partition: str) -> Reads:
+        """Validation of an ensemble over folds is by the networks that did not train on a case."""
+        settings = {"task": self.params.study(run.study)["task"]}
+        return Reads(settings | {"out_of_fold": run.fold == ALL and partition == "val"})
 
     def compare(self, study: str) -> Reads:
+        known = self.params.arms(study)
         arms = {
             name: {
                 "initialisation": self._initialisation_of(study, name),
                 "search": arm.search or "",
             }
-            for name, arm in self.params.arms(study).items()
+            for name, arm in known.items()
         }
         settings = {
             "study": study,
-            "floors": [arm.name for arm in self.params.arms(study).values() if arm.is_floor],
+            "floors": [
+                name
+                for name, arm in known.items()
+                if all(known[each].is_floor for each in arm.members or (name,))
+            ],
             "data": self.params.dataset(study),
             "external": {
                 each.rpartition("/")[2]: self.params.dataset(each)
@@ -193,7 +211,7 @@ class Steps:
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
             "evaluation": self._evaluation(study),
-            "ensembles": self._ensembles(study),
+            "members": self._members(study),
             "origins": self._origins(study),
             "answers": answers.of(study),
         }
@@ -223,9 +241,13 @@ class Steps:
         classes = {"classes": block["classes"], "task": block["task"]}
         return {**block["evaluation"], **classes}
 
-    def _ensembles(self, study: str) -> dict[str, Any]:
-        """The members of each ensemble of a study."""
-        return {arm.name: arm.members for arm in self.params.arms(study).values() if arm.members}
+    def _members(self, study: str) -> dict[str, list[str]]:
+        """The runs whose mean each run of an ensemble is, as ``<arm>/<run>``."""
+        return {
+            _path(run): list(map(_path, self.params.members(run)))
+            for run in self.params.runs(study)
+            if run.stage == "ensemble"
+        }
 
     def _origins(self, study: str) -> dict[str, str]:
         """The arm that another one of a study starts from."""
@@ -286,7 +308,7 @@ class Steps:
 
     def explain(self, study: str) -> Reads:
         used = {self._architecture(run) for run in self.params.trained_runs(study)}
-        return Reads(self._pictured(study), sorted(used))
+        return Reads(self._pictured(study) | {"members": self._members(study)}, sorted(used))
 
     def report(self) -> Reads:
         studies = [
@@ -327,6 +349,10 @@ class Steps:
     def _architecture(self, run: Run) -> str:
         architecture = self.params.arms(run.study)[run.arm].recipe["model"]["architecture"]
         return ARCHITECTURES[architecture]
+
+
+def _path(run: Run) -> str:
+    return f"{run.arm}/{run.name}"
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

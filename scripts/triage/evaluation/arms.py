@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,7 @@ from triage.evaluation.samples import Sample, read_sample
 from triage.evaluation.scoring import ZERO_RATE, main_sections, measure, prepare
 from triage.evaluation.settings import EvaluationSettings
 from triage.files import read_json
-
-RUN = re.compile(r"fold(\d+)-seed(\d+)")
+from triage.runs import ALL, Place, places
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,16 @@ class Run:
     """
 
     arm: str
-    fold: int
-    seed: int
+    fold: Place
+    seed: Place
     metrics: Mapping[str, Any]
     sample: Sample | None
+
+    @property
+    def places(self) -> list[tuple[Place, Place]]:
+        """The folds and seeds of its networks: its own, or those that an ensemble is over."""
+        members = (name.rpartition("/")[2] for name in self.metrics.get("members", ()))
+        return [found for name in members if (found := places(name))] or [(self.fold, self.seed)]
 
     def value(self, partition: str, metric: str, point: str | None = None) -> float:
         """A metric as metrics.json has it, at ``point`` or among the main ones; NaN without one."""
@@ -55,7 +59,7 @@ class Arm:
 
     name: str
     samples: tuple[Sample, ...]
-    values: dict[str, dict[tuple[int, int], float]]
+    values: dict[str, dict[tuple[Place, Place], float]]
     means: dict[str, Estimate]
 
     @property
@@ -88,17 +92,16 @@ def runs_on(
 
 
 def _read_run(metrics: Path, folder: Path, split: pd.DataFrame, partition: str) -> Run:
-    name = RUN.fullmatch(metrics.stem)
+    name = places(metrics.stem)
     if not name or folder.parts[-2:] != (metrics.parent.name, metrics.stem):
         raise UserError(
             f"is not of the same run as {folder}",
             where=metrics,
             remedy="name metrics and predictions in the same order",
         )
-    fold, seed = map(int, name.groups())
     sample = read_sample(folder / f"{partition}.csv", split)
     labelled = sample is not None and not np.isnan(sample.labels).all()
-    return Run(metrics.parent.name, fold, seed, read_json(metrics), sample if labelled else None)
+    return Run(metrics.parent.name, *name, read_json(metrics), sample if labelled else None)
 
 
 def measure_arms(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]:
@@ -113,7 +116,11 @@ def measure_arms(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]
 
 def zero_rate(runs: Sequence[Run], settings: EvaluationSettings) -> list[Arm]:
     """The zero-rate classifier as an arm, with one run a fold; none where no case is labelled."""
-    folds = {run.fold: Run("zero_rate", run.fold, 0, run.metrics, run.sample) for run in runs}
+    folds = {
+        run.fold: Run("zero_rate", run.fold, 0, run.metrics, run.sample)
+        for run in runs
+        if run.fold != ALL
+    }
     sections = main_sections(settings.point, settings.ordinal)
     return _measure(list(folds.values()), dict.fromkeys(sections, ZERO_RATE), settings)
 
@@ -123,7 +130,7 @@ def _measure(
 ) -> list[Arm]:
     measured = [(run, run.sample) for run in runs if run.sample]
     names = np.unique([name for _, sample in measured for name in sample.groups])
-    found: dict[str, dict[tuple[int, int], dict[str, Estimate]]] = {}
+    found: dict[str, dict[tuple[Place, Place], dict[str, Estimate]]] = {}
     for run, sample in measured:
         estimates = _estimates(run, sample, names, sections, settings)
         found.setdefault(run.arm, {})[run.fold, run.seed] = estimates
@@ -136,7 +143,7 @@ def _measure(
 def _arm(
     name: str,
     samples: Sequence[Sample],
-    by_run: dict[tuple[int, int], dict[str, Estimate]],
+    by_run: dict[tuple[Place, Place], dict[str, Estimate]],
     metrics: Iterable[str],
 ) -> Arm:
     values, means = {}, {}

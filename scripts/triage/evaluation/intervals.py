@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv, stdtrit
 
+from triage.runs import Place
+
 Floats = npt.NDArray[np.float64]
 
 SAME = 1e-12
@@ -229,9 +231,9 @@ class Spread:
     over_folds: float
 
 
-def spread(values: Mapping[tuple[int, int], float]) -> Spread:
+def spread(values: Mapping[tuple[Place, Place], float]) -> Spread:
     """The spread of a metric's values by (fold, seed). Undefined values are left out."""
-    by_fold: dict[int, list[float]] = {}
+    by_fold: dict[Place, list[float]] = {}
     for (fold, _), value in values.items():
         if not np.isnan(value):
             by_fold.setdefault(fold, []).append(value)
@@ -245,7 +247,7 @@ def spread(values: Mapping[tuple[int, int], float]) -> Spread:
     )
 
 
-def mean_of(values: Mapping[tuple[int, int], float]) -> float:
+def mean_of(values: Mapping[tuple[Place, Place], float]) -> float:
     """The mean of those values that are defined; NaN where none is."""
     defined = [value for value in values.values() if not np.isnan(value)]
     return float(np.mean(defined)) if defined else NAN

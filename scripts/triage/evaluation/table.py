@@ -16,9 +16,12 @@ from triage.evaluation.intervals import NAN, combined, mean_of, spread
 from triage.evaluation.published import beside_ours
 from triage.evaluation.scoring import main_sections
 from triage.evaluation.settings import EvaluationSettings
+from triage.runs import ALL, Place
 
 Row = dict[str, Any]
 PARTS = ("", "_low", "_high", "_sd_seeds", "_sd_folds")
+BY = "mean validation roc_auc"
+OVER_FOLDS = "; of an ensemble over folds, that of all out-of-fold scores together"
 FOLLOWED = ("roc_auc", "balanced_accuracy")
 COUNTS = ("winner", "floor", "ahead", "runs", "folds", "seeds", "cases", "groups")
 
@@ -106,11 +109,12 @@ def winner(runs: Sequence[Run], floors: Collection[str] = ()) -> str | None:
 def winner_record(runs: Sequence[Run], floors: Collection[str] = ()) -> dict[str, Any]:
     """The winner as plain data; ``arm`` is None, with the reason, where validation has no AUC."""
     best = winner(runs, floors)
+    by = BY + OVER_FOLDS * any(run.fold == ALL for run in runs)
     if best is None:
         why = "no arm has a ROC AUC on validation"
-        return {"arm": None, "by": "mean validation roc_auc", "value": None, "reason": why}
+        return {"arm": None, "by": by, "value": None, "reason": why}
     value = mean_of(_validation(best, runs))
-    return {"arm": best, "by": "mean validation roc_auc", "value": value, "reason": None}
+    return {"arm": best, "by": by, "value": value, "reason": None}
 
 
 def main_numbers(table: pd.DataFrame) -> Row:
@@ -137,17 +141,18 @@ def _names(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(run.arm for run in runs))
 
 
-def _validation(name: str, runs: Sequence[Run]) -> dict[tuple[int, int], float]:
+def _validation(name: str, runs: Sequence[Run]) -> dict[tuple[Place, Place], float]:
     return {(run.fold, run.seed): run.value("val", "roc_auc") for run in runs if run.arm == name}
 
 
 def _row(name: str, runs: Sequence[Run], arm: Arm | None) -> Row:
-    members = [run for run in runs if run.arm == name]
+    own = [run for run in runs if run.arm == name]
+    places = [place for run in own for place in run.places]
     row: Row = {
         "arm": name,
-        "runs": len(members),
-        "folds": len({run.fold for run in members}),
-        "seeds": len({run.seed for run in members}),
+        "runs": len(own),
+        "folds": len({fold for fold, _ in places}),
+        "seeds": len({seed for _, seed in places}),
         "val_roc_auc": mean_of(_validation(name, runs)),
     }
     return row | (_measured(arm) if arm else {})

@@ -40,7 +40,7 @@ def band(arm: Arm, index: int, curve: Curve, settings: FigureSettings, bins: int
 
     Its values are shares of the positives or, of a curve over ``bins``, of the cases in each.
     """
-    samples = [member.known(index) for member in arm.members]
+    samples = arm.known(index)
     names = np.unique(np.concatenate([sample.groups for sample in samples]))
     codes = [np.searchsorted(names, sample.groups) for sample in samples]
     most = max(len(sample.cases) for sample in samples)

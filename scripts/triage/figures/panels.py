@@ -56,7 +56,8 @@ class Panel:
 def panels(
     results: Results, settings: FigureSettings, measured: Mapping[str, Measured] | None = None
 ) -> list[Panel]:
-    """A panel an arm; of several classes, a panel a class of the chosen arm.
+    """A panel an arm; of several classes, a panel a class of the chosen arm: those of which a case
+    has a label.
 
     ``measured``: the arms as the study's table has them.
     """
@@ -66,6 +67,7 @@ def panels(
         return [
             Panel(arm, index, style.title(label), names, results.partition)
             for index, label in enumerate(arm.mean.classes)
+            if arm.known(index)
         ]
     names = (settings.classes[0], settings.classes[-1])
     known = {name: arm.means for name, arm in (measured or {}).items()}

@@ -70,6 +70,11 @@ class Arm:
             probabilities=self._averaged([sample.probabilities for sample in samples]),
         )
 
+    def known(self, index: int) -> list[Sample]:
+        """``Member.known`` of the runs that have a case whose label of that class is known."""
+        samples = [member.known(index) for member in self.members]
+        return [sample for sample in samples if len(sample.cases)]
+
     def margins(self, index: int) -> Floats:
         """The mean of ``Member.margins`` over the runs that predicted a case [cases]."""
         return self._averaged([member.margins(index) for member in self.members])

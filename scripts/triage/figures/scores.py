@@ -105,8 +105,7 @@ def calibration(panel: Panel, settings: FigureSettings) -> Calibration:
     """The share of positives in bins of equal width, with its interval."""
     arm, index, curve = panel.arm, panel.index, bands.reliability(settings.bins)
     found = bands.band(arm, index, curve, settings, settings.bins)
-    samples = [member.known(index) for member in arm.members]
-    spread = np.concatenate([sample.probabilities[:, index] for sample in samples])
+    spread = np.concatenate([sample.probabilities[:, index] for sample in arm.known(index)])
     members = in_bins(spread, settings.bins)
     counts = members.sum(axis=0)
     filled = counts > 0
@@ -192,8 +191,7 @@ def _curves(
 
 def _lines(ax: Axes, arm: Arm, index: int, points: Points, look: style.Look) -> None:
     """One line a run through all its points, or as many of them as can be seen."""
-    for member in arm.members:
-        sample = member.known(index)
+    for sample in arm.known(index):
         once = np.ones((1, len(sample.cases)))
         across, up = points(sample.labels[:, index], sample.probabilities[:, index], once)
         kept = np.unique(np.linspace(0, len(across[0]) - 1, MOST_POINTS).round().astype(int))

@@ -69,9 +69,13 @@ class FigureSettings:
 
 @dataclass(frozen=True)
 class ExplainSettings:
-    """As ExploreSettings, for the pictures that need a network."""
+    """As ExploreSettings, for the pictures that need a network.
+
+    ``members``: of each run of an ensemble, the runs whose mean it is, as ``<arm>/<run>``.
+    """
 
     classes: tuple[str, ...]
     cases: int
     seed: int
     pseudonyms: bool
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)

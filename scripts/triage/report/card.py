@@ -25,11 +25,12 @@ from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
 from triage.report.training import description, sentences
-from triage.report.words import Told, listed
+from triage.report.words import Told, flipped, folds_of, listed, over
 from triage.task import Task
 
 SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
 OF_CLASS = ("roc_auc", "average_precision", "recall", "specificity", "precision", "f1")
+OF_FOLDS = " Cases are counted as in the first fold; each fold validates on others of them."
 SPLITS = {
     "fold": "a fold of the groups, drawn by a seed",
     "source": "as the source gives it",
@@ -43,8 +44,8 @@ Json = Mapping[str, Any]
 class CardSettings:
     """What the card reads of a study's settings.
 
-    ``ensembles`` are their members by name, ``origins`` the arm that another one starts from;
-    ``answers`` are the author's, by topic.
+    ``members`` are those of each run of an ensemble, as ``<arm>/<run>``; ``origins`` the arm that
+    another one starts from; ``answers`` are the author's, by topic.
     """
 
     told: Told
@@ -53,7 +54,7 @@ class CardSettings:
     phantom: bool
     split: SplitSettings
     evaluation: EvaluationSettings
-    ensembles: dict[str, tuple[str, ...]]
+    members: dict[str, tuple[str, ...]]
     origins: dict[str, str]
     answers: dict[str, str]
 
@@ -88,6 +89,16 @@ class Sources:
     excluded: Mapping[str, int]
     externals: Sequence[External] = ()
     external_pages: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The runs whose mean an ensemble's run is; of another one there are none."""
+        return self.settings.members.get(f"{self.arm}/{self.run}", ())
+
+    @property
+    def arms(self) -> list[str]:
+        """Those of the members."""
+        return list(dict.fromkeys(each.partition("/")[0] for each in self.members))
 
 
 def measured_part(metrics: Json) -> str:
@@ -169,13 +180,17 @@ class Card:
             f"{self._tested()}. {settings.split.k} folds, stratified by "
             f"{settings.split.stratify}, seed {settings.split.seed}. No group and no identical or "
             "near-identical image is in two parts; this is checked."
-            + (f" {excluded_in_words(sources.excluded)}" if sources.excluded else ""),
+            + (f" {excluded_in_words(sources.excluded)}" if sources.excluded else "")
+            + OF_FOLDS * bool(folds_of(sources.metrics)),
             "consent": f"{sources.withdrawn} cases were withdrawn and left out. A case is withdrawn"
             " by a row in withdrawn.csv: all that used it is made again.",
         }
 
     def _facts_of_networks(self) -> dict[str, str]:
         told = sentences(self.sources.networks)
+        if (all_of := len(self.sources.members)) > len(self.sources.arms):
+            first = f" Of {all_of} networks this is the first of each arm"
+            told["training"] += f"{first}; the others differ in fold or seed."
         return told | {
             "model": self._model(),
             "selection": f"{told['selection']} {self._choice()}",
@@ -214,10 +229,12 @@ class Card:
 
     def _model(self) -> str:
         sources = self.sources
-        members = sources.settings.ensembles.get(sources.arm, ())
-        mean = f": the mean of {listed(members)}" if members else ""
+        mean = f": the mean of {listed(sources.arms)}" if sources.members else ""
+        mean += f", {words}" if (words := over(sources.metrics)) else ""
+        flips = flipped(sources.metrics)
+        shown = f"{flips}, and its probability is the mean. " if flips else ""
         return (
-            f"Arm {sources.arm}, {sources.run}{mean}. {description(sources.networks)} "
+            f"Arm {sources.arm}, {sources.run}{mean}. {description(sources.networks)} {shown}"
             f"Its output is the probability of {', '.join(sources.settings.outputs)}."
         )
 
@@ -225,14 +242,18 @@ class Card:
         winner = self.sources.winner
         if winner["arm"] is None:
             return f"No arm was chosen ({winner['reason']}): this is the first."
+        by = winner["by"].partition("; ")[2]
         return (
-            "The arm is the one with the highest mean ROC AUC on validation, and the run is the one"
-            " of its runs that is best there."
+            f"The arm is the one with the highest mean ROC AUC on validation{by and f' ({by})'}, "
+            "and the run is the one of its runs that is best there."
         )
 
     def _ensembling(self) -> str:
-        members = self.sources.settings.ensembles.get(self.sources.arm)
-        return f"Mean of the probabilities of {', '.join(members)}." if members else "None."
+        sources = self.sources
+        if not sources.members:
+            return "None."
+        words = over(sources.metrics)
+        return f"Mean of the probabilities of {', '.join(sources.arms)}{words and f': {words}'}."
 
     def _warning(self) -> str:
         """What validation chose, where it is what is measured."""

@@ -21,7 +21,7 @@ from triage.report.results import (
     to_number,
 )
 from triage.report.tables import Cell, Table
-from triage.report.words import listed
+from triage.report.words import folds_of, listed
 
 HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
 OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
@@ -65,7 +65,7 @@ def glance(rows: Sequence[Row], measured: Measured, data: Data, confidence: floa
     floors = [row for row in arms if is_floor(row)]
     rivals = [row for row in others if is_floor(row) == is_floor(chosen)]
     second = max(rivals, key=_validation, default=None)
-    facts += [_choice(chosen, rivals, len(others) - len(rivals))]
+    facts += [_choice(chosen, rivals, len(others) - len(rivals), measured)]
     facts += [_told_apart(second, measured, level)] if second else []
     facts += [_over_floor(chosen, floors, measured)] if floors else []
     facts += [_worth(chosen), *_better(others, measured, level), *_moved(chosen, measured)]
@@ -95,13 +95,15 @@ def _validation(row: Row) -> float:
     return to_number(row["val_roc_auc"]) or -1.0
 
 
-def _choice(chosen: Row, rivals: Sequence[Row], floors: int) -> Fact:
+def _choice(chosen: Row, rivals: Sequence[Row], floors: int, measured: Measured) -> Fact:
     value = to_number(chosen["val_roc_auc"]) or math.nan
     kind = "networks" if floors else "arms"
+    over_folds = any(folds_of(run) for runs in measured.runs.values() for run in runs)
+    how = "; of ensembles over folds, that of all out-of-fold scores together" * over_folds
     return Fact(
         "Best arm",
         f"{chosen['arm']}, of {len(rivals) + 1} {kind} the one with the highest mean ROC AUC on "
-        f"validation ({value:.3f}). Nothing was chosen on the test part.",
+        f"validation ({value:.3f}{how}). Nothing was chosen on the test part.",
     )
 
 

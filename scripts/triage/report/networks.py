@@ -68,16 +68,20 @@ class Networks:
 
 
 def read_networks(
-    paths: Iterable[Path], arms: Iterable[str], origins: Mapping[str, str], run: str
+    paths: Iterable[Path], members: Iterable[str], origins: Mapping[str, str]
 ) -> Networks:
-    """The networks of some arms' run, from the records of all runs.
+    """The networks of some runs, ``<arm>/<run>``, from the records of all: of each arm the first.
 
     ``origins`` has the arm that another one starts from.
     """
-    found = {path.parent.parent.name: path for path in paths if path.parent.name == run}
+    found = {path.parts[-3:-1]: path for path in paths}
+    first: dict[str, str] = {}
+    for member in members:
+        arm, _, run = member.partition("/")
+        first.setdefault(arm, run)
 
-    def stage(arm: str) -> Stage:
-        origin = stage(origins[arm]) if arm in origins else None
-        return Stage(arm, read_json(found[arm]), origin)
+    def stage(arm: str, run: str) -> Stage:
+        origin = stage(origins[arm], run) if arm in origins else None
+        return Stage(arm, read_json(found[arm, run]), origin)
 
-    return Networks(tuple(map(stage, arms)))
+    return Networks(tuple(stage(*each) for each in first.items()))

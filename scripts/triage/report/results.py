@@ -11,6 +11,7 @@ from triage.files import read_json, read_rows
 from triage.report import decisions
 from triage.report.estimates import classes_counted
 from triage.report.tables import NONE, Cell, Table, count, number
+from triage.report.words import flipped, over
 
 METRICS = {
     "roc_auc": "ROC AUC",
@@ -191,7 +192,8 @@ def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ..
     notes += [f"starts from {row['initialisation']} weights"] * (
         row["initialisation"] not in ("", "random")
     )
-    notes += filter(None, [decisions.of_arm(measured.runs.get(row["arm"], ()))])
+    runs = measured.runs.get(row["arm"], ())
+    notes += filter(None, [*map(over, runs[:1]), *map(flipped, runs[:1]), decisions.of_arm(runs)])
     auc, *others = cells(row, metrics, measured)
     p_value = [_p_value(to_number(row["roc_auc_p_holm"]))] * measured.compared
     return (

@@ -12,6 +12,7 @@ from triage.durations import duration
 from triage.files import read_json
 from triage.report.results import PARTS
 from triage.report.tables import NONE, Cell, Table, count, number
+from triage.runs import ALL, Place, places
 
 SHOWN = {"roc_auc": "ROC AUC", "accuracy": "accuracy"}
 
@@ -29,8 +30,8 @@ class Run:
     """One run with its metrics by partition and the parts of its record."""
 
     arm: str
-    fold: int
-    seed: int
+    fold: Place
+    seed: Place
     values: Mapping[tuple[str, str], float | None]
     seconds: float | None
     device: str | None
@@ -41,7 +42,7 @@ class Run:
     def named_fold(self) -> Cell:
         """The fold, with what it tests on where that is the value of an attribute."""
         notes = (f"left out: {self.left_out}",) if self.left_out else ()
-        return Cell(str(self.fold), self.fold, notes)
+        return Cell(str(self.fold), -1 if self.fold == ALL else self.fold, notes)
 
 
 def read_runs(metrics: Sequence[Path], records: Sequence[Path]) -> tuple[Run, ...]:
@@ -53,7 +54,7 @@ def read_runs(metrics: Sequence[Path], records: Sequence[Path]) -> tuple[Run, ..
 def _run(path: Path, record_path: Path | None) -> Run:
     metrics: dict[str, Any] = read_json(path)
     record: dict[str, Any] = read_json(record_path) if record_path else {}
-    fold, seed = path.stem.removeprefix("fold").split("-seed")
+    fold, seed = places(path.stem) or (ALL, ALL)
     values = {}
     for part in PARTS:
         page = (metrics["partitions"].get(part) or {}).get("metrics", {})
@@ -61,8 +62,8 @@ def _run(path: Path, record_path: Path | None) -> Run:
             values[part, name] = page.get(name, {}).get("value")
     return Run(
         path.parent.name,
-        int(fold),
-        int(seed),
+        fold,
+        seed,
         values,
         record.get("seconds"),
         record.get("device"),
@@ -98,7 +99,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
             (
                 Cell(run.arm),
                 run.named_fold,
-                count(run.seed),
+                Cell(ALL, -1) if run.seed == ALL else count(run.seed),
                 *values,
                 Cell(NONE) if run.seconds is None else Cell(duration(run.seconds, 1), run.seconds),
                 Cell(run.device or NONE),

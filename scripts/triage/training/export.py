@@ -27,6 +27,8 @@ from triage.task import Task
 from triage.training.checkpoint import Checkpoint
 from triage.training.images import slice_numbers
 from triage.training.pixels import resized
+from triage.training.prediction import reflections
+from triage.training.settings import Flip
 
 INPUT, OUTPUT = "images", "probability"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -37,12 +39,14 @@ class Deployed(nn.Module):
 
     They are [cases, channels, height, width], or [cases, slices, ...] of volumes, filled up with
     zeros or cut about their centre to ``size``. Several checkpoints give the mean of their
-    probabilities.
+    probabilities, and ``flips``, by arm, the mean over the reflections that are shown as well.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(
+        self, checkpoints: Sequence[Checkpoint], flips: Mapping[str, Sequence[Flip]]
+    ) -> None:
         super().__init__()
-        members = [Member(each) for each in checkpoints]
+        members = [Member(each, flips.get(each.arm, ())) for each in checkpoints]
         self.members = nn.ModuleList(members)
         self.of_volumes = checkpoints[0].reference.ranges["slices"][1] > 1
         self.channels = checkpoints[0].channels
@@ -66,8 +70,9 @@ class Member(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, flips: Sequence[Flip]) -> None:
         super().__init__()
+        self.views = reflections(flips)
         self.network = checkpoint.network().eval()
         self.over_volumes = checkpoint.over_volumes
         exclusive = checkpoint.task is Task.MULTICLASS
@@ -90,6 +95,10 @@ class Member(nn.Module):
         if self.chosen is not None:
             volumes = volumes[:, self.chosen]
         slices = self._normalised(self._resized(self._cropped(volumes)))
+        views = [self._seen(slices.flip(each) if each else slices) for each in self.views]
+        return torch.stack(views).mean(0) if len(views) > 1 else views[0]
+
+    def _seen(self, slices: Tensor) -> Tensor:
         if self.over_volumes:
             return self.activation(self.network(slices))
         logits = self.network(slices.flatten(0, 1))

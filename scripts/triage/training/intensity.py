@@ -50,5 +50,9 @@ def _normal(grains: Tensor, count: int) -> Tensor:
 def _scrambled(numbers: Tensor) -> Tensor:
     """A hash of 32-bit numbers, one to one, after T. Mueller; products wrap around."""
     for _ in range(2):
-        numbers = (numbers ^ (numbers >> 16 & 0xFFFF)) * 0x45D9F3B
-    return numbers ^ (numbers >> 16 & 0xFFFF)
+        numbers = _folded(numbers).mul_(0x45D9F3B)
+    return _folded(numbers)
+
+
+def _folded(numbers: Tensor) -> Tensor:
+    return (numbers >> 16).bitwise_and_(0xFFFF).bitwise_xor_(numbers)

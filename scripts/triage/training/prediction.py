@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,9 +19,9 @@ from triage.training.checkpoint import Checkpoint
 from triage.training.images import ImageData
 from triage.training.inference import AT_ONCE, predict
 from triage.training.precision import Autocast
+from triage.training.settings import Flip
 
 Floats = NDArray[np.float64]
-Flip = Literal["horizontal", "vertical"]
 AXES: dict[str, int] = {"horizontal": -1, "vertical": -2}
 
 
@@ -29,7 +29,7 @@ AXES: dict[str, int] = {"horizontal": -1, "vertical": -2}
 class Predicted:
     """The logits [cases, images, outputs]; of a whole volume there is one.
 
-    ``numbers`` [images] are those of the slices. Images that are flipped as well are images more.
+    ``numbers`` [images] are those of the slices.
     """
 
     logits: Floats
@@ -39,7 +39,8 @@ class Predicted:
 class Predictor:
     """A network of a checkpoint on its device, with the checkpoint's preprocessing.
 
-    It sees images as they are, and with ``flips`` in every reflection that these make as well.
+    It sees images as they are, and with ``flips`` in every reflection that these make as well: then
+    its probabilities are the means over them.
     """
 
     def __init__(
@@ -48,9 +49,7 @@ class Predictor:
         self.checkpoint = checkpoint
         self.device = device
         network = checkpoint.network().to(device)
-        axes = sorted({AXES[each] for each in flips})
-        chosen = chain.from_iterable(combinations(axes, count) for count in range(len(axes) + 1))
-        self.views = [Flipped(network, each) if each else network for each in chosen]
+        self.views = [Flipped(network, each) if each else network for each in reflections(flips)]
 
     def __call__(self, images: Images, cases: Cases) -> Predicted:
         """What the network says of ``cases``, whose images are among ``images``."""
@@ -64,10 +63,15 @@ class Predictor:
         batch = max(1, AT_ONCE // samples.images_each)
         full = Autocast(self.device, "float32")
         logits = [predict(network, samples, batch, full) for network in self.views]
-        shape = (len(self.views), len(cases), -1, len(outputs))
-        found = torch.stack(logits).double().cpu().numpy().reshape(shape)
-        seen = checkpoint.task.logits(np.concatenate(found, axis=1))
-        return Predicted(seen, np.tile(data.numbers, len(self.views)))
+        views = torch.stack([each.reshape(-1, len(outputs)) for each in logits], dim=1)
+        seen = checkpoint.task.pooled(views.double().cpu().numpy())
+        return Predicted(seen.reshape(len(cases), -1, len(outputs)), data.numbers)
+
+
+def reflections(flips: Sequence[Flip]) -> list[tuple[int, ...]]:
+    """The axes along which an image is flipped for each of its views; none for the first."""
+    axes = sorted({AXES[each] for each in flips})
+    return list(chain.from_iterable(combinations(axes, count) for count in range(len(axes) + 1)))
 
 
 class Flipped(nn.Module):

@@ -27,6 +27,7 @@ from triage.models import ModelSettings
 from triage.task import Task
 
 Range = Annotated[tuple[Positive, Positive], Ordered()]
+Flip = Literal["horizontal", "vertical"]
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,15 @@ class Mix:
 
 
 @dataclass(frozen=True)
+class Predict:
+    """What a trained network is shown of a case. Changing it trains nothing anew."""
+
+    flips: Annotated[tuple[Flip, ...], Unique()] = ()
+    """Also each image, or each slice of a volume, in these reflections; the mean counts. None where
+    left and right, or up and down, differ."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained. A study's stage and an arm override single keys."""
 
@@ -308,6 +318,7 @@ class Recipe:
     mix: Mix | None = None
     """For example {method: mixup, probability: 1.0, alpha: 0.2}; volumes are mixed slice by slice,
     cached features by mixup only."""
+    predict: Predict = Predict()
     model: ModelSettings = field(default_factory=ModelSettings)
 
 

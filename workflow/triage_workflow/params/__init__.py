@@ -28,6 +28,7 @@ from triage_workflow.params.validation import Json, check
 from triage.errors import UserError
 from triage.models import options_of
 from triage.models.pretrained import KINDS
+from triage.runs import ALL, Place, place, run_name
 from triage.training.settings import Recipe
 
 # YAML 1.1 takes 1e-4 for text; people write it all the same.
@@ -40,19 +41,19 @@ EXTERNAL = "/external/"
 PHANTOM = re.compile(r"data/(?P<name>[^/]+)/phantom")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Run:
-    """One training: an arm of a study, on one fold, from one seed."""
+    """One training: an arm of a study, on one fold, from one seed; an ensemble may be over all."""
 
     study: str
     stage: str
     arm: str
-    fold: int
-    seed: int
+    fold: Place
+    seed: Place
 
     @property
     def name(self) -> str:
-        return f"fold{self.fold}-seed{self.seed}"
+        return run_name(self.fold, self.seed)
 
     def result(self, kind: str, suffix: str) -> str:
         """The path of a result of this run; ``kind`` is the folder that holds it."""
@@ -149,16 +150,20 @@ class Params:
         """All runs of a study, or of one of its arms."""
         for each in self.arms(study).values():
             if arm in (None, each.name):
-                for fold in self.study(study)["folds"]:
-                    for seed in each.seeds:
+                for fold in [ALL] if each.over_folds else self.study(study)["folds"]:
+                    for seed in [ALL] if each.over_seeds else each.seeds:
                         yield Run(study, each.stage, each.name, fold, seed)
 
     def trained_runs(self, study: str) -> Iterator[Run]:
         """All runs of a study that train a network: not its ensembles."""
         return (run for run in self.runs(study) if run.stage != "ensemble")
 
-    def run(self, study: str, arm: str, fold: int, seed: int) -> Run:
-        return Run(study, self.arms(study)[arm].stage, arm, int(fold), int(seed))
+    def run(self, study: str, arm: str, fold: str | int, seed: str | int) -> Run:
+        return Run(study, self.arms(study)[arm].stage, arm, place(fold), place(seed))
+
+    def folds(self, run: Run) -> list[int]:
+        """The folds that a run is of: its own, or all of the study."""
+        return list(self.study(run.study)["folds"]) if run.fold == ALL else [run.fold]
 
     def parent(self, run: Run) -> Run:
         """The run that this one starts from."""
@@ -168,8 +173,14 @@ class Params:
 
     def members(self, run: Run) -> list[Run]:
         """The runs whose mean an ensemble's run is."""
-        members = self.arms(run.study)[run.arm].members
-        return [self.run(run.study, member, run.fold, run.seed) for member in members]
+        arm = self.arms(run.study)[run.arm]
+        seeds = arm.seeds if run.seed == ALL else [run.seed]
+        return [
+            self.run(run.study, member, fold, seed)
+            for member in arm.members
+            for fold in self.folds(run)
+            for seed in seeds
+        ]
 
     def _check_study(self, study: str) -> None:
         where = _place(study)

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from triage_workflow.params.declared import defaults
 from triage_workflow.params.validation import Json
@@ -19,6 +19,7 @@ from triage.training.settings import Recipe
 STAGES = ("training", "sequence", "finetuning")
 # The stage before each, whose arms it starts from.
 ORIGIN = {"training": None, "sequence": "training", "finetuning": "sequence"}
+Over = Literal["", "folds", "seeds", "runs"]
 # What of a recipe a model reads that is no network.
 OF_FLOORS = ("input", "train_on", "exclude_votes", "model")
 
@@ -28,7 +29,8 @@ class Arm:
     """One model and recipe of a study, with everything it inherits filled in.
 
     ``search`` names the search that this arm is a point of, ``point`` what it tries there.
-    ``members`` are the arms whose mean an ensemble is; it has no recipe of its own.
+    ``members`` are the arms whose mean an ensemble is, and ``over`` what else it is a mean over; it
+    has no recipe of its own.
     """
 
     name: str
@@ -40,6 +42,17 @@ class Arm:
     search: str | None = None
     point: Json = field(default_factory=dict)
     members: tuple[str, ...] = ()
+    over: Over = ""
+
+    @property
+    def over_folds(self) -> bool:
+        """Whether it is one predictor of all folds."""
+        return self.over in ("folds", "runs")
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether it is one predictor of all seeds."""
+        return self.over in ("seeds", "runs")
 
     @property
     def is_floor(self) -> bool:
@@ -64,10 +77,12 @@ def resolve_arms(content: Json, study: str, source: str) -> dict[str, Arm]:
                 _refuse_taken(point_name, arms, where)
                 arm = _resolve(content, study, stage, point_name, overrides, point, arms, where)
                 arms[point_name] = replace(arm, search=name if search else None, point=point)
-    for name, members in block["ensembles"].items():
+    for name, given in block["ensembles"].items():
         where = f"{source}: studies.{study}.ensembles.{name}"
         _refuse_taken(name, arms, where)
-        arms[name] = _ensemble(name, members, arms, where)
+        ensemble = given if isinstance(given, dict) else {"arms": given, "over": ""}
+        arm = _ensemble(name, ensemble["arms"], arms, where)
+        arms[name] = replace(arm, over=ensemble["over"])
     if not arms:
         raise UserError("no arm", where=f"{source}: studies.{study}", remedy="add one")
     return arms

@@ -28,6 +28,9 @@ def check_study(block: Json, arms: dict[str, Arm], where: str) -> None:
     check_data(block, where)
     Task(block["task"]).check(block["classes"], f"{where}.classes")
     _check_features(arms, where)
+    for arm in arms.values():
+        if arm.over:
+            _check_over(arm, block, arms, f"{where}.ensembles.{arm.name}")
     if unknown := [name for name in block["chain"] if name not in arms]:
         raise UserError(
             f"{unknown[0]!r} is not an arm",
@@ -110,6 +113,40 @@ def _check_folds(block: Json, where: str) -> None:
             where=f"{where}.split.k",
             remedy="use at least 3, or take test or validation from the source",
         )
+
+
+def _check_over(arm: Arm, block: Json, arms: dict[str, Arm], where: str) -> None:
+    """One predictor of several folds may not be tested on what one of its networks learnt from."""
+    single = [("folds", arm.over_folds, block["folds"]), ("seeds", arm.over_seeds, arm.seeds)]
+    for kind, is_over, values in single:
+        if is_over and len(values) < 2:
+            raise UserError(
+                f"is over {arm.over}, but there is only one of {kind}",
+                where=where,
+                remedy=f"add {kind}, or take the ensemble out",
+            )
+    if not arm.over_folds:
+        return
+    split = block["split"]
+    if split["leave_out"] or split["test"] == "fold":
+        key = "leave_out" if split["leave_out"] else "test: fold"
+        raise UserError(
+            f"each fold tests on cases that other folds train on (split.{key}), so their mean would"
+            " be tested on what it has learnt",
+            where=where,
+            remedy="over: seeds, or split.test: source, a test part that all folds share",
+        )
+    for name in arm.members:
+        each: str | None = name
+        while each is not None:
+            if "val" in arms[each].recipe["train_on"]:
+                raise UserError(
+                    f"{each} trains on its validation part too, so no case is left to choose"
+                    " thresholds on",
+                    where=where,
+                    remedy="train_on: [train], or another arm",
+                )
+            each = arms[each].parent
 
 
 def _check_mode(block: Json, where: str) -> None:

@@ -129,6 +129,17 @@ class Training(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """One predictor of several runs: the mean of their probabilities."""
+
+    arms: Annotated[Names, MinLen(1)]
+    """Whose runs these are."""
+    over: Literal["folds", "seeds", "runs"]
+    """folds: all folds of a seed, or seeds of a fold; runs: all of both. Over folds, validation is
+    by cross-validation: networks that did not train on a case score it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Defaults:
     """What every study does unless its own block says otherwise."""
 
@@ -146,8 +157,9 @@ class Defaults:
     split: SplitSettings = field(default_factory=SplitSettings)
     chain: Names = ()
     """Arms of which each adds one thing to the last, for a picture of the steps."""
-    ensembles: dict[Name, Annotated[Names, MinLen(2)]] = field(default_factory=dict)
-    """By name, the arms whose probabilities are averaged."""
+    ensembles: dict[Name, Annotated[Names, MinLen(2)] | Ensemble] = field(default_factory=dict)
+    """By name, the arms whose probabilities are averaged, for each fold and seed: [cnn5, vit]; or
+    one predictor over them: {arms: [cnn5], over: folds}."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     submission: Submission = field(default_factory=Submission)
     memorise: MemoriseSettings = field(default_factory=MemoriseSettings)

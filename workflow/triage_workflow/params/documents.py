@@ -12,7 +12,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from triage_workflow.params.declared import Arm, Defaults, External, Settings, Study, Training
+from triage_workflow.params.declared import (
+    Arm,
+    Defaults,
+    Ensemble,
+    External,
+    Settings,
+    Study,
+    Training,
+)
 from triage_workflow.params.validation import Json, Rules
 
 from triage import command
@@ -31,6 +39,7 @@ SECTIONS = {
     External: "studies.&lt;study&gt;.external.&lt;name&gt;",
     Training: "studies.&lt;study&gt;.training",
     Arm: "An arm",
+    Ensemble: "An ensemble over folds or seeds",
     Published: "pretrained.&lt;name&gt;, source: imagenet",
     Download: "pretrained.&lt;name&gt;, source: download",
     Pretext: "pretrained.&lt;name&gt;, source: pretext",

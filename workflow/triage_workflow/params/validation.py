@@ -123,8 +123,12 @@ def _is_missing(error: ErrorDetails) -> bool:
 
 
 def _explain(errors: list[ErrorDetails], content: Any, rules: Rules, where: str) -> UserError:
-    # A misspelt key is missing as well; what was written tells more.
-    error = min(errors, key=lambda each: (each["type"] != UNKNOWN, _is_missing(each)))
+    # A misspelt key is missing as well; what was written tells more. Of several types that a value
+    # may have, the one is meant that fits it farthest.
+    def rank(each: ErrorDetails) -> tuple[bool, bool, int]:
+        return each["type"] != UNKNOWN, _is_missing(each), -len(each["loc"])
+
+    error = min(errors, key=rank)
     location: list[Any]
     kind, location = error["type"], [*error["loc"][1:]]
     if kind == "missing" and not _is_missing(error):

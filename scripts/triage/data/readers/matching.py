@@ -21,11 +21,12 @@ def stem(path: str, suffixes: tuple[str, ...]) -> str:
     name = path.replace("\\", "/").rpartition("/")[2]
     if "." not in name:
         return name
-    parts = name.lower().rsplit(".", 2)
-    for ending in (".".join(["", *parts[1:]]), f".{parts[-1]}"):
-        if ending in suffixes:
-            return name[: -len(ending)] or name
-    return name
+    before, _, last = name.rpartition(".")
+    if "." in before:
+        longer = f".{before.rpartition('.')[2]}.{last}"
+        if longer.lower() in suffixes:
+            return name[: -len(longer)] or name
+    return before or name if f".{last.lower()}" in suffixes else name
 
 
 class Files:
@@ -75,6 +76,9 @@ class Files:
             return []
         if wanted in self.by_path:
             return [self.by_path[wanted]]
+        only = self._by_stem.get(wanted)
+        if only and "." not in wanted and wanted not in self._more:  # as in most tables, and fast
+            return [self.by_path[only]]
         name = wanted.rpartition("/")[2]
         short = stem(name, self._suffixes)
         found = self._of_stem(short)
