@@ -189,7 +189,7 @@ def test_keys_are_read_by_the_steps_they_are_meant_for(answer: dict[str, Any]) -
         if key.endswith(".architecture"):
             # which read its code, or whether it is a network
             rules -= {"predict", "explain", "table"}
-        rules = {re.sub(r"^(index|figures)_.*", r"\1", rule) for rule in rules}
+        rules = {re.sub(r"^(index|figures)[-_].*", r"\1", rule) for rule in rules}
         if key.endswith(".select.by"):
             rules -= {"figures"}  # which mark the epoch that is kept
         if meant is not None and not rules <= meant:

@@ -4,8 +4,8 @@ A program that runs in a copy of the repository and prints JSON: for each key, t
 Snakemake and those that DVC would run, and whether nobody read it. Nothing is made.
 
 Snakemake's answer comes from what it compares: the parameters, code, inputs and outputs of every
-job. Where a key changes which jobs there are, the graph is built again, by forks side by side; for
-a key of a study, that of its own jobs.
+job. Where a key changes which jobs there are, the graph is built again, by forks side by side, for
+one key of each kind.
 DVC's answer comes from what dvc.yaml declares, and from steps.json as it would be written.
 """
 
@@ -174,23 +174,6 @@ def rebuilt(content: Any) -> str:
         return json.dumps(picture(view))
 
 
-def alone(content: Any, study: str) -> Any:
-    """Settings of one study and all that it needs."""
-    return content | {"studies": {study: content["studies"][study]}}
-
-
-def with_study(base: Picture, study: str, rebuilt: Picture) -> Picture:
-    """The whole graph, where that of one study, with all that it needs, was rebuilt."""
-    others = {name: job for name, job in base.items() if not job["stage"].endswith(f"@{study}")}
-    found = others | rebuilt
-    unneeded = needed(base) - needed(found) - rebuilt.keys()
-    return {name: job for name, job in found.items() if name not in unneeded}
-
-
-def needed(graph: Picture) -> set[str]:
-    return {each for job in graph.values() for each in job["needs"]}
-
-
 def one_of_each_kind(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Of keys that differ only in the names of studies, arms and the like, the first."""
     kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -236,28 +219,19 @@ def main(every_kind: bool) -> None:
     # No arm is one of all studies.
     unnameable = {("defaults", "submission", "arm"), ("defaults", "ensembles")}
     paths = [path for path, _ in leaves(content) if path not in unnameable]
-    anew = [path for path in paths if STRUCTURE.intersection(path)]
-    if every_kind:
-        anew = one_of_each_kind(paths)
-    parted = [] if every_kind else [path for path in anew if path[0] == "studies"]
+    structure = [path for path in paths if STRUCTURE.intersection(path)]
+    anew = one_of_each_kind(paths if every_kind else structure)
     with whole_workflow() as view:
         base = picture(view)
         with multiprocessing.get_context("fork").Pool() as pool:
-            contents = [
-                alone(changed(content, path), path[1]) if path in parted else changed(content, path)
-                for path in anew
-            ]
-            graphs = pool.map_async(rebuilt, contents, 1)
+            graphs = pool.map_async(rebuilt, [changed(content, path) for path in anew], 1)
             read = {
                 ".".join(path): reread(view, changed(content, path))
                 for path in paths
-                if not every_kind and path not in anew
+                if not every_kind and path not in structure
             }
-            graphs = [json.loads(graph) for graph in graphs.get()]
-    pictures = {
-        ".".join(path): with_study(base, path[1], graph) if path in parted else graph
-        for path, graph in zip(anew, graphs, strict=True)
-    }
+            whole = map(json.loads, graphs.get())
+    pictures = {".".join(path): graph for path, graph in zip(anew, whole, strict=True)}
     answer = {"base": base, "rebuilt": pictures, "reread": read, "declared": declared()}
     print(json.dumps(answer))
 
