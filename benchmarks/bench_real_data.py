@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ def main() -> None:
     default = os.environ.get("TRIAGE_REAL_DATA", bench.ROOT.parent / "shared" / "data")
     options.add_argument("--data", type=Path, default=Path(default))
     options.add_argument("--work", type=Path, default=bench.ROOT / "scratch" / "real_data")
-    options.add_argument("--page-only", action="store_true", help="write the page of what is known")
     arguments = options.parse_args()
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     found = json.loads(FOUND.read_text()) if FOUND.exists() else {}
@@ -49,11 +47,11 @@ def main() -> None:
     ]
     if not there:
         sys.exit(f"no real data in {arguments.data}")
-    if not arguments.page_only:
-        prepare(arguments.work, settings, arguments.data)
-        for name in arguments.sets or there:
-            found[name] = measure(arguments.work, name)
-            FOUND.write_text(json.dumps(found, indent=1) + "\n")
+    prepare(arguments.work, settings, arguments.data)
+    for name in arguments.sets or there:
+        run(arguments.work, name)
+        found[name] = reached(arguments.work, name)
+        FOUND.write_text(json.dumps(found, indent=1) + "\n")
     public_page.write(found, list(settings["studies"]))
 
 
@@ -84,23 +82,30 @@ def _fetch_weights(folder: Path) -> None:
     shutil.rmtree(package)
 
 
-def measure(work: Path, name: str) -> dict[str, Any]:
-    """Run a set to its table; the table's rows, and the seconds that the run took."""
-    started = time.monotonic()
+def run(work: Path, name: str) -> None:
+    """Run a set to its table."""
     command = [Path(sys.executable).with_name("snakemake"), "--cores", "all"]
     subprocess.run([*command, f"results/{name}/table.csv"], cwd=work, check=True)
-    with open(work / f"results/{name}/table.csv", newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    split = work / next(iter(sorted(work.glob(f"data/{name}/split/fold*.csv"))))
-    with open(split, newline="", encoding="utf-8") as stream:
-        trained = sum(each["partition"] in ("train", "val") for each in csv.DictReader(stream))
+
+
+def reached(work: Path, name: str) -> dict[str, Any]:
+    """What a set's run came to: the rows of its table, how many cases were trained and validated
+    on, and the minutes that all trainings took together."""
+    split = next(iter(sorted(work.glob(f"data/{name}/split/fold*.csv"))))
+    trained = sum(each["partition"] in ("train", "val") for each in _rows(split))
+    records = work.glob(f"results/{name}/training/*/*/record.json")
+    seconds = sum(json.loads(path.read_text())["seconds"] for path in records)
     return {
-        "rows": rows,
+        "rows": _rows(work / f"results/{name}/table.csv"),
         "trained": trained,
-        "minutes": round((time.monotonic() - started) / 60, 1),
-        "load": round(os.getloadavg()[2], 1),
+        "minutes": round(seconds / 60, 1),
         "hardware": bench.hardware(),
     }
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 if __name__ == "__main__":

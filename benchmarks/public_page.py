@@ -47,6 +47,8 @@ def write(found: dict[str, Any], order: list[str]) -> None:
     sets = [name for name in order if name in found]
     parts = [HEAD, _reached(found, sets)]
     parts += [_beside_published(name, found[name]) for name in sets if name in NOTES]
+    if missing := [name for name in order if name not in found]:
+        parts.append(f"Not run yet with these settings: {', '.join(missing)}.\n")
     PAGE.write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -72,9 +74,10 @@ def _reached(found: dict[str, Any], sets: list[str]) -> str:
     minutes = ", ".join(f"{name} {found[name]['minutes']:.0f}" for name in sets)
     hardware = " and ".join(sorted({found[name]["hardware"] for name in sets}))
     return (
-        f"{bench.table(header, rows)}\n\nMinutes of training, of all runs together: {minutes};"
-        f" on {hardware}.\n\nThe small sets are samples of public ones, and the labels of histology"
-        " are stand-ins: no number here says anything about a clinic.\n"
+        f"{bench.table(header, rows)}\n\nMinutes of training, of all runs together and beside"
+        f" whatever else ran: {minutes}; on {hardware}.\n\nThe small sets are samples of public"
+        " ones, and the labels of histology are stand-ins: no number here says anything about a"
+        " clinic.\n"
     )
 
 

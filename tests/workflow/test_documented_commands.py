@@ -59,6 +59,9 @@ ELSEWHERE = {
     "make lock": (
         "tests/workflow/test_trust.py::test_every_pinned_package_has_the_hashes_of_its_files"
     ),
+    "python benchmarks/bench_real_data.py": (
+        "tests/workflow/test_public_data.py::test_the_page_says_what_the_tables_say"
+    ),
     "make pictures": "tests/workflow/test_docs.py::test_pictures_are_made_from_results",
     "pre-commit install": "tests/workflow/test_docs.py::test_hooks_are_what_lint_checks",
     "pip install --constraint constraints.txt --editable": EXTRAS,
