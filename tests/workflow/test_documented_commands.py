@@ -169,5 +169,6 @@ def test_plots_have_a_group_a_study(project: Workflow, tmp_path: Path) -> None:
             " [group.querySelector('summary').textContent, group.querySelectorAll('img').length])"
         )
         assert window.messages() == []
-    assert [name for name, _ in groups] == ["braintriage"]
-    assert groups[0][1] >= 9
+    pictures = list((project.folder / "results/braintriage/figures").iterdir())
+    assert groups == [["braintriage", len(pictures)]]
+    assert len(pictures) >= 8
