@@ -185,10 +185,7 @@ def diverge(project: Project, changes: dict[str, tuple[str, object]]) -> None:
 
 
 def test_two_peoples_work_on_different_studies_merged(project: Project) -> None:
-    changes = {
-        "one": ("studies.alpha.arms.large.rate", 0.3),
-        "two": ("studies.beta.arms.small.epochs", 6),
-    }
+    changes = {"one": ("studies.alpha.split.k", 3), "two": ("studies.beta.arms.small.epochs", 6)}
     diverge(project, changes)
     merged = project.run_git("merge", "--quiet", "two")
     # The report is of all studies, so that both made one; everything else merges by itself.

@@ -7,7 +7,7 @@ import torch
 
 from triage.errors import UserError
 from triage.figures.heatmaps import heatmaps
-from triage.models import ModelSettings, build, build_pretrained
+from triage.models import ModelSettings, build, build_pretrained, libraries
 from triage.models.combined import Combined
 from triage.models.named import built
 from triage.models.sequence import SequenceModel
@@ -123,6 +123,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 def test_without_timm_its_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
+    libraries.known.cache_clear()
     with pytest.raises(UserError, match=r"timm is not installed(.|\n)*\.\[timm\]"):
         network("timm")
 

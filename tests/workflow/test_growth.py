@@ -215,7 +215,7 @@ def test_what_used_a_case_is_made_anew_and_nothing_else(
     assert jobs.count("images") <= 1
     kinds = {job.split()[0] for job in expected}
     # For DVC, cases are one folder, and so are predictions: nothing is to do in what reads them.
-    kinds |= {"images"} | ({"evaluate", "table"} if "predict" in kinds else set())
+    kinds |= {"images", "external"} | ({"evaluate", "table"} if "predict" in kinds else set())
     assert stages == {STAGE_OF.get(kind, kind) for kind in kinds}
     after = study.groups()
     moved = {

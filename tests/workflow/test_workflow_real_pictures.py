@@ -1,5 +1,6 @@
 """Every set of real pictures through the workflow to its table, with short training."""
 
+import copy
 import csv
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import yaml
 from scans import real_data
 from workflow_copy import ROOT, Workflow
 
-SETTINGS = yaml.safe_load((ROOT / "benchmarks/real_data.yaml").read_text())
+SETTINGS = yaml.safe_load((ROOT / "presets/public_data.yaml").read_text())
 SETS = {
     name: (real_data(study["raw"]), study["classes"])
     for name, study in SETTINGS["studies"].items()
-    if real_data(study["raw"]).is_dir()
+    if real_data(study["raw"]).is_dir() and not name.startswith("full_")
 }
+NETWORK = {"architecture": "lesion_cnn", "options": {"size": 48, "norm": "batch"}}
 
 pytestmark = [
     pytest.mark.real_data,
@@ -26,14 +28,14 @@ pytestmark = [
 def short(content: dict) -> None:
     """The benchmark's settings, with one fold and one epoch of a small network."""
     content.clear()
-    content.update(SETTINGS)
-    content["pretrained"] = {}
-    content["defaults"] |= {"folds": [0], "ensembles": {}}
-    content["defaults"]["evaluation"] = {"replicates": 100}
+    content.update(copy.deepcopy(SETTINGS) | {"pretrained": {}})
+    content["recipe"] |= {"epochs": 1, "model": NETWORK}
+    content["defaults"] |= {"folds": [0], "evaluation": {"replicates": 100}}
+    content["studies"] = {name: content["studies"][name] for name in SETS}
     for name, study in content["studies"].items():
-        study["raw"] = str(SETS[name][0].resolve())
-        study["training"]["recipe"] |= {"epochs": 1}
-        study["training"]["arms"] = {"lesion_cnn": study["training"]["arms"]["lesion_cnn"]}
+        study |= {"raw": str(SETS[name][0].resolve()), "ensembles": {}}
+        study["images"] |= {"size": 48}
+        study["training"]["arms"] = {"lesion_cnn": {}}
     # The same images, with all their findings.
     findings = {"classes": FINDINGS, "task": "multilabel"}
     content["studies"]["findings"] = content["studies"]["nih_64"] | findings

@@ -49,7 +49,7 @@ def test_every_command_of_the_tutorial_runs(tmp_path: Path) -> None:
 
 def test_the_settings_of_the_tutorial_are_settings() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    own, elsewhere, sites = map(
+    own, elsewhere, sites, together = map(
         yaml.safe_load, re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     )
     index = own["index"] | {"classes": ["melanoma", "naevus"]}
@@ -61,3 +61,11 @@ def test_the_settings_of_the_tutorial_are_settings() -> None:
     assert (found["columns"]["group"], found["columns"]["partition"]) == ("person", None)
     study["index"] |= sites.pop("index")
     assert Params(content | {"studies": {"lesions": study | sites}})
+    network = next(iter(study["training"]["arms"]))
+    together |= {
+        "split": {"test": "source"},
+        "ensembles": {"whole": {"arms": [network], "over": "folds"}},
+    }
+    found = Params(content | {"studies": {"lesions": study | together}})
+    assert [len(found.members(run)) for run in found.runs("lesions") if run.arm == "whole"] == [5]
+    assert found.arms("lesions")["whole"].members == (network,)

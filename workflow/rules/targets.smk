@@ -12,13 +12,16 @@ STEP_FILES = {
         f"data/{study}/statistics/fold{fold}.json" for fold in PARAMS.study(study)["folds"]
     ],
     "training": lambda study: [run.checkpoint for run in PARAMS.trained_runs(study)],
-    "predictions": lambda study: [
+    # DVC reads the list of external sets, which may be empty, with all that follows.
+    "predictions": lambda study: [f"data/{study}/external/sets.csv"]
+    + [
         run.result("predictions", f"/{name}.csv")
         for run in PARAMS.runs(study)
         for name in ["val", "test", *(each.partition("/")[2] for each in PARAMS.external(study))]
     ]
     + submitted(study),
-    "metrics": lambda study: [
+    "metrics": lambda study: [f"data/{study}/external/sets.csv"]
+    + [
         run.result("metrics", suffix)
         for run in PARAMS.runs(study)
         for suffix in [".json", *(f"/{Path(each).name}.json" for each in PARAMS.external(study))]
