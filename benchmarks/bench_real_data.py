@@ -3,7 +3,7 @@
 python benchmarks/bench_real_data.py [SET ...] [--data FOLDER] [--work FOLDER]
 
 Runs the workflow itself, with the settings of presets/public_data.yaml. Nothing is chosen on test
-cases: validation chooses epochs, thresholds and the arm, which is judged on the test part once.
+cases: validation chooses thresholds and the arm, which is judged on the test part once.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ def _fetch_weights(folder: Path) -> None:
     shutil.rmtree(package)
 
 
-def run(work: Path, name: str) -> None:
-    """Run a set to its table."""
+def run(work: Path, *names: str) -> None:
+    """Run sets to their tables."""
     command = [Path(sys.executable).with_name("snakemake"), "--cores", "all"]
-    subprocess.run([*command, f"results/{name}/table.csv"], cwd=work, check=True)
+    targets = [f"results/{name}/table.csv" for name in names]
+    subprocess.run([*command, *targets], cwd=work, check=True)
 
 
 def reached(work: Path, name: str) -> dict[str, Any]:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean, stdev
 
 import yaml
 
 import bench
-from bench_real_data import prepare
+from bench_real_data import prepare, run
 
 SETTINGS = Path(__file__).with_name("recipes.yaml")
 BASE = "base"
@@ -35,9 +33,7 @@ def main() -> None:
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     prepare(arguments.work, settings, arguments.data)
     sets = list(settings["studies"])
-    command = [Path(sys.executable).with_name("snakemake"), "--cores", "all"]
-    targets = [f"results/{name}/table.csv" for name in sets]
-    subprocess.run([*command, *targets], cwd=arguments.work, check=True)
+    run(arguments.work, *sets)
     tell(measured(arguments.work, sets), sets)
 
 

@@ -183,15 +183,7 @@ def _compared(name: str, comparisons: Sequence[Comparison]) -> Comparison | None
 
 def _difference(name: str, comparisons: Sequence[Comparison]) -> Row:
     found = _compared(name, comparisons)
-    if found is None:
-        return {}
-    return {
-        "roc_auc_difference": found.difference,
-        "roc_auc_difference_low": found.low,
-        "roc_auc_difference_high": found.high,
-        "roc_auc_p": found.p,
-        "roc_auc_p_holm": found.p_holm,
-    }
+    return {} if found is None else _distance("roc_auc", found) | {"roc_auc_p": found.p}
 
 
 def _over_floor(name: str, comparisons: Sequence[Comparison], least: float) -> Row:
@@ -199,12 +191,16 @@ def _over_floor(name: str, comparisons: Sequence[Comparison], least: float) -> R
     found = _compared(name, comparisons)
     if found is None:
         return {}
+    ahead = found.difference > 0 and found.p_holm < least
+    return _distance("floor", found) | {"ahead": int(ahead)}
+
+
+def _distance(of: str, found: Comparison) -> Row:
     return {
-        "floor_difference": found.difference,
-        "floor_difference_low": found.low,
-        "floor_difference_high": found.high,
-        "floor_p_holm": found.p_holm,
-        "ahead": int(found.difference > 0 and found.p_holm < least),
+        f"{of}_difference": found.difference,
+        f"{of}_difference_low": found.low,
+        f"{of}_difference_high": found.high,
+        f"{of}_p_holm": found.p_holm,
     }
 
 
