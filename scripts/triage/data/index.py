@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
-from typing import NamedTuple
 
 from triage.command import log
 from triage.data import attributes, inventory, readers
@@ -104,14 +103,15 @@ def _find(
     cases, problems = readers.reader(settings.reader).find(
         raw, [entry.path for entry in entries], settings
     )
-    doubled = [case for case, count in Counter(case.case for case in cases).items() if count > 1]
-    if doubled:
+    names = [case.case for case in cases]
+    if len(set(names)) < len(names):
+        doubled = [name for name, count in Counter(names).items() if count > 1]
         raise UserError(
             f"{len(doubled)} case(s) more than once: {some(sorted(doubled))}",
             where=raw,
             remedy="give every case a name of its own",
         )
-    readers.Grouping(settings.group).check([case.case for case in cases])
+    readers.Grouping(settings.group).check(names)
     strange = [case for case in cases if inventory.plain(case.case) != case.case]
     if strange:
         cases = [case for case in cases if inventory.plain(case.case) == case.case]
@@ -205,11 +205,6 @@ def _without(cases: list[Case], problems: Iterable[Problem]) -> tuple[list[Case]
 # --- contents, by checksum
 
 
-class _Content(NamedTuple):
-    size: int
-    sha256: str
-
-
 class _Contents:
     """Size and checksum of the files and folders that cases are made of.
 
@@ -235,18 +230,18 @@ class _Contents:
                 return
             yield self._at[self._paths[i]]
 
-    def of(self, files: Collection[str]) -> _Content:
-        """Of all ``files`` together; of a single raw file, its own."""
+    def of(self, files: Collection[str]) -> inventory.Entry:
+        """All ``files`` together, as if they were one."""
         if len(files) == 1 and not self._beside:
             (file,) = files
             if entry := self._at.get(file):
-                return _Content(entry.size, entry.sha256)
+                return entry
         parts = [part for file in files for part in self.parts(file)]
         if len(parts) == 1:
-            return _Content(parts[0].size, parts[0].sha256)
+            return parts[0]
         size = sum(part.size for part in parts)
         text = "\n".join(part.sha256 for part in parts)
-        return _Content(size, hashlib.sha256(text.encode()).hexdigest())
+        return inventory.Entry("", size, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _beside(raw: Path, cases: Iterable[Case], settings: IndexSettings) -> dict[str, list[str]]:
@@ -283,10 +278,12 @@ def _unique_files(cases: Iterable[Case], contents: _Contents) -> Iterator[Proble
     Whole copies of one label are no problem here: the split keeps them together.
     """
     cases = list(cases)
-    files = [file for case in cases for file in case.files.values()]
-    often = Counter(contents.of([file]).sha256 for file in files)
+    sums = [contents.of([file]).sha256 for case in cases for file in case.files.values()]
+    if len(set(sums)) == len(sums):
+        return
+    often = Counter(sums)
     holders: dict[str, list[tuple[Case, str]]] = defaultdict(list)
-    for case in cases if len(often) < len(files) else ():
+    for case in cases:
         for file in case.files.values():
             if often[content := contents.of([file]).sha256] > 1:
                 holders[content].append((case, file))

@@ -71,14 +71,14 @@ class Files:
 
         The name may carry folders of another machine, and lack its extension. Shallow files first.
         """
+        only = self._by_stem.get(cell)
+        if only and "." not in cell and cell not in self._more:  # as in most tables, and fast
+            return [self.by_path[only]]
         wanted = spelt(cell).replace("\\", "/").removeprefix("./")
         if ".." in wanted and ".." in wanted.split("/"):
             return []
         if wanted in self.by_path:
             return [self.by_path[wanted]]
-        only = self._by_stem.get(wanted)
-        if only and "." not in wanted and wanted not in self._more:  # as in most tables, and fast
-            return [self.by_path[only]]
         name = wanted.rpartition("/")[2]
         short = stem(name, self._suffixes)
         found = self._of_stem(short)

@@ -260,7 +260,7 @@ def _partition_words(settings: IndexSettings) -> dict[str, str]:
 
 def _apart(cases: list[Case]) -> list[Case]:
     """Cases of one file name in several folders are called by their paths."""
-    names = Counter(case.case for case in cases)
+    names = Counter([case.case for case in cases])
     if len(names) == len(cases):
         return cases
     return [_by_path(case) if names[case.case] > 1 else case for case in cases]
