@@ -199,9 +199,21 @@ def test_an_arm_that_is_not_ahead_of_the_floor_is_told_at_once(
     assert fact.warns == warns
     assert "Is it ahead of what takes no network?" not in facts([chosen(), row("next")])
     told = facts([*rows, row("next", val_roc_auc=0.5)])
-    assert "of 2 networks" in told["Best arm"].answer
+    assert "of 2 arms with networks" in told["Best arm"].answer
     alone = facts([chosen(floor=1)])["Is it ahead of what takes no network?"]
     assert "there is no network" in alone.answer
+
+
+def test_decisions_that_are_worse_than_one_class_are_called_so() -> None:
+    gains = {"accuracy_gain": -0.2, "accuracy_gain_low": -0.3, "accuracy_gain_high": -0.1}
+    found = facts([chosen(**gains)])["Is it better than always saying one class?"]
+    assert found.warns
+    assert found.answer.endswith("its decisions are less often right.")
+
+
+def test_where_nothing_was_to_be_chosen_nothing_is_said_to_be() -> None:
+    answer = facts([chosen(), row("forest", floor=1)])["Best arm"].answer
+    assert answer.startswith("best, the only network (ROC AUC on validation 0.900)")
 
 
 def test_no_arm_chosen_is_said() -> None:

@@ -159,8 +159,8 @@ def _fact(external: External, row: Row) -> Fact:
         return Fact(question, "Unknown: no ROC AUC can be measured there.", True)
     unlike, looked = int(external.counts["unlike"]), external.shift["external"]["cases"]
     words = (
-        f"ROC AUC {value:.3f} ({low:.3f} to {high:.3f}) on {row['cases']} cases from elsewhere, on "
-        f"which nothing was chosen. {unlike} of {looked} images are unlike those trained on."
+        f"ROC AUC {value:.3f} ({low:.3f} to {high:.3f}) on {row['cases']} cases from elsewhere; "
+        f"{unlike} of {looked} images are out of the training images' range."
     )
     return Fact(question, words, 2 * unlike > looked)
 

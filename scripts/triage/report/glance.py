@@ -25,6 +25,7 @@ from triage.report.words import folds_of, listed
 
 HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
 OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
+OF_ALL_CLASSES = ("kappa", "accuracy")  # at once; the others are means over classes
 NAMES = {
     "train": "for training",
     "val": "for validation",
@@ -97,9 +98,13 @@ def _validation(row: Row) -> float:
 
 def _choice(chosen: Row, rivals: Sequence[Row], floors: int, measured: Measured) -> Fact:
     value = to_number(chosen["val_roc_auc"]) or math.nan
-    kind = "networks" if floors else "arms"
+    kind = "arms with networks" if floors else "arms"
     over_folds = any(folds_of(run) for runs in measured.runs.values() for run in runs)
     how = "; of ensembles over folds, that of all out-of-fold scores together" * over_folds
+    if not rivals:
+        only = "network" if floors else "arm"
+        words = f"{chosen['arm']}, the only {only} (ROC AUC on validation {value:.3f}). "
+        return Fact("Best arm", f"{words}There was nothing to choose.")
     return Fact(
         "Best arm",
         f"{chosen['arm']}, of {len(rivals) + 1} {kind} the one with the highest mean ROC AUC on "
@@ -169,7 +174,8 @@ def _worth(chosen: Row) -> Fact:
     words = f"Its accuracy is {gain:+.3f} from that of the zero rate ({low:+.3f} to {high:+.3f}): "
     if low > 0:
         return Fact(question, words + "yes.")
-    return Fact(question, words + "its decisions are not shown to be any better.", True)
+    told = "less often right" if high < 0 else "not shown to be any better"
+    return Fact(question, f"{words}its decisions are {told}.", True)
 
 
 def _better(others: Sequence[Row], measured: Measured, level: float) -> list[Fact]:
@@ -266,8 +272,12 @@ def _numbers(rows: Sequence[Row], measured: Sequence[Measured]) -> Table:
         (Cell(_named(row)), *cells(row, metrics, found)) for row in rows for found in measured
     )
     title = f"Main numbers, on the {part} part" if part else "Main numbers"
+    pages = measured[0].pages(rows[0]["arm"]) if measured else []
+    classes = len(pages[0]["classes"]) if pages and "classes" in pages[0] else 0
+    means = listed([METRICS[metric] for metric in metrics if metric not in OF_ALL_CLASSES])
+    note = f"{means} are means over {classes} classes." * bool(classes)
     marked = frozenset({0}) if rows else frozenset[int]()
-    return Table(title, ("arm", *(METRICS[metric] for metric in metrics)), body, marked)
+    return Table(title, ("arm", *(METRICS[metric] for metric in metrics)), body, marked, note)
 
 
 def _named(row: Row) -> str:
