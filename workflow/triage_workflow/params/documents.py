@@ -17,6 +17,7 @@ from triage_workflow.params.declared import (
     Defaults,
     Ensemble,
     External,
+    Phantoms,
     Settings,
     Study,
     Training,
@@ -43,6 +44,7 @@ SECTIONS = {
     Published: "pretrained.&lt;name&gt;, source: imagenet",
     Download: "pretrained.&lt;name&gt;, source: download",
     Pretext: "pretrained.&lt;name&gt;, source: pretext",
+    Phantoms: "phantoms",
 }
 INTRODUCTION = """# Settings
 
