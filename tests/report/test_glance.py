@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from triage.report.data import Data
 from triage.report.glance import Fact, Glance, glance
 from triage.report.leakage import Leakage
 from triage.report.results import Measured
-from triage.report.tables import Table
+from triage.report.tables import NONE, Table
 
 NOTHING = Table("", (), ())
 DATA = Data(
@@ -228,3 +229,16 @@ def test_the_page_answers_on_its_first_screen(tmp_path: Path) -> None:
         assert question in first
     assert "Main numbers, on the test part" in first
     assert page.index('id="melanoma-part-left-out"') > start
+
+
+def test_the_overview_says_what_to_be_careful_about(tmp_path: Path) -> None:
+    page = results_tree.write_all(tmp_path, results_tree.LESIONS, results_tree.CHEST).read_text()
+    overview, *studies = page.split('<section class="study"')
+    assert "to be careful about" in overview
+    rows = overview[overview.index("<tbody>") :].split("<tr>")[1:]
+    cells = [re.findall(r"<span>(.*?)</span>", row)[3] for row in rows]
+    assert len(cells) == len(studies) == 2
+    for cell, study in zip(cells, studies, strict=True):
+        marked = study.count('class="warns"')
+        assert len(cell.split("; ")) == max(marked, 1)
+        assert (cell == NONE) == (marked == 0)
