@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -335,6 +336,17 @@ def test_a_run_without_a_record_was_not_trained(tmp_path: Path) -> None:
     assert ensemble.blocks == ()
     texts = [[cell.text for cell in row] for row in runs.runs_table([trained, ensemble]).rows]
     assert texts[0][-2:] == ["2 h 2 min", tables.NONE]
+
+
+def test_a_drawing_is_shorter_in_the_page_and_its_letters_keep_their_size(tmp_path: Path) -> None:
+    target = tmp_path / "figures" / "roc.svg"
+    target.parent.mkdir()
+    target.write_text(
+        '<svg><path id="d1" d="M 1.234567 -20.5"/><path transform="scale(0.015625)"/></svg>'
+    )
+    drawn = unquote(pictures.embed(target, {}, {}).source)
+    assert "d='M 1.23 -20.5'" in drawn
+    assert "scale(0.015625)" in drawn
 
 
 def test_a_caption_needs_its_title(tmp_path: Path) -> None:

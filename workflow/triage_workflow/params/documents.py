@@ -19,6 +19,7 @@ from triage_workflow.params.declared import (
     External,
     Images,
     Index,
+    Phantoms,
     SequenceStage,
     Settings,
     Stage,
@@ -47,6 +48,7 @@ SECTIONS = {
     Published: "pretrained.&lt;name&gt;, source: imagenet",
     Download: "pretrained.&lt;name&gt;, source: download",
     Pretext: "pretrained.&lt;name&gt;, source: pretext",
+    Phantoms: "phantoms",
 }
 INTRODUCTION = """# Settings
 
