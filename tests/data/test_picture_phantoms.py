@@ -234,7 +234,7 @@ def test_xray_heads_is_laid_out_as_the_nihs() -> None:
 
 def test_findings_are_skewed_and_overlap() -> None:
     classes = (*nih.FINDINGS, nih.NO_FINDING)
-    assert classes[:-1] == tuple(xray_heads.PREVALENCE)
+    assert classes[:-1] == tuple(xray_heads.FINDINGS)
     found, problems = find(made("xray_heads"), "nih", classes)
     assert not problems
     counts = Counter(label for case in found.values() for label in case.label.split("|"))

@@ -169,6 +169,16 @@ def test_a_fixed_operating_point_is_not_said_to_be_chosen() -> None:
     assert decisions.of_arm([half]) == ""
 
 
+def test_thresholds_of_single_networks_are_told_apart_from_those_of_their_mean() -> None:
+    members = [f"small/fold{fold}-seed1" for fold in range(3)]
+    over_folds, over_seeds = ({"members": each} for each in (members, ["a/fold0-seed1"]))
+    less = "the mean of all, which is less extreme"
+    assert less in decisions.of_run(measured() | over_folds)
+    assert less in decisions.of_study([measured(), measured() | over_folds])
+    assert less not in decisions.of_run(measured() | over_seeds)
+    assert less not in decisions.of_study([measured(), measured() | over_seeds])
+
+
 def test_what_validation_chose_is_only_what_it_did() -> None:
     demo = defaults(Recipe)
     last = demo | {"select": {"by": "last"}}

@@ -191,9 +191,6 @@ def exclude_seen(
     )
 
 
-# --- groups
-
-
 def _merged_groups(
     cases: pd.DataFrame, fingerprints: Sequence[str], settings: SplitSettings
 ) -> pd.Series:
@@ -222,9 +219,6 @@ def _equal(values: Iterable[str]) -> list[tuple[int, int]]:
     """Each position that holds the same text as an earlier one, with the first such."""
     firsts: dict[str, int] = {}
     return [(firsts[text], i) for i, text in enumerate(values) if firsts.setdefault(text, i) != i]
-
-
-# --- what the source says
 
 
 def _source_parts(cases: pd.DataFrame, settings: SplitSettings) -> pd.Series:
@@ -308,9 +302,6 @@ def _refusal(
         where="split",
         remedy="set split.leaks: drop to leave them out of training, or mend the raw data",
     )
-
-
-# --- folds
 
 
 def _dealt(

@@ -70,9 +70,6 @@ def read(raw: Path, path: str) -> Columns:
     return Columns(path, columns)
 
 
-# --- files
-
-
 def file_columns(table: Columns, survey: Survey) -> list[str]:
     """Columns whose cells name images, the surest first."""
     files = Files([*survey.pictures, *survey.volumes, *survey.series], SUFFIXES)
@@ -146,9 +143,6 @@ def _common_start(texts: Sequence[str]) -> str:
     """What all begin with, up to the last sign that is of no word."""
     shared = os.path.commonprefix(list(texts))  # noqa: RUF071 (of characters, not of folders)
     return re.sub(r"[A-Za-z0-9]*$", "", shared)
-
-
-# --- labels, groups and the rest
 
 
 def mark_columns(table: Columns, taken: set[str]) -> list[str]:

@@ -95,9 +95,6 @@ def make(raw: Path, listing: Path, withdrawn: Path | None, settings: IndexSettin
     return Index(sorted(cases, key=lambda case: case.case), contents, problems, left)
 
 
-# --- finding
-
-
 def _find(
     raw: Path, entries: Sequence[inventory.Entry], settings: IndexSettings
 ) -> tuple[list[Case], list[Problem]]:
@@ -120,17 +117,15 @@ def _find(
         for case in strange
     ]
     used = {file for case in [*cases, *strange] for file in case.files.values()}
-    reported = {problem.file for problem in problems}
+    known = used | {problem.file for problem in problems}
     problems += [
         Problem(entry.path, "", inventory.WHY_UNREADABLE)
         for entry in entries
-        if not entry.sha256 and entry.path not in used | reported and not _inside(entry.path, used)
+        if not entry.sha256
+        and entry.path not in known
+        and entry.path.rpartition("/")[0] not in used
     ]
     return cases, problems
-
-
-def _inside(path: str, folders: set[str]) -> bool:
-    return path.rpartition("/")[0] in folders
 
 
 def _withdrawn_files(
@@ -200,9 +195,6 @@ def _without(cases: list[Case], problems: Iterable[Problem]) -> tuple[list[Case]
     problems = list(problems)
     bad = {problem.case for problem in problems}
     return [case for case in cases if case.case not in bad] if bad else cases, problems
-
-
-# --- contents, by checksum
 
 
 class _Content(NamedTuple):

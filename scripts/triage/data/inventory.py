@@ -73,7 +73,8 @@ def refresh(raw: Path, inventory: Path, cache: Path) -> bool:
     sums = {path: str(known[path][-1]) for path in seen.keys() & known.keys()}
     sums.update(_hash(raw, changed))
     table = _table(seen, sums)
-    _write_cache(_sum(table), _settled(seen, sums, started), cache)
+    known = _settled(seen, sums, started)
+    write_text(json.dumps({"table": _sum(table), "files": known}), cache)
     if table == _old_bytes(inventory):
         return False
     write_text(table.decode("utf-8"), inventory)
@@ -243,7 +244,3 @@ def _read_cache(cache: Path) -> tuple[str, dict[str, list[int | str]]]:
         return content["table"], files
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "", {}  # a lost or damaged cache only costs time
-
-
-def _write_cache(table_sum: str, files: dict[str, list[int | str]], cache: Path) -> None:
-    write_text(json.dumps({"table": table_sum, "files": files}), cache)

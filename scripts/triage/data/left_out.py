@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from triage.command import log
 from triage.data import attributes
-from triage.errors import UserError
+from triage.errors import UserError, nearest
 
 # The number of the fold that tests on a case, and in words what is left out with it.
 COLUMNS = ["test_fold", "left_out"]
@@ -49,13 +48,11 @@ def of(
 def _check_known(cases: pd.DataFrame, values: pd.Series, name: str, names: list[str]) -> None:
     without = cases["case"][values == ""]
     if len(without) == len(cases):
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
         listed = ", ".join(names) or "none"
         raise UserError(
             f"no case has the attribute {name!r}",
             where=_WHERE,
-            remedy=f"{hint}name its column in index.attributes; known: {listed}",
+            remedy=f"{nearest(name, names)}name its column in index.attributes; known: {listed}",
         )
     if len(without):
         more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""

@@ -122,13 +122,8 @@ def _check_filled(split: pd.DataFrame, settings: SplitSettings) -> None:
             remedy = "add labelled cases"
             if source == "source":
                 remedy = f"the data has no labelled {partition} part of its own: set fold or none"
-            raise UserError(
-                f"the {partition} part has no case",
-                where={"train": "split", "val": "split.validation", "test": "split.test"}[
-                    partition
-                ],
-                remedy=remedy,
-            )
+            where = {"train": "split", "val": "split.validation", "test": "split.test"}[partition]
+            raise UserError(f"the {partition} part has no case", where=where, remedy=remedy)
 
 
 def _report(split: pd.DataFrame) -> None:

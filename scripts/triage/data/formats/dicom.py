@@ -69,15 +69,16 @@ def value(data: Dataset, name: str, default: Any = None) -> Any:
         return default if found is None or found == "" else found
 
 
-def fractions(data: Dataset, name: str, count: int) -> np.ndarray | None:
-    """So many finite numbers that a header says under a name; None where it says nothing."""
+def fractions(data: Dataset, name: str, count: int | None) -> np.ndarray | None:
+    """So many finite numbers that a header says under a name, or any number of them; None where it
+    says nothing."""
     found = value(data, name)
     if found is None:
         return None
     with quiet(f"has a DICOM header whose {name} is no number"):
         numbers = np.atleast_1d(np.array(found, dtype=np.float64))
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise Refusal(f"has a DICOM header whose {name} must be {count} number(s)")
+    if numbers.shape != (count or numbers.size,) or not np.isfinite(numbers).all():
+        raise Refusal(f"has a DICOM header whose {name} must be {count or 'finite'} number(s)")
     return numbers
 
 
@@ -100,15 +101,10 @@ def pixels(data: Dataset) -> np.ndarray:
         if syntax.is_compressed and syntax != RLELossless:
             frame = _packed_frame(data)
             if syntax == JPEGExtended12Bit and data.BitsStored > 8:  # which GDCM leaves out
-                return _of_twelve_bits(frame)
+                import imagecodecs  # few files need it, and it takes its time
+
+                return np.asarray(imagecodecs.jpeg8_decode(frame))
         found: np.ndarray = pixel_array(data, correct_unused_bits=True)
-    return found
-
-
-def _of_twelve_bits(frame: bytes) -> np.ndarray:
-    import imagecodecs  # few files need it, and it takes its time
-
-    found: np.ndarray = imagecodecs.jpeg8_decode(frame)
     return found
 
 

@@ -72,9 +72,10 @@ def _windowed(data: Dataset, values: np.ndarray) -> tuple[np.ndarray, tuple[floa
         with dicom.quiet("has a table of grey values that is damaged"):
             whole = np.rint(values).astype(np.int64)
             return apply_voi(whole, data), (0, 2 ** int(table[0].LUTDescriptor[2]) - 1)
-    centre, width = _first(data, "WindowCenter"), _first(data, "WindowWidth")
-    if centre is None or width is None:
+    centres, widths = (dicom.fractions(data, f"Window{each}", None) for each in ("Center", "Width"))
+    if centres is None or widths is None:
         return values, None
+    centre, width = float(centres[0]), float(widths[0])
     shape = str(dicom.value(data, "VOILUTFunction", "LINEAR")).upper()
     if shape == "SIGMOID" and width > 0:
         with np.errstate(over="ignore"):
@@ -84,17 +85,6 @@ def _windowed(data: Dataset, values: np.ndarray) -> tuple[np.ndarray, tuple[floa
     elif shape not in ("LINEAR", "LINEAR_EXACT") or width <= 0:
         raise Refusal(f"has a window of width {width:g} that makes no picture")
     return values, (centre - width / 2, centre + width / 2)
-
-
-def _first(data: Dataset, name: str) -> float | None:
-    found = dicom.value(data, name)
-    if found is None:
-        return None
-    with dicom.quiet(f"has a DICOM header whose {name} is no number"):
-        number = float(np.ravel(np.array(found, dtype=np.float64))[0])
-    if not np.isfinite(number):
-        raise Refusal(f"has a DICOM header whose {name} is no number")
-    return number
 
 
 def _padding(data: Dataset, stored: np.ndarray) -> np.ndarray | None:

@@ -71,13 +71,12 @@ def _same_grid(one: Volume, other: Volume) -> bool:
     if one.size != other.size:
         return False
     corners = _sample_indices(other, points=2)
-    there = _to_index(one, _to_physical(other, corners))
-    return bool(np.abs(there - corners).max() < _SAME_GRID)
+    return bool(np.abs(_moved(corners, other, one) - corners).max() < _SAME_GRID)
 
 
 def _coverage(volume: Volume, reference: Volume) -> float:
     """The share of the voxels of ``reference`` that lie inside ``volume``."""
-    indices = _to_index(volume, _to_physical(reference, _sample_indices(reference, points=32)))
+    indices = _moved(_sample_indices(reference, points=32), reference, volume)
     inside = (indices >= -0.5) & (indices <= np.array(volume.size) - 0.5)
     return float(inside.all(axis=1).mean())
 
@@ -88,12 +87,10 @@ def _sample_indices(volume: Volume, points: int) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-def _to_physical(volume: Volume, indices: np.ndarray) -> np.ndarray:
-    return indices @ _index_to_mm(volume).T + np.array(volume.origin)
-
-
-def _to_index(volume: Volume, points: np.ndarray) -> np.ndarray:
-    return (points - np.array(volume.origin)) @ np.linalg.inv(_index_to_mm(volume)).T
+def _moved(indices: np.ndarray, of: Volume, to: Volume) -> np.ndarray:
+    """Where in one volume the ``indices`` of another one lie."""
+    points = indices @ _index_to_mm(of).T + np.array(of.origin)
+    return (points - np.array(to.origin)) @ np.linalg.inv(_index_to_mm(to)).T
 
 
 def _index_to_mm(volume: Volume) -> np.ndarray:

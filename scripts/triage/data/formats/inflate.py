@@ -9,7 +9,7 @@ from isal import isal_zlib
 from triage.data.formats import Refusal
 
 _CHUNK = 1 << 20
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 
 
 def inflate(stream: BinaryIO, packed: int, limit: int, beyond: int = 0) -> bytes:
@@ -38,10 +38,5 @@ def inflate(stream: BinaryIO, packed: int, limit: int, beyond: int = 0) -> bytes
         source = inflater.unused_data
         if len(source) < 2:
             source += stream.read(max(0, min(left, _CHUNK)))
-        if not source.startswith(_GZIP):  # of several members, as bgzip writes them
+        if not source.startswith(GZIP):  # of several members, as bgzip writes them
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def is_gzip(content: bytes) -> bool:
-    """Whether a file that begins like this is packed by gzip."""
-    return content.startswith(_GZIP)

@@ -17,7 +17,7 @@ import numpy as np
 from triage.data import inventory
 from triage.data.formats import Refusal
 from triage.data.formats.inflate import inflate
-from triage.data.formats.volume import Volume, check_size, numbers
+from triage.data.formats.volume import Volume, check_size
 
 EXTENSIONS = (".mha", ".mhd")
 _HEADER_LIMIT = 1 << 16
@@ -177,14 +177,9 @@ class _Header:
             if self._fractions(f"ElementToIntensityFunction{key}") not in ([], [plain]):
                 raise Refusal(f"says ElementToIntensityFunction{key}, which readers pass over")
 
-    # --- where it lies
-
     def spacing(self) -> list[float]:
         """Of x, y and z in mm."""
         given = [self._numbers((key,), 3) for key in ("ElementSpacing", "ElementSize")]
-        for spacing in filter(None, given):
-            if not all(value > 0 for value in spacing):
-                raise Refusal(f"has a voxel spacing of {numbers(spacing)} mm, must be above 0")
         return next(filter(None, given), [1.0, 1.0, 1.0])
 
     def origin(self) -> list[float]:
@@ -193,8 +188,6 @@ class _Header:
     def axes(self) -> np.ndarray:
         """The axes x, y and z as columns; a header writes them one after another."""
         return np.array(self._numbers(_AXES, 9) or np.eye(3).ravel()).reshape(3, 3).T
-
-    # --- values
 
     def _one(self, names: tuple[str, ...]) -> str:
         """What is said under one of several names; refused where they disagree."""

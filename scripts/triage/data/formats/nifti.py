@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
-from typing import BinaryIO
 
 import nibabel
 import numpy as np
@@ -19,7 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 
 from triage.data.formats import Refusal
-from triage.data.formats.inflate import inflate, is_gzip
+from triage.data.formats.inflate import GZIP, inflate
 from triage.data.formats.volume import Volume, check_size
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -40,9 +39,9 @@ _MILLIMETRES = {1: 1000.0, 3: 0.001}  # by the code of a unit: metres, micrometr
 def read(path: Path) -> Volume:
     """The volume in ``path``, packed by gzip or not. Raises Refusal, OSError."""
     with open(path, "rb") as stream:
-        packed = is_gzip(stream.read(2))
-        stream.seek(0)
-        head = _unpacked_head(stream) if packed else stream.read(_LONGEST)
+        head = stream.read(1 << 16)
+        if packed := head.startswith(GZIP):
+            head = isal_zlib.decompressobj(wbits=47).decompress(head, _LONGEST)
         try:
             header = _header(head)
             offset, kind, shape = _layout(header)
@@ -63,11 +62,6 @@ def read(path: Path) -> Volume:
     array = apply_read_scaling(stored, *scaling).reshape(shape[::-1])
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return Volume.affine(native, _TO_LPS @ affine, is_placed)
-
-
-def _unpacked_head(stream: BinaryIO) -> bytes:
-    unpacked: bytes = isal_zlib.decompressobj(wbits=47).decompress(stream.read(1 << 16), _LONGEST)
-    return unpacked
 
 
 def _header(head: bytes) -> nibabel.Nifti1Header:

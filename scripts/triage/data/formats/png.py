@@ -12,12 +12,11 @@ from triage.data.formats.samples import Samples
 _BEGIN = b"\x89PNG\r\n\x1a\n"
 _END = b"IEND\xaeB`\x82"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-_DEPTH = 24  # at which byte it stands
 
 
 def is_deep(content: bytes) -> bool:
     """Whether a file is a PNG of 16 bits."""
-    return content.startswith(_BEGIN) and content[_DEPTH : _DEPTH + 1] == b"\x10"
+    return content.startswith(_BEGIN) and content[24:25] == b"\x10"
 
 
 def check_whole(content: bytes) -> None:

@@ -53,7 +53,7 @@ class Volume:
         direction = check_geometry(spacing, origin, axes.reshape(3, 3))
         volume = cls(
             array,
-            range_of(array) if array.dtype.kind in "iuf" else Range(0, 0, False),
+            range_of(array),
             tuple(spacing.tolist()),
             tuple(origin.tolist()),
             tuple(direction.ravel().tolist()),
@@ -82,8 +82,6 @@ class Volume:
         return image
 
     def _check_voxels(self) -> None:
-        if self.voxels.dtype.kind not in "iuf":
-            raise Refusal("holds complex numbers")
         low, high, _ = self.range
         if not (math.isfinite(low) and math.isfinite(high)):
             bad = int(np.count_nonzero(~np.isfinite(self.voxels)))

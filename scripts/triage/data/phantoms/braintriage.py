@@ -18,6 +18,7 @@ from triage.data.phantoms.brain_anatomy import tissue_maps
 from triage.data.phantoms.brain_findings import Finding, add_findings, draw_benign, draw_lesions
 from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
 from triage.data.phantoms.brain_shape import Grid, Head, draw_head, locate
+from triage.data.phantoms.drawing import generator
 from triage.data.phantoms.folder import MARK, clear, each
 from triage.data.phantoms.settings import Braintriage as Settings
 from triage.errors import UserError
@@ -45,13 +46,13 @@ class Patient:
             return Path("train", "full", CLASSES[self.abnormal], f"{self.index + 1:04d}")
         return Path("final_test_set", f"{self.index + FIRST_TEST_NUMBER:04d}")
 
+    def rng(self, seed: int, purpose: str) -> np.random.Generator:
+        """What is drawn of it for a purpose."""
+        return generator(seed, self.labelled, self.index, purpose)
+
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the cohort into ``folder``; the same bytes for any number of ``workers``.
-
-    Phantoms of an earlier run that this cohort has not are removed. Raises UserError where the
-    folder holds anything but phantoms, so that patients' data is never lost.
-    """
+    """Write the cohort into ``folder``, with the promises of ``folder.write``."""
     patients = cohort(settings)
     targets = [
         folder / patient.folder / f"{name}.mha" for patient in patients for name in SEQUENCES
@@ -91,8 +92,8 @@ def write_patient(settings: Settings, patient: Patient, folder: Path) -> None:
 def volumes(settings: Settings, patient: Patient) -> tuple[dict[str, NDArray[np.int16]], Grid]:
     """A patient's voxels by sequence, each [slices, size, size], and where they lie."""
     head, findings = person(settings, patient)
-    grid = _grid(settings, _generator(settings.seed, patient, "grid"))
-    scanner = Scanner(_generator(settings.seed, patient, "scan"))
+    grid = _grid(settings, patient.rng(settings.seed, "grid"))
+    scanner = Scanner(patient.rng(settings.seed, "scan"))
     slabs = []
     for slab in _slabs(grid):
         place = locate(head, slab)
@@ -104,22 +105,17 @@ def volumes(settings: Settings, patient: Patient) -> tuple[dict[str, NDArray[np.
 
 def person(settings: Settings, patient: Patient) -> tuple[Head, list[Finding]]:
     """A patient's head and all that is to be found in it; the same at any resolution."""
-    head = draw_head(_generator(settings.seed, patient, "head"))
-    findings = draw_benign(head, _generator(settings.seed, patient, "benign"))
+    head = draw_head(patient.rng(settings.seed, "head"))
+    findings = draw_benign(head, patient.rng(settings.seed, "benign"))
     if patient.abnormal:
-        rng = _generator(settings.seed, patient, "lesions")
+        rng = patient.rng(settings.seed, "lesions")
         findings += draw_lesions(head, settings.difficulty, rng)
     return head, findings
 
 
-def _generator(seed: int, patient: Patient, purpose: str) -> np.random.Generator:
-    key = (seed, patient.labelled, patient.index, *purpose.encode())
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-
-
 def _is_abnormal(seed: int, labelled: bool, index: int) -> bool:
     pair, second = divmod(index, 2)
-    coin = _generator(seed, Patient(pair, labelled, False), "class").integers(2)
+    coin = Patient(pair, labelled, False).rng(seed, "class").integers(2)
     return bool(coin ^ second)
 
 

@@ -23,10 +23,11 @@ def write(
     folder: Path,
     draw: Callable[[T], Image.Image],
     pictures: Mapping[str, T],
-    tables: Mapping[str, str],
+    tables: Mapping[str, Sequence[str]],
     workers: int,
 ) -> None:
-    """Make ``folder`` hold ``pictures`` (path -> what ``draw`` draws it from) and text ``tables``.
+    """Make ``folder`` hold ``pictures`` (path -> what ``draw`` draws it from), and ``tables`` (path
+    -> lines): the same bytes for any number of ``workers``.
 
     Phantoms of an earlier run that are not among them are removed. Raises UserError where the
     folder holds anything else, so that patients' data is never lost.
@@ -34,8 +35,8 @@ def write(
     clear(folder, {folder / path for path in pictures}, {folder / path for path in tables})
     tasks = [(folder / path, draw, item) for path, item in pictures.items()]
     each(_write_picture, tasks, workers)
-    for path, text in tables.items():
-        write_text(text, folder / path)
+    for path, lines in tables.items():
+        write_text("\n".join([*lines, ""]), folder / path)
 
 
 def clear(folder: Path, wanted: Set[Path], tables: Set[Path] = frozenset()) -> None:

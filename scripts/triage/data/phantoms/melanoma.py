@@ -31,6 +31,7 @@ from triage.data.phantoms.drawing import (
 from triage.data.phantoms.settings import Melanoma as Settings
 
 CLASSES = ("MEL", "NV")
+TABLE = "HAM10000_metadata.csv"
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization"
 PLACES = ("back", "lower extremity", "trunk", "upper extremity", "abdomen", "face")
 BADNESS = {"MEL": 0.75, "NV": 0.25}  # on average
@@ -76,14 +77,13 @@ class Lesion:
 
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the pictures and the table; the same bytes for any number of ``workers``.
-
-    Raises UserError where the folder holds anything but phantoms.
-    """
+    """Write the pictures and the table, as ``folder.write`` does."""
     found = cohort(settings)
-    rows = sorted(_row(settings, picture) for picture in found.values())
-    tables = {"HAM10000_metadata.csv": "\n".join([HEADER, *rows]) + "\n"}
-    pictures.write(folder, partial(draw, settings), found, tables, workers)
+    ages = {"MEL": 62.0, "NV": 48.0}
+    rows = (row(settings.seed, each, ages[each.label]) for each in found.values())
+    pictures.write(
+        folder, partial(draw, settings), found, {TABLE: [HEADER, *sorted(rows)]}, workers
+    )
 
 
 def cohort(settings: Settings) -> dict[str, Picture]:
@@ -108,13 +108,14 @@ def cohort(settings: Settings) -> dict[str, Picture]:
     return cohort
 
 
-def _row(settings: Settings, picture: Picture) -> str:
-    rng = generator(settings.seed, "row", picture.lesion)
-    age = int(np.clip(rng.normal(62 if picture.label == "MEL" else 48, 14) / 5, 1, 17)) * 5
+def row(seed: int, picture: Picture, mean_age: float) -> str:
+    """The picture's row of the table."""
+    rng = generator(seed, "row", picture.lesion)
+    age = int(np.clip(rng.normal(mean_age, 14) / 5, 1, 17)) * 5
     sex, place = rng.choice(("male", "female")), rng.choice(PLACES)
-    dx_type = "histo" if picture.label == "MEL" else rng.choice(("histo", "follow_up", "consensus"))
-    lesion, name = f"HAM_{picture.lesion:07d}", picture.name
-    return f"{lesion},{name},{picture.label.lower()},{dx_type},{age}.0,{sex},{place}"
+    label = picture.label.lower()
+    how = rng.choice(("histo", "follow_up", "consensus")) if label == "nv" else "histo"
+    return f"HAM_{picture.lesion:07d},{picture.name},{label},{how},{age}.0,{sex},{place}"
 
 
 def draw(settings: Settings, picture: Picture) -> Image.Image:
@@ -170,11 +171,7 @@ def _pigment(
 ) -> Floats:
     """What the lesion absorbs, [height, width, 3]; placed anew in every picture of it."""
     angle = rng.uniform(0, 2 * np.pi)
-    y, x = turn(
-        canvas.y - rng.normal(0, 0.08),
-        canvas.x - rng.normal(0, 0.08),
-        angle,
-    )
+    y, x = turn(canvas.y - rng.normal(0, 0.08), canvas.x - rng.normal(0, 0.08), angle)
     radius = np.hypot(y * lesion.stretch, x)
     depth = _border(own, np.arctan2(y, x), lesion) - radius
     depth = depth + (0.02 + 0.05 * lesion.border) * smooth_field(own, canvas, 0.09)
@@ -192,10 +189,8 @@ def _pigment(
         where = (strength * where)[..., None]
         absorbed = absorbed * (1 - where) + where * colour * lesion.pigment
     if lesion.specks:
-        absorbed = (
-            absorbed
-            * (1 - lesion.specks * soft(smooth_field(own, canvas, 0.06) - 1, 0.6))[..., None]
-        )
+        lacking = lesion.specks * soft(smooth_field(own, canvas, 0.06) - 1, 0.6)
+        absorbed = absorbed * (1 - lacking)[..., None]
     return absorbed * inside[..., None]
 
 

@@ -72,12 +72,9 @@ class Polar:
 
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the pictures and the table; the same bytes for any number of ``workers``.
-
-    Raises UserError where the folder holds anything but phantoms.
-    """
+    """Write the pictures and the table, as ``folder.write`` does."""
     found = cohort(settings)
-    table = "\n".join([HEADER, *(picture.row for picture in found)]) + "\n"
+    table = [HEADER, *(picture.row for picture in found)]
     images = {f"images/{picture.name}": picture for picture in found}
     pictures.write(folder, partial(draw, settings), images, {"annotations.csv": table}, workers)
 

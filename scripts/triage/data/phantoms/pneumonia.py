@@ -40,10 +40,7 @@ class Picture:
 
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the pictures into ``folder``; the same bytes for any number of ``workers``.
-
-    Raises UserError where the folder holds anything but phantoms.
-    """
+    """Write the pictures, as ``folder.write`` does."""
     pictures.write(folder, partial(draw, settings), cohort(settings), {}, workers)
 
 

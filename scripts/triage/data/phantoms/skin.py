@@ -17,7 +17,7 @@ from PIL import Image
 from triage.data.phantoms import folder as pictures
 from triage.data.phantoms import melanoma
 from triage.data.phantoms.drawing import generator, plane
-from triage.data.phantoms.melanoma import BROWN, FIRST_IMAGE, HEADER, PLACES, Lesion
+from triage.data.phantoms.melanoma import BROWN, FIRST_IMAGE, HEADER, TABLE, Lesion, Picture, row
 from triage.data.phantoms.settings import Skin as Settings
 
 PER_LESION = 1.4  # pictures, on average
@@ -52,24 +52,11 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What, with the settings, decides the bytes of a file."""
-
-    image: int
-    lesion: int
-    label: str
-
-
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the pictures and the table; the same bytes for any number of ``workers``.
-
-    Raises UserError where the folder holds anything but phantoms.
-    """
-    found = {f"images/ISIC_{each.image:07d}.jpg": each for each in cohort(settings)}
-    rows = [_row(settings, each) for each in found.values()]
-    tables = {"HAM10000_metadata.csv": "\n".join([HEADER, *rows]) + "\n"}
-    pictures.write(folder, partial(draw, settings), found, tables, workers)
+    """Write the pictures and the table, as ``folder.write`` does."""
+    found = {f"images/{each.name}.jpg": each for each in cohort(settings)}
+    rows = [row(settings.seed, each, KINDS[each.label].age) for each in found.values()]
+    pictures.write(folder, partial(draw, settings), found, {TABLE: [HEADER, *rows]}, workers)
 
 
 def cohort(settings: Settings) -> list[Picture]:
@@ -95,15 +82,6 @@ def counts(settings: Settings) -> dict[str, int]:
     shares = (settings.pictures - 3 * len(KINDS)) * np.cumsum(weights) / weights.sum()
     sizes = 3 + np.diff(np.rint(shares), prepend=0).astype(int)
     return dict(zip(KINDS, map(int, sizes), strict=True))
-
-
-def _row(settings: Settings, picture: Picture) -> str:
-    rng = generator(settings.seed, "row", picture.lesion)
-    age = int(np.clip(rng.normal(KINDS[picture.label].age, 14) / 5, 1, 17)) * 5
-    sex, place = rng.choice(("male", "female")), rng.choice(PLACES)
-    how = rng.choice(("histo", "follow_up", "consensus")) if picture.label == "nv" else "histo"
-    lesion, name = f"HAM_{picture.lesion:07d}", f"ISIC_{picture.image:07d}"
-    return f"{lesion},{name},{picture.label},{how},{age}.0,{sex},{place}"
 
 
 def draw(settings: Settings, picture: Picture) -> Image.Image:

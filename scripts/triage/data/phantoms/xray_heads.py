@@ -26,23 +26,6 @@ HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
-# Pictures of 112,120 that have the finding (Wang et al., CVPR 2017, table 1, as published later).
-PREVALENCE = {
-    "Atelectasis": 11559,
-    "Cardiomegaly": 2776,
-    "Consolidation": 4667,
-    "Edema": 2303,
-    "Effusion": 13317,
-    "Emphysema": 2516,
-    "Fibrosis": 1686,
-    "Hernia": 227,
-    "Infiltration": 19894,
-    "Mass": 5782,
-    "Nodule": 6331,
-    "Pleural_Thickening": 3385,
-    "Pneumonia": 1431,
-    "Pneumothorax": 5302,
-}
 HEALTHY = 0.46  # share of the patients
 MORE_FINDINGS = 0.6  # on average, beside the first one
 PERSISTENCE = 0.85  # probability that a patient's finding is there in a picture
@@ -78,23 +61,16 @@ class Picture:
 
 
 def generate(settings: Settings, folder: Path, workers: int = 1) -> None:
-    """Write the pictures and tables into ``folder``; the same bytes for any number of ``workers``.
-
-    Raises UserError where the folder holds anything but phantoms.
-    """
+    """Write the pictures and tables, as ``folder.write`` does."""
     train, test = cohort(settings)
     rows = [HEADER] + [picture.row(settings.size) for picture in train + test]
     tables = {
-        "Data_Entry_2017.csv": _lines(rows),
-        "train_val_list.txt": _lines([picture.name for picture in train]),
-        "test_list.txt": _lines([picture.name for picture in test]),
+        "Data_Entry_2017.csv": rows,
+        "train_val_list.txt": [picture.name for picture in train],
+        "test_list.txt": [picture.name for picture in test],
     }
     images = {f"images/{picture.name}": picture for picture in train + test}
     pictures.write(folder, partial(draw, settings), images, tables, workers)
-
-
-def _lines(lines: list[str]) -> str:
-    return "\n".join(lines) + "\n"
 
 
 def cohort(settings: Settings) -> tuple[list[Picture], list[Picture]]:
@@ -107,7 +83,7 @@ def _part(settings: Settings, name: str, count: int, first: int) -> list[Picture
     rng = generator(settings.seed, "cohort", name)
     leading = cycle(_leading_findings(rng, settings.skew, count))
     chances = _chances(settings.skew)
-    names = list(PREVALENCE)
+    names = list(FINDINGS)
     found: list[Picture] = []
     patient = first
     while len(found) < count:
@@ -126,13 +102,13 @@ def _part(settings: Settings, name: str, count: int, first: int) -> list[Picture
 
 
 def _chances(skew: float) -> np.ndarray:
-    weights = np.array(list(PREVALENCE.values())) ** skew
+    weights = np.array([count for count, _ in FINDINGS.values()]) ** skew
     return weights / weights.sum()
 
 
 def _leading_findings(rng: np.random.Generator, skew: float, count: int) -> list[str]:
     """First findings of the patients in turn: each finding once, then each its share."""
-    names = list(PREVALENCE)
+    names = list(FINDINGS)
     shares = np.ceil(_chances(skew) * count / PICTURES * (1 - HEALTHY)).astype(int)
     rest = rng.permutation(np.repeat(names, shares - 1))
     return [str(finding) for finding in (*rng.permutation(names), *rest)]
@@ -150,7 +126,7 @@ def draw(settings: Settings, picture: Picture) -> Image.Image:
     for name in picture.findings:
         # A patient's finding looks the same in all pictures, whatever others there are.
         own = generator(settings.seed, "finding", picture.patient, name)
-        density = density + strengths[name] * FINDINGS[name](own, chest)
+        density = density + strengths[name] * FINDINGS[name][1](own, chest)
     values = expose(chest.with_density(density), rng)
     image = Image.fromarray(to_bytes(values))
     return image.convert("RGBA") if picture.rgba else image

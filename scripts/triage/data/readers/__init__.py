@@ -167,20 +167,20 @@ class BadFile(Exception):
         self.reason = reason
 
 
+Found = tuple[list[Case], list[Problem]]
+"""Cases, and what is wrong with the rest."""
+
+
 class Reader(Protocol):
     """What a reader's module offers."""
 
-    def find(
-        self, raw: Path, paths: Sequence[str], settings: IndexSettings
-    ) -> tuple[list[Case], list[Problem]]:
+    def find(self, raw: Path, paths: Sequence[str], settings: IndexSettings) -> Found:
         """The cases among ``paths`` (all files below ``raw``) and what is wrong with the rest.
 
         Raises UserError where the layout or the labels can't be trusted.
         """
 
-    def gather(
-        self, paths: Sequence[str], how: Loading = USUAL
-    ) -> tuple[list[Case], list[Problem]]:
+    def gather(self, paths: Sequence[str], how: Loading = USUAL) -> Found:
         """The unlabelled cases among ``paths`` in no particular layout, named by their path."""
 
     def beside(self, raw: Path, file: str) -> list[str]:

@@ -17,6 +17,7 @@ from triage.command import log
 from triage.data.attributes import Attributes
 from triage.data.readers import (
     Case,
+    Found,
     Grouping,
     IndexSettings,
     Problem,
@@ -41,9 +42,7 @@ class _Picture(NamedTuple):
     label: str
 
 
-def find(
-    raw: Path, paths: Sequence[str], settings: IndexSettings
-) -> tuple[list[Case], list[Problem]]:
+def find(raw: Path, paths: Sequence[str], settings: IndexSettings) -> Found:
     """The pictures in folders of classes, and what is wrong with the rest.
 
     Raises UserError for a folder that is no class or partition, a name in two of them, or where
@@ -64,9 +63,6 @@ def _case(picture: _Picture, lesion: tables.Row | None, group: Grouping) -> Case
         return Case(name, group(name), picture.label, picture.partition, files)
     known = Attributes({AGE: AGE, SEX: SEX}).read(lesion.cells, lesion.where)
     return Case(name, lesion[LESION], picture.label, picture.partition, files, attributes=known)
-
-
-# --- folders
 
 
 def _collect(
@@ -157,9 +153,6 @@ def _unique(raw: Path, pictures: Sequence[_Picture]) -> tuple[list[_Picture], li
         for each in same[1:]
     ]
     return [same[0] for same in by_name.values()], problems
-
-
-# --- lesions
 
 
 def _lesions(raw: Path, paths: Sequence[str]) -> dict[str, tables.Row]:

@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from triage.data.readers import (
-    Case,
     Columns,
+    Found,
     IndexSettings,
-    Problem,
     picture_files,
     tables,
 )
@@ -54,9 +53,7 @@ FINDINGS = (
 load, gather, beside = picture_files.load, picture_files.gather, picture_files.beside
 
 
-def find(
-    raw: Path, paths: Sequence[str], settings: IndexSettings
-) -> tuple[list[Case], list[Problem]]:
+def find(raw: Path, paths: Sequence[str], settings: IndexSettings) -> Found:
     """The pictures that the table names, and what is wrong with the rest.
 
     Raises UserError where the table or the lists can't be trusted.

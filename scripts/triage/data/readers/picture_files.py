@@ -28,7 +28,7 @@ from triage.data.formats.samples import (
     check_single,
     check_size,
 )
-from triage.data.readers import USUAL, BadFile, Case, Loading, Problem
+from triage.data.readers import USUAL, BadFile, Case, Found, Loading, Problem
 
 __all__ = ["EXTENSIONS", "MAX_PIXELS", "MIN_SIDE", "gather", "is_picture", "load"]
 
@@ -65,7 +65,7 @@ def stem(path: str) -> str:
     return splitext(basename(path))[0]
 
 
-def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
+def gather(paths: Sequence[str], how: Loading = USUAL) -> Found:
     """Each picture among ``paths`` as a case; what is none by its name is a problem."""
     paths = [path for path in paths if not is_beside(path)]
     cases = [Case(path, path, "", "", {"image": path}) for path in paths if is_picture(path)]

@@ -19,6 +19,7 @@ from triage.data.attributes import Attributes
 from triage.data.readers import (
     USUAL,
     Case,
+    Found,
     Grouping,
     IndexSettings,
     Loading,
@@ -43,9 +44,7 @@ PARTITIONS = {
 _SHOWN = 5
 
 
-def find(
-    raw: Path, paths: Sequence[str], settings: IndexSettings
-) -> tuple[list[Case], list[Problem]]:
+def find(raw: Path, paths: Sequence[str], settings: IndexSettings) -> Found:
     """The cases that the table names, and what is wrong with the rest.
 
     Raises UserError where the settings don't fit the table, or the table can't be trusted.
@@ -95,9 +94,7 @@ class Rows:
         self.attributes = Attributes(settings.attribute_columns)
         self.first_missing = ""
 
-    # --- the whole table
-
-    def cases(self) -> tuple[list[Case], list[Problem]]:
+    def cases(self) -> Found:
         """The cases, and what is wrong with the rest."""
         deciding = [*self.label_of.columns, *self.groups]
         deciding += [each for each in (self.columns.partition, self.columns.votes) if each]
@@ -184,8 +181,6 @@ class Rows:
             else Problem(path, stem(path, SUFFIXES), reason)
             for path in self.files.unused()
         ]
-
-    # --- one row
 
     def _name(self, row: Row) -> str:
         column = self.columns.case
@@ -278,10 +273,7 @@ def _listed(columns: str | Iterable[str] | None) -> list[str]:
     return [columns] if isinstance(columns, str) else list(columns)
 
 
-# --- decoding
-
-
-def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
+def gather(paths: Sequence[str], how: Loading = USUAL) -> Found:
     """Each picture, each volume of one file, or the channels of each volume."""
     if how.channels:
         return volumes.gather(paths, how)

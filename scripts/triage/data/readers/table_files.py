@@ -90,9 +90,6 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-# --- text
-
-
 def read_text(path: Path) -> str:
     """The text of a file that people write. Raises UserError where it is none."""
     _check_size(path)
@@ -146,9 +143,6 @@ def _delimiter(header: str, columns: Sequence[str]) -> str:
         if columns and names.issuperset(columns):
             return delimiter
     return by_count[0]
-
-
-# --- other programs' tables
 
 
 def _of_workbook(path: Path, columns: Sequence[str]) -> Iterator[Line]:

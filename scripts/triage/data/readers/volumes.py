@@ -30,6 +30,7 @@ from triage.data.readers import (
     USUAL,
     BadFile,
     Case,
+    Found,
     Grouping,
     IndexSettings,
     Loading,
@@ -55,9 +56,7 @@ class _Patient(NamedTuple):
         return f"{above}/{self.name}"
 
 
-def find(
-    raw: Path, paths: Sequence[str], settings: IndexSettings
-) -> tuple[list[Case], list[Problem]]:
+def find(raw: Path, paths: Sequence[str], settings: IndexSettings) -> Found:
     """The patients among ``paths``, and what is wrong with the rest.
 
     Raises UserError for a folder that is no class, a patient in two classes, or no patient.
@@ -149,7 +148,7 @@ def _check_once(raw: Path, patients: Iterable[_Patient]) -> None:
         )
 
 
-def gather(paths: Sequence[str], how: Loading = USUAL) -> tuple[list[Case], list[Problem]]:
+def gather(paths: Sequence[str], how: Loading = USUAL) -> Found:
     """The channels of each case: in a folder of their own, or after a name that they share.
 
     As in ``sub-01/T1.mha`` or ``sub-01_T1.mha``; volumes that are no channel are problems.
@@ -251,9 +250,6 @@ def _no_patients(raw: Path, outside: list[str], settings: IndexSettings) -> User
     return UserError("no patients found", where=raw, remedy=remedy)
 
 
-# --- voxels
-
-
 def beside(raw: Path, file: str) -> list[str]:
     """The file that a MetaImage header takes its voxels from."""
     name = volume_files.data_file(raw / file)
@@ -270,7 +266,8 @@ def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarra
     names = how.channels or tuple(files)
     reference = how.reference or names[-1]
     # A file that is no good is told before one that does not fit.
-    scans = {name: _scan(raw, files[name]) for name in dict.fromkeys((reference, *names))}
+    wanted = dict.fromkeys((reference, *names))
+    scans = {name: turned(volume_files.read(raw, files[name])) for name in wanted}
     grid = respaced(scans[reference], how.spacing) if how.spacing else scans[reference]
     channels = {name: _laid(scans[name], grid, reference, files[name]) for name in names}
     for (first, one), (second, other) in combinations(channels.items(), 2):
@@ -281,10 +278,6 @@ def load(raw: Path, files: Mapping[str, str], how: Loading = USUAL) -> np.ndarra
     kind = voxels.narrowest(*(channel.range for channel in channels.values()))
     arrays = [channel.voxels for channel in channels.values()]
     return np.stack(arrays, axis=1, dtype=kind, casting="unsafe")
-
-
-def _scan(raw: Path, file: str) -> Volume:
-    return turned(volume_files.read(raw, file))
 
 
 def _laid(scan: Volume, grid: Volume, reference: str, file: str) -> Volume:
