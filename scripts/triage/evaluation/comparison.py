@@ -137,7 +137,9 @@ def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> C
         why = "no variance: the interval is that of the arms' own"
     nearest = min(found.difference - low, high - found.difference)
     error = nearest / NormalDist().inv_cdf((1 + confidence) / 2)
-    p = _two_sided(found.difference / error) if error > 0 else float(found.difference == 0)
+    p = float(found.difference == 0)
+    if error > 0:
+        p = math.erfc(abs(found.difference / error) / math.sqrt(2))
     return replace(found, low=low, high=high, p=p, reason=why)
 
 
@@ -166,10 +168,6 @@ def _freedom(arm: Arm) -> float:
         groups = (len(np.unique(sample.groups[labels == value])) for value in (0, 1))
         freedom[sample.cases.tobytes()] = min(groups) - 1
     return max(1.0, sum(freedom.values()))
-
-
-def _two_sided(deviations: float) -> float:
-    return math.erfc(abs(deviations) / math.sqrt(2))
 
 
 def _cases(arm: Arm) -> set[bytes]:
