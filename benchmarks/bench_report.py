@@ -61,7 +61,8 @@ def printed(page: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "report.pdf"
         options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--print-to-pdf={target}"]
-        subprocess.run([CHROMIUM, *options, page.resolve().as_uri()], check=True)
+        command = [CHROMIUM, *options, page.resolve().as_uri()]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         return len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
 
 

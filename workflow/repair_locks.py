@@ -7,6 +7,7 @@ contents, so that what fits neither side is stale, and Snakemake remakes only th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import yaml
 
 from triage_workflow.engines.contents import Contents
 from triage_workflow.engines.dvc_adapter import LOCK as DVC_LOCK
-from triage_workflow.engines.graph import STEPS
+from triage_workflow.engines.graph import STEPS, digests, write_digests
 from triage_workflow.engines.lock import LOCK, Lock, Origin, repair, sides
 from triage_workflow.engines.running import STATE
+from triage_workflow.engines.snakemake_adapter import whole_workflow
 from triage_workflow.engines.stages import Stages
 
 from triage import command, yaml_text
@@ -88,17 +90,26 @@ def _dvc_content(text: str) -> dict[str, Any]:
 
 
 def _steps() -> bool:
-    """Both engines write it anew, but DVC has to be able to read it first."""
+    """Write it anew: neither side knows what both together read.
+
+    Where settings or code are in conflict as well, one side will do until then, for DVC to read.
+    """
     text = _text(STEPS)
-    for candidate in [text, *sides(text), "{}"]:
-        try:
-            parse_json(candidate or "{}")
-        except ValueError:
-            continue
-        if candidate != text:
-            write_text(candidate.rstrip("\n") + "\n", STEPS)
-        return candidate != text
-    return False
+    whole = next(each for each in [*sides(text), "{}"] if _is_json(each or "{}"))
+    if whole == text:
+        return False
+    write_text(whole.rstrip("\n") + "\n", STEPS)
+    with suppress(UserError), whole_workflow() as view:
+        write_digests(digests(view.jobs))
+    return True
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(path: Path) -> str:

@@ -185,14 +185,17 @@ def diverge(project: Project, changes: dict[str, tuple[str, object]]) -> None:
 
 
 def test_two_peoples_work_on_different_studies_merged(project: Project) -> None:
-    changes = {"one": ("studies.alpha.split.k", 3), "two": ("studies.beta.arms.small.epochs", 6)}
+    changes = {
+        "one": ("studies.alpha.arms.large.rate", 0.3),
+        "two": ("studies.beta.arms.small.epochs", 6),
+    }
     diverge(project, changes)
     merged = project.run_git("merge", "--quiet", "two")
     # The report is of all studies, so that both made one; everything else merges by itself.
     assert "snakemake.lock" in merged
     assert project.text("snakemake.lock").count("<<<<<<<") == 1
     assert "holds a merge conflict" in project.fail("snakemake", "--dry-run")
-    assert "Repaired snakemake.lock, dvc.lock" in project.command("repair_locks")
+    assert "Repaired snakemake.lock, dvc.lock, steps.json" in project.command("repair_locks")
     project.succeed("dvc", "checkout", "--quiet", "--force")
     assert project.plan() == ["report"]
     assert project.changed() == {"report", "steps"}

@@ -168,6 +168,13 @@ def test_few_cases_of_a_class_are_rarely_significant_too():
     assert false_alarms / 300 <= 0.1
 
 
+@pytest.mark.parametrize("gain", [-0.8, 0.1, 0.3, 0.5, 0.8])
+def test_no_p_value_says_more_than_the_interval(gain: float) -> None:
+    for each in compare_arms(two_arms(18, gain), "plain", 0.95):
+        if each.p < 0.05:
+            assert each.low > 0 or each.high < 0
+
+
 def test_p_values_are_corrected_for_the_arms_compared():
     arms = [*two_arms(12, 0.3), arm("other", *_other())]
     first, second = (each for each in compare_arms(arms, "plain", 0.95) if each.metric == "roc_auc")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ from triage.figures import (
     data,
     decisions,
     explained,
+    external,
     mistakes,
     panels,
     results,
@@ -314,6 +316,42 @@ def test_captions_stand_above_the_images_and_not_on_them() -> None:
     inches_a_pixel = tiles.MOST_ROOM / shown.picture.shape[1]
     assert caption.get_position()[1] <= second
     assert room * inches_a_pixel >= 2 * tiles.LINE - 0.01
+
+
+@pytest.mark.parametrize("side", [8, 200])
+def test_captions_of_the_first_row_are_not_cut(side: int) -> None:
+    image = np.zeros((side, side), np.float32)
+    figure = tiles.figure(tiles.sheet([[image]], {0: ["a case\np = 0.10"]}), ["a long name"])
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (caption,) = figure.axes[0].texts
+    assert caption.get_window_extent(renderer).y1 <= figure.bbox.y1
+
+
+def test_an_external_set_stands_beside_the_test_part_on_the_scale_of_a_metric() -> None:
+    def rows(partition: str, value: float) -> list[dict[str, str]]:
+        limits = {"roc_auc_low": str(value - 0.3), "roc_auc_high": "1.0"}
+        found = {"arm": "cnn", "partition": partition, "cases": "9", "val_roc_auc": "0.8"}
+        return [found | {"roc_auc": str(value)} | limits]
+
+    channel = {"shares": [0.4, 0.6]}
+    part = {"channels": [channel]}
+    shifts = {"clinic": {"edges": [[0, 1, 2]], "training": part, "external": part}}
+    figure = external.external(rows("test", 0.9), rows("clinic", 0.8), shifts)
+    low, high = figure.axes[0].get_xlim()
+    assert low < 0.5
+    assert 1 <= high <= 1.01
+    assert {line.get_gid() for line in figure.axes[0].lines} == {"arm-cnn"}
+
+
+def test_photographs_are_shown_in_the_colours_that_they_had() -> None:
+    image = np.random.default_rng(0).uniform(0, 255, (3, 4, 4))
+    mean, std = (100.0, 120.0, 140.0), (10.0, 20.0, 30.0)
+    normalised = (image - np.array(mean)[:, None, None]) / np.array(std)[:, None, None]
+    of = SimpleNamespace(mean=mean, std=std)
+    source: Any = SimpleNamespace(checkpoint=SimpleNamespace(normalisation=of), has_scans=False)
+    np.testing.assert_allclose(explained._coloured(source, normalised), image)
+    source.has_scans = True
+    assert explained._coloured(source, normalised) is normalised
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))

@@ -15,7 +15,7 @@ from browser import Browser, browser
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs/images"
 STUDY = "melanoma"  # whose first screen is shown
-SCREEN = (1280, 860)  # pixels of the page
+SCREEN = (1280, 842)  # pixels of the page
 WIDTH = 760  # pixels of a figure
 COLOURS = (128, 64, 32, 16)  # the most with which a picture is small enough
 LARGEST = 150_000  # bytes

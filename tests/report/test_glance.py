@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from triage.report.data import Data
 from triage.report.glance import Fact, Glance, glance
 from triage.report.leakage import Leakage
 from triage.report.results import Measured
-from triage.report.tables import Table
+from triage.report.tables import NONE, Table
 
 NOTHING = Table("", (), ())
 DATA = Data(
@@ -199,9 +200,21 @@ def test_an_arm_that_is_not_ahead_of_the_floor_is_told_at_once(
     assert fact.warns == warns
     assert "Is it ahead of what takes no network?" not in facts([chosen(), row("next")])
     told = facts([*rows, row("next", val_roc_auc=0.5)])
-    assert "of 2 networks" in told["Best arm"].answer
+    assert "of 2 arms with networks" in told["Best arm"].answer
     alone = facts([chosen(floor=1)])["Is it ahead of what takes no network?"]
     assert "there is no network" in alone.answer
+
+
+def test_decisions_that_are_worse_than_one_class_are_called_so() -> None:
+    gains = {"accuracy_gain": -0.2, "accuracy_gain_low": -0.3, "accuracy_gain_high": -0.1}
+    found = facts([chosen(**gains)])["Is it better than always saying one class?"]
+    assert found.warns
+    assert found.answer.endswith("its decisions are less often right.")
+
+
+def test_where_nothing_was_to_be_chosen_nothing_is_said_to_be() -> None:
+    answer = facts([chosen(), row("forest", floor=1)])["Best arm"].answer
+    assert answer.startswith("best, the only network (ROC AUC on validation 0.900)")
 
 
 def test_no_arm_chosen_is_said() -> None:
@@ -216,3 +229,16 @@ def test_the_page_answers_on_its_first_screen(tmp_path: Path) -> None:
         assert question in first
     assert "Main numbers, on the test part" in first
     assert page.index('id="melanoma-part-left-out"') > start
+
+
+def test_the_overview_says_what_to_be_careful_about(tmp_path: Path) -> None:
+    page = results_tree.write_all(tmp_path, results_tree.LESIONS, results_tree.CHEST).read_text()
+    overview, *studies = page.split('<section class="study"')
+    assert "to be careful about" in overview
+    rows = overview[overview.index("<tbody>") :].split("<tr>")[1:]
+    cells = [re.findall(r"<span>(.*?)</span>", row)[3] for row in rows]
+    assert len(cells) == len(studies) == 2
+    for cell, study in zip(cells, studies, strict=True):
+        marked = study.count('class="warns"')
+        assert len(cell.split("; ")) == max(marked, 1)
+        assert (cell == NONE) == (marked == 0)

@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -168,6 +169,16 @@ def test_a_fixed_operating_point_is_not_said_to_be_chosen() -> None:
     assert decisions.of_arm([half]) == ""
 
 
+def test_thresholds_of_single_networks_are_told_apart_from_those_of_their_mean() -> None:
+    members = [f"small/fold{fold}-seed1" for fold in range(3)]
+    over_folds, over_seeds = ({"members": each} for each in (members, ["a/fold0-seed1"]))
+    less = "the mean of all, which is less extreme"
+    assert less in decisions.of_run(measured() | over_folds)
+    assert less in decisions.of_study([measured(), measured() | over_folds])
+    assert less not in decisions.of_run(measured() | over_seeds)
+    assert less not in decisions.of_study([measured(), measured() | over_seeds])
+
+
 def test_what_validation_chose_is_only_what_it_did() -> None:
     demo = defaults(Recipe)
     last = demo | {"select": {"by": "last"}}
@@ -325,6 +336,17 @@ def test_a_run_without_a_record_was_not_trained(tmp_path: Path) -> None:
     assert ensemble.blocks == ()
     texts = [[cell.text for cell in row] for row in runs.runs_table([trained, ensemble]).rows]
     assert texts[0][-2:] == ["2 h 2 min", tables.NONE]
+
+
+def test_a_drawing_is_shorter_in_the_page_and_its_letters_keep_their_size(tmp_path: Path) -> None:
+    target = tmp_path / "figures" / "roc.svg"
+    target.parent.mkdir()
+    target.write_text(
+        '<svg><path id="d1" d="M 1.234567 -20.5"/><path transform="scale(0.015625)"/></svg>'
+    )
+    drawn = unquote(pictures.embed(target, {}, {}).source)
+    assert "d='M 1.23 -20.5'" in drawn
+    assert "scale(0.015625)" in drawn
 
 
 def test_a_caption_needs_its_title(tmp_path: Path) -> None:

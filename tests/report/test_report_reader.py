@@ -67,7 +67,7 @@ def test_the_first_screen_answers_the_five_questions(
 ) -> None:
     text, tree = first_screen(window, study.name), results_tree.Tree(root, study)
     winner = read_json(tree.results / "winner.json")["arm"]
-    assert re.search(rf"Best arm\s+{winner}, of 3 arms the one with the highest", text)
+    assert re.search(rf"Best arm\s+{winner}, of 3 arms the best on validation", text)
     row = next(row for row in read_rows(tree.results / "table.csv") if row["arm"] == winner)
     value, low, high = (f"{float(row['roc_auc' + part]):.3f}" for part in ("", "_low", "_high"))
     assert re.search(rf"{winner} \(chosen\)\s+{value}\s+{low}\sto\s{high}", text), "how sure"

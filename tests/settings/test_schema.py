@@ -64,6 +64,58 @@ def test_editors_refuse_what_the_workflow_refuses(path, value):
         Params(content)
 
 
+# Blocks of a recipe that may be null, each whole.
+BLOCKS = {
+    "mix": {"method": "mixup", "probability": 1.0, "alpha": 0.2},
+    "augment": {
+        "perspective": {"probability": 0.5, "distortion": 0.5},
+        "affine": {
+            "probability": 0.5,
+            "degrees": 10.0,
+            "translate": 0.1,
+            "scale": [0.9, 1.1],
+            "shear": 5.0,
+        },
+        "crop": {"probability": 1.0, "scale": [0.8, 1.0]},
+        "blur": {"probability": 0.5, "kernel": [5, 5], "sigma": [0.1, 2.0]},
+        "jitter": {
+            "probability": 0.5,
+            "brightness": 0.1,
+            "contrast": 0.1,
+            "saturation": 0.1,
+            "hue": 0.1,
+        },
+        "gamma": {"probability": 0.5, "range": [0.7, 1.5]},
+        "noise": {"probability": 0.5, "std": 0.05},
+    },
+}
+
+
+def single_keys(block):
+    """The block with each of its keys alone, in the blocks that hold it."""
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from ({key: each} for each in single_keys(value))
+        else:
+            yield {key: value}
+
+
+@pytest.mark.parametrize("preset", ["demo", "published"])
+def test_editors_take_one_key_of_a_block_that_stands_elsewhere(preset):
+    content = yaml.safe_load(Path(f"presets/{preset}.yaml").read_text())
+    content.setdefault("recipe", {}).update(BLOCKS)
+    arms = content["studies"]["mhist"]["training"]["arms"]
+    arms |= {f"single{i}": each for i, each in enumerate(single_keys(BLOCKS))}
+    SCHEMA.validate(content)
+    resolved = Params(content).arms("mhist")
+    assert resolved["single2"].recipe["mix"] == BLOCKS["mix"]
+    stage = content["studies"]["mhist"]["training"]
+    stage["recipe"] = stage.get("recipe", {}) | {"mix": {"alpha": 0.4}}
+    SCHEMA.validate(content)
+    mix = Params(content).arms("mhist")["single0"].recipe["mix"]
+    assert mix == BLOCKS["mix"] | {"alpha": 0.4}
+
+
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_the_options_of_an_architecture_are_its_builders_keywords(architecture):
     builder = import_module(ARCHITECTURES[architecture]).build

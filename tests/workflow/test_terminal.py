@@ -245,6 +245,15 @@ def test_time_left_ends_with_the_work(counts: dict[str, int], seconds: float) ->
     assert before == 0
 
 
+def test_a_slow_job_takes_nothing_off_those_after_it() -> None:
+    pace = Pace({"train": 2, "table": 3}, Path("/nowhere/pace.json"))
+    pace.ended("train", 10.0)
+    pace.ended("table", 4.0)
+    pace._begun -= 1000  # one job at a time
+    assert pace.left([("train", 5.0)]) == pytest.approx(5 + 2 * 4)
+    assert pace.left([("train", 500.0)]) == pytest.approx(2 * 4)
+
+
 def test_a_pace_is_remembered(tmp_path: Path) -> None:
     memory = tmp_path / "pace.json"
     first = Pace({"train": 2}, memory)

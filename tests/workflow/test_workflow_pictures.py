@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from triage.models import FLOORS
-from workflow_copy import Workflow, only
+from workflow_copy import ROOT, Workflow, only
 
 STUDIES = ("xray_heads", "xray_findings", "pneumonia", "mhist", "melanoma")
 pytestmark = pytest.mark.slow
@@ -34,6 +34,7 @@ def table(workflow: Workflow, study: str) -> dict[str, dict[str, str]]:
 def test_nothing_is_left_to_do(done):
     assert done.planned() == set()
     assert "up to date" in done.run("dvc", "status")
+    assert done.run("python", str(ROOT / "tests/helpers/stage_targets.py")) == ""
 
 
 @pytest.mark.parametrize("study", STUDIES)

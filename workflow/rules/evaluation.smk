@@ -144,6 +144,7 @@ def results_of_external(kind, suffix):
 
 rule table:
     input:
+        "data/{study}/external/sets.csv",
         results_of_external("predictions", "/external/*.csv"),
         metrics=results_of("metrics", ".json"),
         predictions=results_of("predictions", *JUDGED),

@@ -12,16 +12,13 @@ STEP_FILES = {
         f"data/{study}/statistics/fold{fold}.json" for fold in PARAMS.study(study)["folds"]
     ],
     "training": lambda study: [run.checkpoint for run in PARAMS.trained_runs(study)],
-    # DVC reads the list of external sets, which may be empty, with all that follows.
-    "predictions": lambda study: [f"data/{study}/external/sets.csv"]
-    + [
+    "predictions": lambda study: [
         run.result("predictions", f"/{name}.csv")
         for run in PARAMS.runs(study)
         for name in ["val", "test", *(each.partition("/")[2] for each in PARAMS.external(study))]
     ]
     + submitted(study),
-    "metrics": lambda study: [f"data/{study}/external/sets.csv"]
-    + [
+    "metrics": lambda study: [
         run.result("metrics", suffix)
         for run in PARAMS.runs(study)
         for suffix in [".json", *(f"/{Path(each).name}.json" for each in PARAMS.external(study))]
@@ -36,6 +33,8 @@ STEP_FILES = {
     "explore": lambda study: pictures_in("explore", study),
     "figures": lambda study: pictures_in("figures", study) + pictures_in("explain", study),
 }
+# DVC reads the list of external sets, which may be empty, with what may be of them.
+OF_EXTERNAL = ["predictions", "metrics"]
 
 
 for study in PARAMS.studies:
@@ -46,3 +45,4 @@ for study in PARAMS.studies:
                 target(study, step)
             input:
                 files_of(study),
+                [f"data/{study}/external/sets.csv"] * (step in OF_EXTERNAL),

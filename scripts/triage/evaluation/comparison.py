@@ -89,7 +89,8 @@ def compare_arms(arms: Sequence[Arm], reference: str, confidence: float) -> list
     ROC AUC of a binary study is compared by DeLong's test on the mean over an arm's runs, with
     Student's t for the groups of the scarcer class, as its variance is too small for few; all else
     by the bootstrap of the difference (Efron and Tibshirani, 1993, ch. 16), whose p value is twice
-    the share of resamples on the other side of 0. Each metric is corrected for the arms compared.
+    the share of resamples on the other side of 0, and no less than what the interval tells, which
+    has few cases in mind. Each metric is corrected for the arms compared.
     """
     (base,) = [arm for arm in arms if arm.name == reference]
     others = [arm for arm in arms if arm.name != reference]
@@ -118,7 +119,8 @@ def _compare(arm: Arm, base: Arm, metric: str, confidence: float) -> Comparison:
     defined += difference - defined.mean() if len(defined) else 0
     fewer = min((defined <= 0).sum(), (defined >= 0).sum())
     p = min(1.0, 2 * (1 + int(fewer)) / (len(defined) + 1))
-    return replace(start, low=low, high=high, p=p)
+    found = replace(start, low=low, high=high)
+    return replace(found, p=max(p, _p_of_interval(found, confidence)))
 
 
 def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> Comparison:
@@ -135,12 +137,15 @@ def _delong_test(start: Comparison, arm: Arm, base: Arm, confidence: float) -> C
     why = "too few groups of a class for a variance"
     if variance == variance:
         why = "no variance: the interval is that of the arms' own"
-    nearest = min(found.difference - low, high - found.difference)
-    error = nearest / NormalDist().inv_cdf((1 + confidence) / 2)
-    p = float(found.difference == 0)
-    if error > 0:
-        p = math.erfc(abs(found.difference / error) / math.sqrt(2))
-    return replace(found, low=low, high=high, p=p, reason=why)
+    found = replace(found, low=low, high=high, reason=why)
+    return replace(found, p=_p_of_interval(found, confidence))
+
+
+def _p_of_interval(found: Comparison, confidence: float) -> float:
+    """The p value at which the interval, if it were narrower, would just end at 0."""
+    reach = found.difference - found.low if found.difference > 0 else found.high - found.difference
+    error = reach / NormalDist().inv_cdf((1 + confidence) / 2)
+    return _two_sided(found.difference / error) if error > 0 else float(found.difference == 0)
 
 
 def _delong_variance(arm: Arm, base: Arm) -> float:
@@ -168,6 +173,10 @@ def _freedom(arm: Arm) -> float:
         groups = (len(np.unique(sample.groups[labels == value])) for value in (0, 1))
         freedom[sample.cases.tobytes()] = min(groups) - 1
     return max(1.0, sum(freedom.values()))
+
+
+def _two_sided(deviations: float) -> float:
+    return math.erfc(abs(deviations) / math.sqrt(2))
 
 
 def _cases(arm: Arm) -> set[bytes]:

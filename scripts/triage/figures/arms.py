@@ -16,7 +16,6 @@ from triage.evaluation.intervals import combined
 from triage.evaluation.settings import EvaluationSettings
 from triage.figures import style
 from triage.figures.curves import History, read_history
-from triage.figures.decisions import LEAST_SPAN
 from triage.figures.runs import Results
 from triage.figures.settings import FigureSettings, Point
 
@@ -118,7 +117,7 @@ def chain(names: Sequence[str], known: Mapping[str, evaluated.Arm], partition: s
                 color=style.colour(2 if gain >= 0 else 1) if told else style.QUIET,
             )
         bottom, top = ax.get_ylim()
-        margin = max(0.02, (LEAST_SPAN - (top - bottom)) / 2)
+        margin = max(0.02, (style.LEAST_SPAN - (top - bottom)) / 2)
         ax.set_ylim(max(bottom - margin - 0.1 * (top - bottom), -0.02), min(top + margin, 1.02))
         names = [arm.name for arm in arms]
         ax.set_xticks(places, names, rotation=SLANT, ha="right", rotation_mode="anchor")

@@ -98,7 +98,7 @@ def _panel(ax: Axes, histories: Sequence[History], measure: str) -> None:
     for i, column in enumerate(PARTS.values()):
         _line(ax, histories, column.format(measure), {"color": style.colour(i)})
     if measure == "accuracy":
-        ax.set_ylim(top=1.02)
+        ax.set_ylim(max(ax.get_ylim()[0] - 0.03, -0.02), 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     last = max(float(history.epochs[-1]) for history in histories)
     if last <= 1:

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from triage.figures import style
 from triage.figures.panels import Panel
 from triage.figures.runs import Member, Results
 
-LEAST_SPAN = 0.2  # of an axis, so that small differences look small
 SHOWN = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
@@ -79,7 +77,7 @@ def _draw_matrix(ax: Axes, matrix: np.ndarray, names: Sequence[str]) -> None:
     for i, k in np.ndindex(matrix.shape):
         number = f"{matrix[i, k]:.1f}".removesuffix(".0")  # means over runs are no whole numbers
         text = f"{number}\n{shares[i, k]:.0%}" if rows[i, 0] else number
-        colour = "white" if shares[i, k] > 0.65 else style.INK
+        colour = "white" if shares[i, k] > 0.85 else style.INK
         ax.text(k, i, text, ha="center", va="center", color=colour)
     ax.grid(visible=False)
     size = 8 if len(names) < 6 else 6
@@ -115,11 +113,7 @@ def seeds(results: Results) -> Figure:
                 ax.errorbar(
                     np.mean(values), row, xerr=error, fmt="D", color=style.INK, ms=4, capsize=3
                 )
-        low, high = ax.get_xlim()
-        margin = max(0.0, LEAST_SPAN - (high - low)) / 2
-        # A deviation may reach beyond what a metric can be; the axis does not.
-        ax.set_xlim(max(low - margin, -0.01), min(high + margin, 1.01))
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        style.metric_scale(ax)
         ax.set_title(name)
         ax.set_yticks(range(len(arms)), [arm.name for arm in arms])
         ax.set_ylim(len(arms) - 0.5, -0.5)

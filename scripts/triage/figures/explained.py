@@ -107,9 +107,8 @@ def augmentation(source: Source) -> Figure:
     shown = []
     for i, name in enumerate(cases.names):
         stored = source.images.stack(name)[number]
-        shown.append(
-            [_seen(each, source.has_scans) for each in (stored, *(v[i] for v in versions))]
-        )
+        seen = [_seen(_coloured(source, version[i]), source.has_scans) for version in versions]
+        shown.append([_seen(stored, source.has_scans), *seen])
     titles = ["as stored", "as input", *(f"augmented {k}" for k in range(1, DRAWS + 1))]
     return tiles.figure(tiles.sheet(shown, {0: titles}), list(map(source.shown, cases.names)))
 
@@ -239,13 +238,22 @@ def _overlaid(
     maps = heatmaps(network, batch, output).cpu().numpy()
     place = int(np.argmax(maps.sum(axis=(1, 2))))
     image = batch.reshape(-1, *batch.shape[-3:])[place].cpu().numpy()
-    plain = _seen(image, source.has_scans)
+    plain = _seen(_coloured(source, image), source.has_scans)
     if plain.ndim == 2:
         plain = np.repeat(plain[..., None], 3, axis=2)
     heat = tiles.shrink(maps[place] / max(float(maps.max()), 1e-12), SHORT)
     colours = matplotlib.colormaps[HEAT](heat)[..., :3]
     weight = 0.65 * heat[..., None]
     return plain, (plain * (1 - weight) + colours * weight).astype(np.float32)
+
+
+def _coloured(source: Source, image: np.ndarray) -> np.ndarray:
+    """An input [channels, h, w] of the network, a photograph in the colours that it had before."""
+    of = source.checkpoint.normalisation
+    if image.shape[0] != 3 or source.has_scans or of.mean is None or of.std is None:
+        return image
+    mean, std = (np.array(each)[:, None, None] for each in (of.mean, of.std))
+    return np.asarray(image * std + mean)
 
 
 def _seen(image: np.ndarray, scan: bool) -> tiles.Image:

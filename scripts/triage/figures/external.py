@@ -26,7 +26,8 @@ def external(
         (row for row in elsewhere if row["val_roc_auc"]),
         key=lambda row: -float(row["val_roc_auc"]),
     )
-    arms = list(dict.fromkeys(row["arm"] for row in ranked))[:MOST_ARMS]
+    names = list(dict.fromkeys(row["arm"] for row in ranked))
+    arms = names[:MOST_ARMS]
     own = PARTS[next((row["partition"] for row in table if row["cases"]), "test")]
     parts = {own: table, **{name: _on(elsewhere, name) for name in shifts}}
     spread = [(name, channel) for name in shifts for channel in range(len(shifts[name]["edges"]))]
@@ -39,6 +40,8 @@ def external(
     colours = [*(style.colour(i) for i in range(len(parts))), style.QUIET]
     handles = [Line2D([], [], color=colour) for colour in colours]
     style.key(figure, handles, [*parts, "training part"])
+    if len(names) > len(arms):
+        style.remark(figure, style.left_out(len(names) - len(arms)))
     return figure
 
 
@@ -54,8 +57,13 @@ def _reached(ax: Axes, arms: Sequence[str], parts: Mapping[str, Sequence[Row]]) 
                 continue
             place = arms.index(row["arm"]) + shift
             value, *limits = (float(row[f"roc_auc{end}"] or "nan") for end in ("", "_low", "_high"))
-            ax.plot(limits, [place, place], color=style.colour(number), linewidth=1.2)
-            ax.plot(value, place, "o", color=style.colour(number), markersize=4)
+            colour = style.colour(number)
+            for points, look in ((limits, "-"), ([value], "o")):
+                (drawn,) = ax.plot(
+                    points, [place] * len(points), look, color=colour, linewidth=1.2, markersize=4
+                )
+                style.of_arm(drawn, row["arm"])
+    style.metric_scale(ax)
     ax.set_yticks(range(len(arms)), arms)
     ax.set_ylim(len(arms) - 0.5, -0.5)
     ax.set_title("ROC AUC")
@@ -68,4 +76,4 @@ def _intensities(ax: Axes, name: str, channel: int, number: int, shift: Mapping[
         ax.stairs(shares, edges, color=colour, linewidth=1.4)
     of = f", channel {channel + 1}" if len(shift["edges"]) > 1 else ""
     ax.set_title(f"intensities, {name}{of}")
-    ax.set_yticks([])
+    ax.set(yticks=[], ylabel="share of pixels", xlabel="intensity")

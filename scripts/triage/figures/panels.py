@@ -9,7 +9,6 @@ import numpy as np
 
 from triage.evaluation.arms import Arm as Measured
 from triage.evaluation.intervals import Estimate
-from triage.figures import style
 from triage.figures.runs import Arm, Member, Results
 from triage.figures.settings import FigureSettings
 from triage.task import Task
@@ -65,7 +64,7 @@ def panels(
         arm, many = results.winner, settings.task is Task.MULTILABEL
         names = ("absent", "present") if many else ("another class", "this class")
         return [
-            Panel(arm, index, style.title(label), names, results.partition)
+            Panel(arm, index, label, names, results.partition)
             for index, label in enumerate(arm.mean.classes)
             if arm.known(index)
         ]

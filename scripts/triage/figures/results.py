@@ -72,7 +72,7 @@ def _remarks(name: str, results: Results) -> list[str]:
     """What has to be said of a picture as a whole."""
     words = []
     if results.left_out:
-        words.append(f"{results.left_out} arms that are worse on validation are left out")
+        words.append(style.left_out(results.left_out))
     if results.partition == "val" and name not in OF_TRAINING:
         words.append(style.ON_VALIDATION)
     return words

@@ -80,6 +80,7 @@ def reliability(panels: Sequence[Panel], settings: FigureSettings) -> Figure:
             markersize=4,
             elinewidth=1,
             capsize=2,
+            clip_on=False,
         )
         ax.set_title(panel.title)
         ax.set(xlabel="mean predicted probability", ylabel="share of positives")
@@ -162,7 +163,8 @@ def _operating_points(ax: Axes, panel: Panel) -> None:
         labels = member.sample.labels[:, panel.index]
         called = member.margins(panel.index) > 0
         hits, alarms = called[labels == 1].mean(), called[labels == 0].mean()
-        ax.plot(alarms, hits, "o", color=style.INK, markersize=5, markerfacecolor="none")
+        look: style.Look = {"color": style.INK, "markersize": 5, "markerfacecolor": "none"}
+        ax.plot(alarms, hits, "o", clip_on=False, zorder=3, **look)  # whole on the border, too
 
 
 def _curves(

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from triage.files import atomic
@@ -32,6 +33,7 @@ WIDTH = 10.0  # inches
 KEY = 0.35  # inches: the row of the key
 LEFT = 0.62  # inches: the room for labels left of axes, if nothing asks for more
 TITLES = ((1, 10), (1, 9), (1, 8), (2, 8), (2, 7), (2, 6), (2, 5))  # lines, and size of letters
+LEAST_SPAN = 0.2  # of an axis, so that small differences look small
 DPI = 120  # of images; what is drawn of lines is written as SVG
 ON_VALIDATION = "on the validation part: no test case is labelled"  # of results
 
@@ -157,6 +159,11 @@ def remark(figure: Figure, words: str) -> None:
     figure.text(*place, words, ha="left", va="top", fontsize=8, color=QUIET)
 
 
+def left_out(count: int) -> str:
+    """What a picture says that can't hold all arms."""
+    return f"{count} arms that are worse on validation are left out"
+
+
 def _make_room(figure: Figure, inches: float) -> None:
     """Make ``figure`` higher where less than that is free above its axes."""
     tall = figure.get_figheight()
@@ -191,14 +198,17 @@ def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def title(name: str) -> str:
-    """A name from a setting or path as words for people."""
-    return name.replace("_", " ")
-
-
 def of_arm(artist: Artist, name: str) -> None:
     """Mark what is drawn of an arm, so that the report can fade it where the arm is left out."""
     artist.set_gid(f"arm-{name}")
+
+
+def metric_scale(axes: Axes) -> None:
+    """Let what is drawn along x reach no further than metrics do, though deviations may."""
+    low, high = axes.get_xlim()
+    margin = max(0.0, LEAST_SPAN - (high - low)) / 2
+    axes.set_xlim(max(low - margin, -0.01), min(high + margin, 1.01))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def square(axes: Axes) -> None:

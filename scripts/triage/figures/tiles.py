@@ -117,6 +117,13 @@ def figure(shown: Sheet, names: Sequence[str] = (), size: float = 8) -> Figure:
     ax.tick_params(length=0)
     for row, words in shown.captions.items():
         for column, word in enumerate(words):
-            place = (column * shown.cell[1], shown.tops[row] - GAP)
-            ax.text(*place, word, fontsize=CAPTION, va="bottom", linespacing=1.1)
+            ax.annotate(
+                word,
+                (column * shown.cell[1], shown.tops[row]),
+                (0, 1),
+                textcoords="offset points",
+                fontsize=CAPTION,
+                va="bottom",
+                linespacing=1.1,
+            )
     return drawn

@@ -25,7 +25,7 @@ from triage.report.networks import Networks
 from triage.report.results import METRICS, PARTS, UNMEASURED
 from triage.report.sections import Section
 from triage.report.training import description, sentences
-from triage.report.words import Told, flipped, folds_of, listed, over
+from triage.report.words import Told, counted, flipped, folds_of, listed, over
 from triage.task import Task
 
 SHOWN = ("roc_auc", "accuracy", "kappa", "recall", "specificity")  # of subgroups
@@ -171,9 +171,9 @@ class Card:
         generated = " All images are generated (phantoms)." if settings.phantom else ""
         return {
             "question": self.told.question,
-            "data": f"{len(sources.rows)} cases of {groups} groups (patients, lesions); "
-            f"{sources.quarantined} files quarantined, {sources.withdrawn} cases withdrawn."
-            + generated,
+            "data": f"{counted(len(sources.rows), 'case')} of {counted(groups, 'group')} "
+            f"(patients, lesions); {counted(sources.quarantined, 'file')} quarantined, "
+            f"{counted(sources.withdrawn, 'case')} withdrawn." + generated,
             "counts": "; ".join(", ".join(row) for row in self._counts()[1]),
             "people": people(sources.rows),
             "split": f"Validation: {SPLITS[settings.split.validation]}; test: "
@@ -182,7 +182,7 @@ class Card:
             "near-identical image is in two parts; this is checked."
             + (f" {excluded_in_words(sources.excluded)}" if sources.excluded else "")
             + OF_FOLDS * bool(folds_of(sources.metrics)),
-            "consent": f"{sources.withdrawn} cases were withdrawn and left out. A case is withdrawn"
+            "consent": f"Withdrawn and left out: {sources.withdrawn}. A case is withdrawn"
             " by a row in withdrawn.csv: all that used it is made again.",
         }
 

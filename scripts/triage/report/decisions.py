@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from triage.report.words import few, listed
+from triage.report.words import few, folds_of, listed
 
 INSTEAD = ": 0.5 instead"  # ends the reason for a threshold that could not be chosen
 
 ARGMAX = "argmax"
+OF_MEAN = (
+    " Of an ensemble over folds, scores of single networks chose the threshold, and the mean of"
+    " all, which is less extreme, is held against it: compare sensitivity on validation and test."
+)
 LIKELIEST = "A case is decided to be of the likeliest class, without a threshold."
 
 Json = Mapping[str, Any]
@@ -26,14 +30,16 @@ def of_run(metrics: Json) -> str:
     point, fallen = metrics["operating_point"], _fallen(thresholds)
     if _fixed(thresholds):
         return f"Decisions are at fixed thresholds, not chosen on validation: {values}."
+    mean = OF_MEAN * bool(folds_of(metrics))
     if not fallen:
-        return f"Decisions are at the operating point {point!r}, chosen on validation: {values}."
+        chosen = f"Decisions are at the operating point {point!r}, chosen on validation: {values}."
+        return chosen + mean
     why = listed(_reasons(fallen.values()))
     if len(fallen) == len(thresholds):
         return f"No threshold was chosen on validation ({why}); decisions are at: {values}."
     return (
         f"Decisions are at the operating point {point!r}, chosen on validation but for "
-        f"{few(list(fallen), len(thresholds))} ({why}): {values}."
+        f"{few(list(fallen), len(thresholds))} ({why}): {values}.{mean}"
     )
 
 
@@ -52,7 +58,8 @@ def of_study(runs: Iterable[Json]) -> str:
         return "No threshold was chosen on validation: decisions are at 0.5, for the reasons below."
     but = ", but where a note below an arm says otherwise" if fallen else ""
     point = decided[0]["operating_point"]
-    return f"Decisions are at the operating point {point!r}, chosen on validation{but}."
+    mean = OF_MEAN * any(map(folds_of, decided))
+    return f"Decisions are at the operating point {point!r}, chosen on validation{but}.{mean}"
 
 
 def of_arm(runs: Sequence[Json]) -> str:

@@ -156,13 +156,13 @@ def _fact(external: External, row: Row) -> Fact:
     value, low, high = (to_number(row[f"roc_auc{end}"]) for end in ("", "_low", "_high"))
     question = f"Does it hold at {external.name}?"
     if value is None or low is None or high is None:
-        return Fact(question, "Unknown: no ROC AUC can be measured there.", True)
+        return Fact(question, "Unknown: no ROC AUC can be measured there.", "not measured")
     unlike, looked = int(external.counts["unlike"]), external.shift["external"]["cases"]
     words = (
-        f"ROC AUC {value:.3f} ({low:.3f} to {high:.3f}) on {row['cases']} cases from elsewhere, on "
-        f"which nothing was chosen. {unlike} of {looked} images are unlike those trained on."
+        f"ROC AUC {value:.3f} ({low:.3f} to {high:.3f}) on {row['cases']} cases from elsewhere; "
+        f"{unlike} of {looked} images are out of the training images' range."
     )
-    return Fact(question, words, 2 * unlike > looked)
+    return Fact(question, words, f"images of {external.name} are unlike" * (2 * unlike > looked))
 
 
 def _left_out(groups: Path, manifest: Path, pseudonyms: bool) -> Table:

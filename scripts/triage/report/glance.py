@@ -25,6 +25,7 @@ from triage.report.words import folds_of, listed
 
 HEADLINE = ("roc_auc", "balanced_accuracy", "recall", "specificity", "f1", "kappa")
 OF_CLASSES = ("roc_auc", "balanced_accuracy", "f1", "kappa", "accuracy")
+OF_ALL_CLASSES = ("kappa", "accuracy")  # at once; the others are means over classes
 NAMES = {
     "train": "for training",
     "val": "for validation",
@@ -35,11 +36,16 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Fact:
-    """An answer to a question that a reader has; ``warns``: it must not be overlooked."""
+    """An answer to a question that a reader has; ``warning``: what of it must not be overlooked."""
 
     question: str
     answer: str
-    warns: bool = False
+    warning: str = ""
+
+    @property
+    def warns(self) -> bool:
+        """Whether it must not be overlooked."""
+        return bool(self.warning)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ def glance(rows: Sequence[Row], measured: Measured, data: Data, confidence: floa
     others = [row for row in arms if row is not chosen and row["arm"] != ZERO_RATE]
     facts = [_data(data), _leakage(data)]
     if chosen is None or to_number(chosen["cases"]) is None:
-        return Glance((*facts, Fact("Best arm", "No arm could be chosen.", True)), _numbers([], []))
+        return Glance(
+            (*facts, Fact("Best arm", "No arm could be chosen.", "none chosen")), _numbers([], [])
+        )
     floors = [row for row in arms if is_floor(row)]
     rivals = [row for row in others if is_floor(row) == is_floor(chosen)]
     second = max(rivals, key=_validation, default=None)
@@ -97,30 +105,38 @@ def _validation(row: Row) -> float:
 
 def _choice(chosen: Row, rivals: Sequence[Row], floors: int, measured: Measured) -> Fact:
     value = to_number(chosen["val_roc_auc"]) or math.nan
-    kind = "networks" if floors else "arms"
+    kind = "arms with networks" if floors else "arms"
     over_folds = any(folds_of(run) for runs in measured.runs.values() for run in runs)
     how = "; of ensembles over folds, that of all out-of-fold scores together" * over_folds
+    if not rivals:
+        only = "network" if floors else "arm"
+        words = f"{chosen['arm']}, the only {only} (ROC AUC on validation {value:.3f}). "
+        return Fact("Best arm", f"{words}There was nothing to choose.")
     return Fact(
         "Best arm",
-        f"{chosen['arm']}, of {len(rivals) + 1} {kind} the one with the highest mean ROC AUC on "
-        f"validation ({value:.3f}{how}). Nothing was chosen on the test part.",
+        f"{chosen['arm']}, of {len(rivals) + 1} {kind} the best on validation (mean ROC AUC "
+        f"{value:.3f}{how}). Nothing was chosen on the test part.",
     )
 
 
 def _told_apart(second: Row, measured: Measured, level: float) -> Fact:
     question = "Is it ahead of the second best?"
     if not measured.compared:
-        return Fact(question, "Not tested: the cases that are measured chose among the arms.", True)
+        words = "Not tested: the cases that are measured chose among the arms."
+        return Fact(question, words, "measured on the cases that chose it")
     gain, low, high = _difference(second, -1)
     p = to_number(second["roc_auc_p_holm"])
     if gain is None or p is None:
-        return Fact(question, f"Unknown: {second['arm']} is not measured on the same cases.", True)
+        words = f"Unknown: {second['arm']} is not measured on the same cases."
+        return Fact(question, words, "not compared with the second best")
     words = (
         f"{second['arm']} is second on validation. On the test part the chosen arm's ROC AUC is "
         f"{gain:+.3f} from it ({low:+.3f} to {high:+.3f}; {_written(p)}, corrected): "
     )
     if p < level:
-        return Fact(question, words + ("it is ahead." if gain > 0 else "it is behind."), gain < 0)
+        if gain > 0:
+            return Fact(question, words + "it is ahead.")
+        return Fact(question, words + "it is behind.", "behind the second best")
     return Fact(question, words + "they can't be told apart.")
 
 
@@ -131,7 +147,7 @@ def _written(p: float) -> str:
 def _over_floor(chosen: Row, floors: Sequence[Row], measured: Measured) -> Fact:
     question = "Is it ahead of what takes no network?"
     if is_floor(chosen):
-        return Fact(question, "It takes none itself: there is no network.", True)
+        return Fact(question, "It takes none itself: there is no network.", "no network")
     floor = max(floors, key=_validation)
     best, said = floor["arm"], ""
     if _validation(floor) > _validation(chosen):
@@ -139,14 +155,14 @@ def _over_floor(chosen: Row, floors: Sequence[Row], measured: Measured) -> Fact:
     gain, low, high = _difference(chosen, 1, "floor_difference")
     p = to_number(chosen["floor_p_holm"])
     if not measured.compared or gain is None or p is None:
-        return Fact(question, f"{said}Not tested against {best}.", True)
+        return Fact(question, f"{said}Not tested against {best}.", f"not compared with {best}")
     words = (
         f"{said}Its ROC AUC is {gain:+.3f} from that of {best} ({low:+.3f} to {high:+.3f}; "
         f"{_written(p)}, corrected): "
     )
     if to_number(chosen["ahead"]):
-        return Fact(question, words + "yes.", bool(said))
-    return Fact(question, words + "it is not shown to be.", True)
+        return Fact(question, words + "yes.", f"behind {best} on validation" * bool(said))
+    return Fact(question, words + "it is not shown to be.", f"not shown to be ahead of {best}")
 
 
 def _difference(
@@ -163,13 +179,13 @@ def _worth(chosen: Row) -> Fact:
     names = ("accuracy_gain", "accuracy_gain_low", "accuracy_gain_high")
     gain, low, high = (to_number(chosen[name]) for name in names)
     if gain is None or low is None or high is None:
-        return Fact(
-            question, "Unknown: its decisions or the zero rate could not be measured.", True
-        )
+        words = "Unknown: its decisions or the zero rate could not be measured."
+        return Fact(question, words, "decisions not compared with one class")
     words = f"Its accuracy is {gain:+.3f} from that of the zero rate ({low:+.3f} to {high:+.3f}): "
     if low > 0:
         return Fact(question, words + "yes.")
-    return Fact(question, words + "its decisions are not shown to be any better.", True)
+    told = "less often right" if high < 0 else "not shown to be any better"
+    return Fact(question, f"{words}its decisions are {told}.", f"decisions {told} than one class")
 
 
 def _better(others: Sequence[Row], measured: Measured, level: float) -> list[Fact]:
@@ -185,7 +201,7 @@ def _better(others: Sequence[Row], measured: Measured, level: float) -> list[Fac
     if not found:
         return []
     words = f"Yes: {listed(found)}, on the test part, by more than chance."
-    return [Fact("Is an arm better that was not chosen?", words, True)]
+    return [Fact("Is an arm better that was not chosen?", words, f"{listed(found)} better on test")]
 
 
 def _moved(chosen: Row, measured: Measured) -> list[Fact]:
@@ -203,7 +219,13 @@ def _moved(chosen: Row, measured: Measured) -> list[Fact]:
     words = f"ROC AUC {before:.3f} on validation, {after:.3f} on the test part: "
     if not apart:
         return [Fact("Validation against test", words + "no more apart than chance makes them.")]
-    return [Fact("Validation against test", words + "they differ by more than chance.", True)]
+    return [
+        Fact(
+            "Validation against test",
+            words + "they differ by more than chance.",
+            "validation is apart",
+        )
+    ]
 
 
 def _fails(chosen: Row, measured: Measured) -> list[Fact]:
@@ -266,8 +288,12 @@ def _numbers(rows: Sequence[Row], measured: Sequence[Measured]) -> Table:
         (Cell(_named(row)), *cells(row, metrics, found)) for row in rows for found in measured
     )
     title = f"Main numbers, on the {part} part" if part else "Main numbers"
+    pages = measured[0].pages(rows[0]["arm"]) if measured else []
+    classes = len(pages[0]["classes"]) if pages and "classes" in pages[0] else 0
+    means = listed([METRICS[metric] for metric in metrics if metric not in OF_ALL_CLASSES])
+    note = f"{means} are means over {classes} classes." * bool(classes)
     marked = frozenset({0}) if rows else frozenset[int]()
-    return Table(title, ("arm", *(METRICS[metric] for metric in metrics)), body, marked)
+    return Table(title, ("arm", *(METRICS[metric] for metric in metrics)), body, marked, note)
 
 
 def _named(row: Row) -> str:

@@ -224,12 +224,13 @@ def _thresholds(path: Path, confidence: float) -> Thresholds | None:
 
 
 def _overview(studies: Sequence[Study]) -> Table:
-    columns = ("study", "chosen arm", "ROC AUC", "data", "cases", "tested")
+    columns = ("study", "chosen arm", "ROC AUC", "to be careful about", "data", "cases", "tested")
     rows = tuple(
         (
             Cell(study.title),
             Cell(study.results.winner or NONE),
             study.results.reached,
+            Cell("; ".join(fact.warning for fact in study.glance.facts if fact.warns) or NONE),
             Cell("generated" if study.phantom else "real"),
             count(study.data.cases),
             count(study.data.tested),

@@ -18,6 +18,8 @@ from triage.errors import UserError
 PLAIN = " =:/;,.()+-_*!@?'"  # what may stand in a data URL as it is
 QUALITY = 85  # of images, 1 to 100; the files beside the page are without loss
 COMMENT = re.compile("<!--.*?-->", re.DOTALL)
+PLACES = re.compile(r'\b(?:d|x|y)="[^"]*"|translate\([^)]*\)')
+DECIMALS = re.compile(r"(\.\d\d)\d+")
 CAPTION = re.compile(r"\*\*(?P<title>[^*]+)\*\*\s*(?P<text>.*)", re.DOTALL)
 
 
@@ -64,8 +66,9 @@ def embed(path: Path, captions: dict[str, Caption], seen: Mapping[str, str]) -> 
 
 
 def _drawing(path: Path) -> str:
-    """A data URL of an SVG, as text: shorter than in base64."""
+    """A data URL of an SVG, as text: shorter than in base64. Places have two decimals."""
     text = " ".join(COMMENT.sub("", path.read_text(encoding="utf-8")).split())
+    text = PLACES.sub(lambda found: DECIMALS.sub(r"\1", found[0]), text)
     if "'" not in text:  # a third as long as the other kind, in a URL
         text = text.replace('"', "'")
     return Markup(f"data:image/svg+xml,{quote(text, safe=PLAIN)}")

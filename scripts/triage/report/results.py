@@ -188,7 +188,9 @@ def _arm(row: Row, metrics: Sequence[str], measured: Measured) -> tuple[Cell, ..
     notes = ["chosen on validation"] * is_chosen(row)
     notes += ["always says the commoner class"] * (row["arm"] == ZERO_RATE)
     notes += ["no network"] * is_floor(row)
-    notes += ["not ahead of the floor"] * (measured.compared and to_number(row["ahead"]) == 0)
+    notes += ["not shown to be ahead of the floor"] * (
+        measured.compared and to_number(row["ahead"]) == 0
+    )
     notes += [f"starts from {row['initialisation']} weights"] * (
         row["initialisation"] not in ("", "random")
     )
@@ -238,7 +240,7 @@ def _metric(row: Row, metric: str, measured: Measured) -> Cell:
         notes.append("the same for any cases" if low == high else f"{low:.3f} to {high:.3f}")
     for kind in ("seeds", "folds"):
         deviation = to_number(row[f"{metric}_sd_{kind}"])
-        if deviation is not None:
+        if deviation or (deviation == 0 and row["arm"] != ZERO_RATE):
             notes.append(f"± {deviation:.3f} over {kind}")
     notes += filter(None, [classes_counted(measured.pages(row["arm"]), metric)])
     return number(to_number(row[metric]), notes=notes)

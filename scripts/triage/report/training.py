@@ -10,6 +10,7 @@ from collections.abc import Callable
 from triage.durations import duration
 from triage.models import FLOORS
 from triage.report.networks import Networks, Stage
+from triage.report.results import METRICS
 from triage.report.words import agreed, listed
 
 SCALES = {
@@ -101,7 +102,8 @@ def _selection(stage: Stage) -> str:
         return "It has no epochs to choose from."
     if by == "last":
         return "The last epoch is kept."
-    return f"The epoch that is best on validation by {by} is kept."
+    words = METRICS.get({"auc": "roc_auc"}.get(by, by), by)
+    return f"The epoch that is best on validation by {words} is kept."
 
 
 def _initialisation(stage: Stage) -> str:

@@ -32,6 +32,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def counted(number: int, word: str) -> str:
+    """A number of things, each called by a ``word``: "1 case", "2 cases"."""
+    return f"{number} {word}" + "s" * (number != 1)
+
+
 def few(names: Sequence[str], total: int) -> str:
     """Some of the ``total`` classes: by name, or by number where there are many."""
     return listed(names) if len(names) <= NAMED else f"{len(names)} of {total} classes"

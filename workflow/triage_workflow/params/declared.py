@@ -57,7 +57,11 @@ else:
     Decoded = block("Decoded", Decoding, "reader", "channels")
     Evaluation = block("Evaluation", EvaluationSettings, "classes", "task")
     Submission = block("Submission", SubmissionSettings, "classes", "task")
-    Phantoms = make_dataclass("Phantoms", [(name, kind, ABSENT) for name, kind in PHANTOMS.items()])
+    Phantoms = make_dataclass(
+        "Phantoms",
+        [(name, kind, ABSENT) for name, kind in PHANTOMS.items()],
+        namespace={"__doc__": "Generated stand-ins for raw data, each in the layout of its study."},
+    )
 Seeds = Annotated[tuple[Seed, ...], MinLen(1), Unique()]
 Names = Annotated[tuple[Name, ...], Unique()]
 
@@ -219,10 +223,13 @@ class Settings:
     pseudonyms: bool = False
     """Pictures and the report call cases by pseudonyms, for all that others are to see."""
     phantoms: Phantoms
+    """Generated stand-ins for raw data; empty where all data is one's own."""
     pretrained: dict[Name, Annotated[Source, Field(discriminator="source")]]
     """Pretrained weights that arms can start from, by name."""
     recipe: Recipe = field(default_factory=Recipe)
+    """How a network is trained, for all studies that do not say otherwise."""
     defaults: Defaults = ABSENT
+    """The other settings of a study, for all that do not say otherwise."""
     studies: dict[Name, Study]
     """By name."""
 

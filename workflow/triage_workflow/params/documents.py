@@ -17,7 +17,12 @@ from triage_workflow.params.declared import (
     Defaults,
     Ensemble,
     External,
+    Images,
+    Index,
+    Phantoms,
+    SequenceStage,
     Settings,
+    Stage,
     Study,
     Training,
 )
@@ -27,7 +32,7 @@ from triage import command
 from triage.files import write_text
 from triage.models import ARCHITECTURES, options_of
 from triage.models.pretrained import Download, Pretext, Published
-from triage.training.settings import Recipe
+from triage.training.settings import Only, Recipe, Sequence
 
 SCHEMA, DOCUMENT = Path("workflow/schemas/params.schema.json"), Path("docs/settings.md")
 # What has a section of its own, and what stands before a key there.
@@ -43,6 +48,7 @@ SECTIONS = {
     Published: "pretrained.&lt;name&gt;, source: imagenet",
     Download: "pretrained.&lt;name&gt;, source: download",
     Pretext: "pretrained.&lt;name&gt;, source: pretext",
+    Phantoms: "phantoms",
 }
 INTRODUCTION = """# Settings
 
@@ -52,8 +58,8 @@ What stands nearer to an arm goes before what stands further away: the declared 
 `defaults` of the file, the study, the stage (`training`, `training.sequence`,
 `training.finetuning`), the arms that an arm `extends`, the arm, and the point of its search.
 """
-# Blocks of which a part may stand elsewhere.
-PARTIAL = {"Index", "External", "Images", "Stage", "SequenceStage", "Defaults", "Sequence"}
+# Blocks of which a part may stand elsewhere, beside those of recipes.
+PARTIAL = {Index, External, Images, Stage, SequenceStage, Defaults, Sequence}
 
 
 def schema() -> Json:
@@ -97,6 +103,7 @@ def document() -> str:
 
 def _complete(rules: Rules) -> None:
     """Say of each key what it does, and of no block that all its keys must stand in one place."""
+    partial = PARTIAL | set(_kinds(Recipe, set())) - {Only}
     for kind in _kinds(Settings, set()):
         told, definition = sentences(kind), rules.definitions[kind.__name__]
         for name, rule in definition.get("properties", {}).items():
@@ -106,7 +113,7 @@ def _complete(rules: Rules) -> None:
                 del rule["default"]  # may be left out, but not be null
             if "patternProperties" in rule:
                 rule["additionalProperties"] = False
-        if kind.__name__ in PARTIAL:
+        if kind in partial:
             definition.pop("required", None)
 
 

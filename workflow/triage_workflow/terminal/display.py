@@ -59,7 +59,7 @@ class Bar(Lines):
         class Whole(Progress):
             def get_renderables(self) -> Iterable[object]:  # type: ignore[override]
                 seconds = left()
-                shown = "" if seconds is None else f"about {duration(seconds)} left"
+                shown = f"about {duration(seconds)} left" if seconds and seconds >= 1 else ""
                 for task in self.tasks:
                     task.fields["left"] = shown
                 yield self.make_tasks_table(self.tasks)

@@ -111,16 +111,20 @@ class LogHandler(LogHandlerBase):
         self._pace = Pace(stats)
         if is_terminal(self._stream):
             is_plain = self.common_settings.nocolor
-            self._display = Bar(self._stream, is_plain, total, self._running, self._seconds_left)
+            self._display = Bar(self._stream, is_plain, total, self._titles, self._seconds_left)
         else:
             self._display.say(f"Jobs to run: {total}")
 
-    def _running(self) -> dict[str, float]:
+    def _running(self) -> list[tuple[_Job, float]]:
         now = time.monotonic()
-        return {job.title: now - job.begun for job in list(self._jobs.values()) if job.is_running}
+        return [(job, now - job.begun) for job in list(self._jobs.values()) if job.is_running]
+
+    def _titles(self) -> dict[str, float]:
+        return {job.title: seconds for job, seconds in self._running()}
 
     def _seconds_left(self) -> float | None:
-        return self._pace.left(self._running().values()) if self._pace else None
+        running = [(job.rule, seconds) for job, seconds in self._running()]
+        return self._pace.left(running) if self._pace else None
 
     def _job_started(self, record: Any) -> None:
         if not self.common_settings.dryrun:

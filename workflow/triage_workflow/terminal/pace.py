@@ -36,19 +36,24 @@ class Pace:
         if seconds is not None:
             self._seconds.setdefault(step, []).append(seconds)
 
-    def left(self, running: Iterable[float]) -> float | None:
-        """Seconds until the end, of which ``running`` jobs have had theirs; None if unknown."""
+    def left(self, running: Iterable[tuple[str, float]]) -> float | None:
+        """Seconds until the end; None if unknown.
+
+        ``running`` are the steps of jobs and the seconds that each has had: one that takes longer
+        than others of its step takes nothing off what the jobs after it will need.
+        """
         means = self._means()
         if not means:
             return None
         usual = sum(means.values()) / len(means)
         had = list(running)
+        spent = sum(min(seconds, means.get(step, usual)) for step, seconds in had)
         # Lists, since another thread may count a job meanwhile.
         work = sum(count * means.get(step, usual) for step, count in list(self._left.items()))
-        done = sum(map(sum, list(self._seconds.values()))) + sum(had)
+        done = sum(map(sum, list(self._seconds.values()))) + sum(seconds for _, seconds in had)
         at_once = done / max(time.monotonic() - self._begun, 1.0)
         fewest, most = max(1, len(had)), os.cpu_count() or 1
-        return max(work - sum(had), 0.0) / min(max(at_once, fewest), max(most, fewest))
+        return max(work - spent, 0.0) / min(max(at_once, fewest), max(most, fewest))
 
     def keep(self) -> None:
         """Write down what was seen, for the next run; that is lost where it can't be written."""
