@@ -44,7 +44,7 @@ def _step(job: Job, stages: Stages) -> str:
 
 
 def _studies(jobs: Sequence[Job]) -> str:
-    names = list(dict.fromkeys(job.study for job in jobs if job.study))
+    names = sorted({job.study for job in jobs if job.study})
     return ", ".join(names) if len(names) <= _STUDIES else f"{len(names)} studies"
 
 
