@@ -25,7 +25,6 @@ class Settings:
 
 
 def main(settings: Settings, members: Paths, predictions: Path) -> None:
-    """Write the averaged predictions."""
     tables = {str(path): read_table(path, COLUMNS, step="predict") for path in members}
     mean = average(tables, settings.task, settings.out_of_fold)
     cells = mean[COLUMNS].itertuples(index=False)

@@ -14,7 +14,6 @@ from triage.files import each_row, write_json
 
 
 def main(train: Path, arrays: Paths, tables: Paths, statistics: Path, threads: int = CORES) -> None:
-    """Write the statistics."""
     training = [row["case"] for row in each_row(train, "split", ["case"])]
     images = Images.open(arrays, tables)
     found = compute(images, training, threads)

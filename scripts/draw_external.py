@@ -12,7 +12,6 @@ from triage.files import read_json, read_rows
 
 
 def main(table: Path, external: Path, shifts: Paths, figure: Path) -> None:
-    """Draw the picture."""
     found = {path.parent.name: read_json(path) for path in shifts}
     with style.styled():
         style.save(drawing.external(read_rows(table), read_rows(external), found), figure)

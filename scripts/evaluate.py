@@ -32,7 +32,6 @@ def main(
     val: Path | None = None,
     test: Path | None = None,
 ) -> None:
-    """Write the metrics of a run."""
     cases = read_lists(parts).drop_duplicates(["case", "partition"])  # of several folds
     validated, tested = (read_sample(path, cases) if path else None for path in (val, test))
     content = evaluate_samples(validated, tested, cases, settings)

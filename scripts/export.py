@@ -60,7 +60,6 @@ def main(
     model: Path,
     description: Path,
 ) -> None:
-    """Write the model and its description."""
     check_packages()
     run = chosen_run(winner, metrics)
     device = prepare(arguments)

@@ -50,7 +50,6 @@ def main(
     ] = (),
     labels: Annotated[Path | None, "table of the true classes, to score by"] = None,
 ) -> None:
-    """Write the predictions."""
     ensure_writable(output)
     scored = output.with_suffix(".metrics.json")
     device = prepare(arguments)

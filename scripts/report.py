@@ -12,7 +12,6 @@ from triage.report import page
 def main(
     settings: page.ReportSettings, files: page.Files, texts: Path, template: Path, report: Path
 ) -> None:
-    """Gather and write."""
     text = page.render(settings, files, texts, template)
     write_text(text, report)
     command.log.info("%s: %.1f MB", report, len(text.encode()) / 1e6)

@@ -6,7 +6,10 @@ What a phantom is worth is checked on what its reader makes of it.
 from __future__ import annotations
 
 import csv
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
 from itertools import pairwise
@@ -129,6 +132,19 @@ def test_bytes_depend_on_neither_workers_nor_what_was_there(study: str, tmp_path
     other = contents(tmp_path / "two")
     module.generate(how, tmp_path / "two", workers=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two") != other
+
+
+def test_bytes_are_the_same_in_every_process() -> None:
+    code = (
+        "from triage.data.phantoms import xray_heads as x; print("
+        "x.cohort(x.Settings(seed=1, train=99, test=50, size=32, skew=0.5, difficulty=0.3)))"
+    )
+    seeds = ({"PYTHONHASHSEED": seed} for seed in ("1", "2", "3"))
+    runs = (
+        subprocess.run([sys.executable, "-c", code], env=os.environ | seed, stdout=subprocess.PIPE)
+        for seed in seeds
+    )
+    assert len({run.stdout for run in runs if not run.returncode}) == 1
 
 
 @pytest.mark.parametrize("study", MODULES)

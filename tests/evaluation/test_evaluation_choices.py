@@ -16,12 +16,14 @@ from triage.evaluation.calibration import (
     HOTTEST,
     Reliability,
     fit_temperature,
-    sigmoid,
 )
 from triage.evaluation.choices import Choices, choices_of, priors
 from triage.evaluation.metrics import ones
 from triage.evaluation.operating import Threshold, choose, decide, rates
 from triage.evaluation.samples import Sample
+from triage.task import Task
+
+sigmoid = Task.BINARY.probabilities
 
 
 def sample_of(labels: list[float] | np.ndarray, probabilities: list[float] | np.ndarray) -> Sample:

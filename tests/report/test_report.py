@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -50,7 +50,7 @@ def measured(reason: str | None = None, fallen: dict[str, str] | None = None) ->
     points = {name: Threshold(0.3, "val") for name in names}
     points |= {name: Threshold(0.5, "fixed", why) for name, why in (fallen or {}).items()}
     choices = {
-        name: {"operating_points": {"youden": each.as_json()}} for name, each in points.items()
+        name: {"operating_points": {"youden": asdict(each)}} for name, each in points.items()
     }
     parts = {"val": page, "test": page}
     return {"operating_point": "youden", "choices": choices, "partitions": parts}

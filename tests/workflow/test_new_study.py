@@ -23,6 +23,7 @@ from dicom_files import slice_
 from own_studies import bids, chest, ct, hospitals, lesions
 from picture_sets import write
 from scans import real_data
+from triage.data import survey
 from triage.data.survey import look
 from triage.errors import UserError
 
@@ -64,6 +65,22 @@ def test_five_studies_are_planned_from_their_folders(
     make(tmp_path)
     block, found, problems = planned(tmp_path, **options)
     assert (block["task"], block["classes"], found, problems) == (task, classes, cases, 0)
+
+
+def test_only_files_of_one_size_are_read_to_find_doubles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("a.png", b"12"), ("b.png", b"12"), ("c.png", b"34"), ("d.png", b"5")):
+        (tmp_path / name).write_bytes(content)
+    read: list[str] = []
+
+    def sha256(path: Path) -> str:
+        read.append(path.name)
+        return path.read_text()
+
+    monkeypatch.setattr(survey, "sha256", sha256)
+    assert look(tmp_path).doubles == [["a.png", "b.png"]]
+    assert sorted(read) == ["a.png", "b.png", "c.png"]
 
 
 def test_what_is_read_of_tables_and_paths(tmp_path: Path) -> None:

@@ -102,8 +102,7 @@ class Steps:
             "arm": run.arm,
             "fold": run.fold,
             "seed": run.seed,
-            "classes": block["classes"],
-            "task": block["task"],
+            **_asked(block),
             "images": _decoding(block),
             "recipe": {key: each for key, each in arm.recipe.items() if key != "predict"},
             "sequence": arm.sequence,
@@ -134,11 +133,8 @@ class Steps:
         copies = self.params.study(run.study)["training"]["sequence"]["augmented_copies"]
         # Without augmented copies nothing is augmented, so augmentation settings are not read.
         augment = arm.recipe["augment"] if copies else None
-        settings = {
-            "augmented_copies": copies,
-            "augment": augment,
-            "seed": run.seed if copies else 0,
-        }
+        seed = run.seed if copies else 0
+        settings = {"augmented_copies": copies, "augment": augment, "seed": seed}
         return Reads(settings, [self._architecture(run)])
 
     def predict_cases(self, run: Run) -> Reads:
@@ -203,25 +199,23 @@ class Steps:
         return Reads(settings, used)
 
     def write_card(self, study: str) -> Reads:
-        block = self.params.study(study)
+        block, arms = self.params.study(study), self.params.arms(study)
         settings = {
             "told": self._told(study),
-            "classes": block["classes"],
-            "task": block["task"],
+            **_asked(block),
             "phantom": self.params.is_phantom(study),
             "split": block["split"],
             "evaluation": self._evaluation(study),
             "members": self._members(study),
-            "origins": self._origins(study),
+            "origins": {each.name: each.parent for each in arms.values() if each.parent},
             "answers": answers.of(study),
         }
         return Reads(settings)
 
     def _index(self, source: str) -> dict[str, Any]:
         block = self.params.study(source)
-        classes = {"classes": block["classes"], "task": block["task"]}
         elsewhere = {"external": True} if source not in self.params.studies else {}
-        return _chosen(block["index"], USUAL_TABLE) | classes | elsewhere
+        return _chosen(block["index"], USUAL_TABLE) | _asked(block) | elsewhere
 
     def _told(self, study: str) -> dict[str, Any]:
         """What report and card say of a study in words."""
@@ -238,8 +232,7 @@ class Steps:
     def _evaluation(self, study: str) -> dict[str, Any]:
         """How predictions of a study are judged."""
         block = self.params.study(study)
-        classes = {"classes": block["classes"], "task": block["task"]}
-        return {**block["evaluation"], **classes}
+        return block["evaluation"] | _asked(block)
 
     def _members(self, study: str) -> dict[str, list[str]]:
         """The runs whose mean each run of an ensemble is, as ``<arm>/<run>``."""
@@ -249,14 +242,9 @@ class Steps:
             if run.stage == "ensemble"
         }
 
-    def _origins(self, study: str) -> dict[str, str]:
-        """The arm that another one of a study starts from."""
-        return {arm.name: arm.parent for arm in self.params.arms(study).values() if arm.parent}
-
     def write_submission(self, study: str) -> Reads:
         block = self.params.study(study)
-        settings = {"classes": block["classes"], "task": block["task"]}
-        return Reads(block["submission"] | settings)
+        return Reads(block["submission"] | _asked(block))
 
     def explore(self, study: str) -> Reads:
         return Reads(self._pictured(study))
@@ -286,8 +274,7 @@ class Steps:
         block = self.params.study(study)
         bootstrap = ("confidence", "replicates", "seed", "bins")
         settings = {
-            "classes": block["classes"],
-            "task": block["task"],
+            **_asked(block),
             "cases": PICTURES["cases"],
             **{key: block["evaluation"][key] for key in bootstrap},
             "compared": None,
@@ -353,6 +340,11 @@ class Steps:
 
 def _path(run: Run) -> str:
     return f"{run.arm}/{run.name}"
+
+
+def _asked(block: dict[str, Any]) -> dict[str, Any]:
+    """What a study asks of each case."""
+    return {"classes": block["classes"], "task": block["task"]}
 
 
 def _decoding(block: dict[str, Any]) -> dict[str, Any]:

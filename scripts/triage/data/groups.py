@@ -127,19 +127,7 @@ def make(
     pool = (parts == "train").to_numpy()
     if "fold" in (settings.validation, settings.test):
         folds[pool], dealt = _dealt(cases[pool], groups[pool], settings, known)
-    table = pd.DataFrame(
-        {
-            "case": cases["case"],
-            "group": groups,
-            "label": cases["label"],
-            "votes": cases["votes"],
-            "part": parts,
-            "fold": folds,
-            "images": [shown[case].checksum for case in cases["case"]],
-            "reason": reasons["reason"],
-            "twin": reasons["twin"],
-        }
-    )
+    table = _table(cases, shown, groups, parts, reasons, folds)
     if settings.leave_out:
         used = parts.isin(["train", "val"])  # a value that is left out validates nothing either
         left, dealt = left_out.of(cases[used], groups[used], settings.leave_out, dealt)
@@ -177,18 +165,22 @@ def exclude_seen(
     parts[near], reasons.loc[near, "reason"] = "excluded", NEAR_WITHDRAWN
     groups = _merged_groups(both, prints, settings)
     parts, reasons = _without_leaks(both, groups, parts, reasons, replace(settings, leaks="drop"))
-    return pd.DataFrame(
-        {
-            "case": cases["case"],
-            "group": groups[own].str[1:],
-            "label": cases["label"],
-            "votes": cases["votes"],
-            "part": parts[own].replace("train", "external"),
-            "fold": -1,
-            "images": [shown[case].checksum for case in cases["case"]],
-            **reasons[own],
-        }
-    )
+    found = parts[own].replace("train", "external")
+    return _table(cases, shown, groups[own].str[1:], found, reasons[own], -1)
+
+
+def _table(
+    cases: pd.DataFrame,
+    shown: Mapping[str, Shown],
+    groups: pd.Series,
+    parts: pd.Series,
+    reasons: pd.DataFrame,
+    folds: np.ndarray | int,
+) -> pd.DataFrame:
+    """COLUMNS."""
+    images = [shown[case].checksum for case in cases["case"]]
+    own = {"group": groups, "part": parts, "fold": folds, "images": images, **reasons}
+    return cases[["case", "label", "votes"]].assign(**own)[COLUMNS]
 
 
 def _merged_groups(

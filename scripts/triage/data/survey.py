@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from triage import looks
 from triage.data import inventory
 from triage.data.counts import is_beside, kind_of
 from triage.data.readers import picture_files, table_files, volume_files
@@ -67,7 +68,7 @@ def look(raw: Path) -> Survey:
     """The survey of a folder. Raises UserError where there is no image."""
     if not raw.is_dir():
         raise UserError("is no folder", where=raw, remedy="name the folder of the images")
-    sizes = {path: seen[0] for path, seen in sorted(inventory.walk(raw))}
+    sizes = {path: looks.size(seen) for path, seen in sorted(inventory.walk(raw))}
     paths = list(sizes)
     volumes = [path for path in paths if path.lower().endswith(volume_files.EXTENSIONS)]
     series = _series(raw, paths)

@@ -164,12 +164,6 @@ def _estimates(
     choices = Choices.from_json(run.metrics["choices"])
     groups = np.searchsorted(names, sample.groups)
     wanted = tuple(dict.fromkeys(sections.values()))
-    found = measure(
-        prepare(sample, choices, settings.bins, wanted, groups),
-        len(names),
-        settings.replicates,
-        settings.seed,
-        settings.confidence,
-        settings.order,
-    )
+    prepared = prepare(sample, choices, settings.bins, wanted, groups)
+    found = measure(prepared, len(names), settings)
     return {metric: found.overall[section, metric] for metric, section in sections.items()}

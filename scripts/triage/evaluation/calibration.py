@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from triage.evaluation.metrics import in_bins, reason
 from triage.task import Task
@@ -24,24 +23,19 @@ class Temperature:
     temperature: float | None
     reason: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return asdict(self)
-
 
 def fit_temperature(labels: Floats, logits: Floats) -> Temperature:
     """The temperature with the least log loss (Guo et al., ICML 2017), between COLDEST and HOTTEST.
 
     ``labels`` and ``logits`` [cases] are those of the validation part.
     """
-    from scipy.optimize import brentq  # here: other steps that read this module need it not
-
     if why := reason("roc_auc", labels):
         return Temperature(None, f"{why} in the validation part")
 
     def slope(inverse: float) -> float:
         """Derivative of the log loss by 1 / temperature; it only ever rises."""
-        return float(np.mean(logits * (sigmoid(logits * inverse) - labels)))
+        probabilities = Task.BINARY.probabilities(logits * inverse)
+        return float(np.mean(logits * (probabilities - labels)))
 
     low, high = 1 / HOTTEST, 1 / COLDEST
     if slope(high) <= 0:
@@ -71,11 +65,6 @@ def fit_shared_temperature(labels: Floats, logits: Floats) -> Temperature:
     if reached > HOTTEST / 1.001:
         return Temperature(HOTTEST, "at the upper limit: the logits tell nothing")
     return Temperature(reached)
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """Probabilities of logits, without overflow."""
-    return np.exp(-np.logaddexp(0, -logits))
 
 
 class Reliability:

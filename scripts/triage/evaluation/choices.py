@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,9 @@ class Choices:
         return {
             name: {
                 "operating_points": {
-                    point: each[column].as_json() for point, each in self.thresholds.items()
+                    point: asdict(each[column]) for point, each in self.thresholds.items()
                 },
-                "calibration": self.temperatures[column].as_json(),
+                "calibration": asdict(self.temperatures[column]),
                 "zero_rate": {"prior": self.priors[column]},
             }
             for column, name in enumerate(self.classes)

@@ -67,14 +67,7 @@ def evaluate_samples(
 def summarise(sample: Sample, choices: Choices, settings: EvaluationSettings) -> dict[str, Any]:
     """All metrics of a sample as plain data: of its one class, or over classes and by class."""
     groups = len(np.unique(sample.groups))
-    found = measure(
-        prepare(sample, choices, settings.bins),
-        groups,
-        settings.replicates,
-        settings.seed,
-        settings.confidence,
-        settings.order,
-    )
+    found = measure(prepare(sample, choices, settings.bins), groups, settings)
     counts = {
         "cases": len(sample.cases),
         "unlabelled": int(np.isnan(sample.labels).all(axis=1).sum()),

@@ -24,7 +24,7 @@ from triage.evaluation.samples import Floats
 
 Codes = npt.NDArray[np.intp]
 Key = tuple[str, str]  # section and metric
-Values = dict[Key, Floats]
+Values = dict[Key, Floats]  # [rounds]
 Estimates = dict[Key, Estimate]
 
 # Means over classes: of which metric of a class, and whether weighted by the cases of each.

@@ -5,8 +5,8 @@ A case is called positive where its probability is above the threshold.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +31,6 @@ class Threshold:
     threshold: float
     chosen_on: Literal["fixed", "val"]
     reason: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain data."""
-        return asdict(self)
 
 
 def choose(

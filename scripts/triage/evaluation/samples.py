@@ -79,7 +79,8 @@ def sample_of(
 def _numbers(table: pd.DataFrame, column: str, where: str) -> pd.Series:
     numbers = pd.to_numeric(table[column], errors="coerce").astype(float)
     if column == "label":
-        wrong, allowed = ~(numbers.isin([0, 1]) | _blank(table[column])), "0, 1 or empty"
+        blank = table[column].isna() | (table[column].astype(str).str.strip() == "")
+        wrong, allowed = ~(numbers.isin([0, 1]) | blank), "0, 1 or empty"
     elif column == "probability":
         wrong, allowed = ~numbers.between(0, 1), "between 0 and 1"
     else:
@@ -91,10 +92,6 @@ def _numbers(table: pd.DataFrame, column: str, where: str) -> pd.Series:
             remedy=f"must be {allowed}; a model that diverged predicts no numbers",
         )
     return numbers
-
-
-def _blank(column: pd.Series) -> pd.Series:
-    return column.isna() | (column.astype(str).str.strip() == "")
 
 
 def _groups(cases: npt.NDArray[np.str_], split: pd.DataFrame, where: str) -> npt.NDArray[np.str_]:

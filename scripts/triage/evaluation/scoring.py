@@ -15,7 +15,6 @@ from triage.evaluation.calibration import Reliability
 from triage.evaluation.choices import Choices
 from triage.evaluation.intervals import (
     FIXED,
-    Estimate,
     Support,
     calibration_limits,
     combined,
@@ -39,9 +38,10 @@ from triage.evaluation.metrics import (
     ones,
     reason,
 )
+from triage.evaluation.multiclass import Estimates, Values
 from triage.evaluation.operating import POINTS, likeliest
 from triage.evaluation.samples import Bools, Floats, Sample
-from triage.evaluation.settings import ARGMAX, Point
+from triage.evaluation.settings import ARGMAX, EvaluationSettings, Point
 
 # Sections besides the operating points, each of which has the metrics of its decisions.
 SCORES, CALIBRATED, ZERO_RATE, RELIABILITY = "scores", "calibrated", "zero_rate", "reliability"
@@ -54,10 +54,6 @@ OF_SECTION: dict[str, tuple[str, ...]] = {
 
 HALVES = ("balanced_accuracy",)  # the mean of sensitivity and specificity
 CALLED = ("recall", "specificity", *HALVES)
-
-Key = tuple[str, str]  # section and metric
-Values = dict[Key, Floats]  # [rounds]
-Estimates = dict[Key, Estimate]
 
 
 @dataclass(frozen=True)
@@ -307,28 +303,21 @@ class Measured:
     overall: Estimates
 
 
-def measure(
-    prepared: Prepared,
-    groups: int,
-    rounds: int,
-    seed: int,
-    confidence: float,
-    order: tuple[str, ...] = (),
-) -> Measured:
-    """Every metric of a sample with its interval, from resamples of so many groups.
-
-    ``order``: the classes in their order, if they have one.
-    """
+def measure(prepared: Prepared, groups: int, settings: EvaluationSettings) -> Measured:
+    """Every metric of a sample with its interval, from resamples of so many groups."""
     scopes = {scope.name: scope for scope in scopes_of(prepared)}
-    joint = joint_of(prepared, order) if prepared.choices.exclusive else None
+    joint = joint_of(prepared, settings.order) if prepared.choices.exclusive else None
     every: list[Scope | multiclass.Joint] = [*scopes.values(), *([joint] if joint else [])]
-    resamples = replicate(every, groups, rounds, seed)
+    resamples = replicate(every, groups, settings.replicates, settings.seed)
     found = {
-        name: scope.estimates(drawn, confidence)
+        name: scope.estimates(drawn, settings.confidence)
         for (name, scope), drawn in zip(scopes.items(), resamples, strict=False)
     }
     by_class = {name: found[name] for name in prepared.sample.classes}
-    overall = joint.estimates(resamples[-1], by_class, confidence) if joint else _macro(by_class)
+    if joint:
+        overall = joint.estimates(resamples[-1], by_class, settings.confidence)
+    else:
+        overall = _macro(by_class)
     return Measured(prepared, scopes, joint, found, overall)
 
 

@@ -34,15 +34,11 @@ def _compiled_part_loads() -> bool:
     return bool(libraries)
 
 
-def _is_declared(operator: str) -> bool:
-    return hasattr(torch.ops.torchvision, operator)
-
-
 # Declarations last as long as the library object, so the module keeps it.
 _declarations = torch.library.Library("torchvision", "FRAGMENT")
 if not _compiled_part_loads():
     for _name, _signature in OPERATORS.items():
-        if not _is_declared(_name):
+        if not hasattr(torch.ops.torchvision, _name):
             _declarations.define(_name + _signature)
 
 from torchvision import models, transforms  # noqa: E402

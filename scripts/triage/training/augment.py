@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +21,21 @@ from torch.nn import functional
 from triage.training import rng
 from triage.training.intensity import curved, noisy
 from triage.training.rng import Keys
-from triage.training.settings import Augment, Change
+from triage.training.settings import (
+    Affine,
+    Augment,
+    Blur,
+    Change,
+    Crop,
+    Gamma,
+    Jitter,
+    Noise,
+    Perspective,
+    Rotate,
+)
 
 Floats = NDArray[np.floating]
+OneChange = TypeVar("OneChange", bound=Change)
 
 # Brightness and the two axes of colour about it (YIQ); a turn about the first changes the hue.
 GREY = np.array([0.299, 0.587, 0.114])
@@ -79,18 +92,17 @@ class Augmentation:
         self.seed = seed
         self.size = size
         self.ceiling = ceiling
-        self._warps = any(
-            map(_is_on, (settings.rotate, settings.perspective, settings.affine, settings.crop))
-        )
+        warps = (settings.rotate, settings.perspective, settings.affine, settings.crop)
+        self._warps = any(map(_on, warps))
         self._flips = settings.flip > 0 or settings.flip_vertical > 0
-        self._jitters, self._blurs = _is_on(settings.jitter), _is_on(settings.blur)
-        self._curves, self._roughens = _is_on(settings.gamma), _is_on(settings.noise)
+        self._jitter, self._blur = _on(settings.jitter), _on(settings.blur)
+        self._gamma, self._noise = _on(settings.gamma), _on(settings.noise)
         self._grey = torch.from_numpy(GREY).float()[:, None, None]
 
     @property
     def active(self) -> bool:
-        of_pixels = self._jitters or self._blurs or self._curves or self._roughens
-        return self._warps or self._flips or of_pixels
+        of_pixels = (self._jitter, self._blur, self._gamma, self._noise)
+        return self._warps or self._flips or any(of_pixels)
 
     def draw(
         self,
@@ -115,10 +127,11 @@ class Augmentation:
         )
         same, one, zero = _identity(len(keys)), np.ones(len(keys)), np.zeros(len(keys))
         maps = self._maps(draw, flips) if self._warps else same
-        colours, gains, offsets = self._jitter(draw) if self._jitters else (same, one, zero)
-        blurs = self._blur(draw) if self._blurs else zero
-        gammas = self._gamma(draw) if self._curves else one
-        noises = self._noise(draw) if self._roughens else zero
+        jitters = (same, one, zero) if self._jitter is None else _jitters(draw, self._jitter)
+        colours, gains, offsets = jitters
+        blurs = _blurs(draw, self._blur) if self._blur else zero
+        gammas = _gammas(draw, self._gamma) if self._gamma else one
+        noises = _noises(draw, self._noise) if self._noise else zero
         if chosen is not None:
             flips = flips & chosen[:, None]
             maps, colours = _where(chosen, maps), _where(chosen, colours)
@@ -133,17 +146,17 @@ class Augmentation:
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """``images`` [batch, channels, height, width] changed as their ``parameters`` say."""
         if self._warps:
-            images = _warp(images, parameters.maps, self._is_projective)
+            images = _warp(images, parameters.maps, _on(self.settings.perspective) is not None)
         elif self._flips:
             images = self._flipped(images, parameters.flips)
-        if self._blurs and self.settings.blur is not None:
-            images = _blurred(images, parameters.blurs, self.settings.blur.kernel)
-        if self._jitters:
+        if self._blur:
+            images = _blurred(images, parameters.blurs, self._blur.kernel)
+        if self._jitter:
             self._grey = self._grey.to(images.device)  # once, not for every batch
             images = self._clamped(_jittered(images, parameters, self._grey))
-        if self._curves:
+        if self._gamma:
             images = curved(images, parameters.gammas, self.ceiling)
-        if self._roughens:
+        if self._noise:
             noise = (parameters.noises, parameters.grains[:, 0])
             images = self._clamped(noisy(images, *noise, self.ceiling))
         return images
@@ -158,10 +171,6 @@ class Augmentation:
             images = torch.where(flips[:, 1, None, None, None], images.flip(-2), images)
         return images
 
-    @property
-    def _is_projective(self) -> bool:
-        return _is_on(self.settings.perspective)
-
     def _maps(self, draw: _Draw, flips: NDArray[np.bool_]) -> Floats:
         """The composed map [keys, 3, 3] of each image: flips, then crop, then the others."""
         maps = np.zeros((len(flips), 3, 3))
@@ -169,7 +178,7 @@ class Augmentation:
         maps[:, 1, 1] = 1.0 - 2.0 * flips[:, 1]
         maps[:, 2, 2] = 1.0
         if self.settings.crop is not None:
-            maps = maps @ self._crop(draw)
+            maps = maps @ _crops(draw, self.settings.crop)
         for each in self._choice(draw):
             maps = maps @ each
         return maps
@@ -177,76 +186,26 @@ class Augmentation:
     def _choice(self, draw: _Draw) -> list[Floats]:
         """The maps of rotation, perspective and affine change: all of them, or one an image."""
         height, width = self.size
-        maps = [_rotations(draw, self.settings, height, width)]
+        maps = [_rotations(draw, self.settings.rotate, height, width)]
         if self.settings.perspective is not None:
-            maps.append(_perspectives(draw, self.settings, height, width))
+            maps.append(_perspectives(draw, self.settings.perspective))
         if self.settings.affine is not None:
-            maps.append(_affines(draw, self.settings, height, width))
+            maps.append(_affines(draw, self.settings.affine, height, width))
         if self.settings.choose == "all":
             return maps
         which = np.floor(draw.uniform("choice") * len(maps)).astype(int)
         return [np.stack(maps)[which, np.arange(len(which))]]
 
-    def _crop(self, draw: _Draw) -> Floats:
-        """A random part of the picture, of random area and shape, blown up to its size."""
-        settings = self.settings.crop
-        assert settings is not None
-        area = draw.between("crop area", *settings.scale)
-        # No side may be longer than the picture, so a small part may differ more in shape.
-        limit = np.minimum(np.log(4 / 3), -np.log(area))
-        ratio = np.exp((2 * draw.uniform("crop shape") - 1) * limit)
-        width, height = np.sqrt(area * ratio), np.sqrt(area / ratio)
-        maps = _identity(len(area))
-        maps[:, 0, 0], maps[:, 1, 1] = width, height
-        maps[:, 0, 2] = (1 - width) * (2 * draw.uniform("crop left") - 1)
-        maps[:, 1, 2] = (1 - height) * (2 * draw.uniform("crop top") - 1)
-        return _where(draw.happens("crop", settings.probability), maps)
-
-    def _jitter(self, draw: _Draw) -> tuple[Floats, Floats, Floats]:
-        """Brightness, contrast, saturation and hue, in this order, as one map of colours, with
-        the gain of grey pictures and the offset that contrast brings."""
-        settings = self.settings.jitter
-        assert settings is not None
-        happens = draw.happens("jitter", settings.probability)
-
-        def change(name: str, most: float) -> Floats:
-            return draw.between(name, -most, most) * happens
-
-        brightness = 1 + change("brightness", settings.brightness)
-        contrast = 1 + change("contrast", settings.contrast)
-        saturation = 1 + change("saturation", settings.saturation)
-        gain, offset = brightness * contrast, brightness * (1 - contrast)
-        grey = np.tile(GREY, (3, 1))
-        colours = saturation[:, None, None] * (np.eye(3) - grey) + grey
-        colours = _hues(change("hue", settings.hue)) @ colours
-        return colours * gain[:, None, None], gain, offset
-
-    def _blur(self, draw: _Draw) -> Floats:
-        settings = self.settings.blur
-        assert settings is not None
-        sigma = draw.between("blur width", *settings.sigma)
-        return sigma * draw.happens("blur", settings.probability)
-
-    def _gamma(self, draw: _Draw) -> Floats:
-        settings = self.settings.gamma
-        assert settings is not None
-        powers = np.exp(draw.between("gamma", *np.log(settings.range)))
-        return np.where(draw.happens("gamma", settings.probability), powers, 1.0)
-
-    def _noise(self, draw: _Draw) -> Floats:
-        settings = self.settings.noise
-        assert settings is not None
-        return settings.std * draw.happens("noise", settings.probability)
-
     def _grains(self, epoch: int, images: Keys) -> NDArray[np.int32]:
-        if not self._roughens:
+        if not self._noise:
             return np.zeros(images.shape, np.int32)
         drawn = rng.uniform(self.seed, epoch, "grain", images) * 2**32
         return drawn.astype(np.uint32).view(np.int32)
 
 
-def _is_on(change: Change | None) -> bool:
-    return change is not None and change.probability > 0
+def _on(change: OneChange | None) -> OneChange | None:
+    """The change, if it may happen."""
+    return change if change and change.probability > 0 else None
 
 
 class _Draw:
@@ -273,9 +232,54 @@ def _where(happens: NDArray[np.bool_], maps: Floats) -> Floats:
     return np.where(happens[:, None, None], maps, np.eye(3))
 
 
-def _rotations(draw: _Draw, settings: Augment, height: int, width: int) -> Floats:
+def _crops(draw: _Draw, settings: Crop) -> Floats:
+    """A random part of the picture, of random area and shape, blown up to its size."""
+    area = draw.between("crop area", *settings.scale)
+    # No side may be longer than the picture, so a small part may differ more in shape.
+    limit = np.minimum(np.log(4 / 3), -np.log(area))
+    ratio = np.exp((2 * draw.uniform("crop shape") - 1) * limit)
+    width, height = np.sqrt(area * ratio), np.sqrt(area / ratio)
+    maps = _identity(len(area))
+    maps[:, 0, 0], maps[:, 1, 1] = width, height
+    maps[:, 0, 2] = (1 - width) * (2 * draw.uniform("crop left") - 1)
+    maps[:, 1, 2] = (1 - height) * (2 * draw.uniform("crop top") - 1)
+    return _where(draw.happens("crop", settings.probability), maps)
+
+
+def _jitters(draw: _Draw, settings: Jitter) -> tuple[Floats, Floats, Floats]:
+    """Brightness, contrast, saturation and hue, in this order, as one map of colours, with the gain
+    of grey pictures and the offset that contrast brings."""
+    happens = draw.happens("jitter", settings.probability)
+
+    def change(name: str, most: float) -> Floats:
+        return draw.between(name, -most, most) * happens
+
+    brightness = 1 + change("brightness", settings.brightness)
+    contrast = 1 + change("contrast", settings.contrast)
+    saturation = 1 + change("saturation", settings.saturation)
+    gain, offset = brightness * contrast, brightness * (1 - contrast)
+    grey = np.tile(GREY, (3, 1))
+    colours = saturation[:, None, None] * (np.eye(3) - grey) + grey
+    colours = _hues(change("hue", settings.hue)) @ colours
+    return colours * gain[:, None, None], gain, offset
+
+
+def _blurs(draw: _Draw, settings: Blur) -> Floats:
+    sigma = draw.between("blur width", *settings.sigma)
+    return sigma * draw.happens("blur", settings.probability)
+
+
+def _gammas(draw: _Draw, settings: Gamma) -> Floats:
+    powers = np.exp(draw.between("gamma", *np.log(settings.range)))
+    return np.where(draw.happens("gamma", settings.probability), powers, 1.0)
+
+
+def _noises(draw: _Draw, settings: Noise) -> Floats:
+    return settings.std * draw.happens("noise", settings.probability)
+
+
+def _rotations(draw: _Draw, rotate: Rotate, height: int, width: int) -> Floats:
     """Turns about the centre; with ``expand`` the turned picture is shrunk to be seen whole."""
-    rotate = settings.rotate
     angle = np.deg2rad(draw.between("angle", -rotate.degrees, rotate.degrees))
     cos, sin = np.cos(angle), np.sin(angle)
     maps = _identity(len(angle))
@@ -289,17 +293,16 @@ def _rotations(draw: _Draw, settings: Augment, height: int, width: int) -> Float
     return _where(draw.happens("rotate", rotate.probability), maps)
 
 
-def _perspectives(draw: _Draw, settings: Augment, height: int, width: int) -> Floats:
+def _perspectives(draw: _Draw, settings: Perspective) -> Floats:
     """Views from aside: each corner moves inwards by up to half of ``distortion`` of a side."""
-    assert settings.perspective is not None
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
     moved = np.empty((len(draw.keys), 4, 2))
     for i, corner in enumerate(corners):
         for axis in (0, 1):
-            inwards = draw.between(f"corner {i} {axis}", 0, settings.perspective.distortion)
+            inwards = draw.between(f"corner {i} {axis}", 0, settings.distortion)
             moved[:, i, axis] = corner[axis] * (1 - inwards)
     maps = _homographies(moved, corners)
-    return _where(draw.happens("perspective", settings.perspective.probability), maps)
+    return _where(draw.happens("perspective", settings.probability), maps)
 
 
 def _homographies(source: Floats, target: Floats) -> Floats:
@@ -314,10 +317,8 @@ def _homographies(source: Floats, target: Floats) -> Floats:
     return np.concatenate([solved, np.ones((len(x), 1))], axis=1).reshape(-1, 3, 3)
 
 
-def _affines(draw: _Draw, settings: Augment, height: int, width: int) -> Floats:
+def _affines(draw: _Draw, affine: Affine, height: int, width: int) -> Floats:
     """Turn, shear and scale about the centre, then shift by a share of the picture's size."""
-    affine = settings.affine
-    assert affine is not None
     angle = np.deg2rad(draw.between("affine angle", -affine.degrees, affine.degrees))
     shear = np.tan(np.deg2rad(draw.between("shear", -affine.shear, affine.shear)))
     scale = draw.between("scale", *affine.scale)

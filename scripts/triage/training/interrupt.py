@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from types import FrameType, TracebackType
 from typing import NoReturn
 
 from triage.command import log
@@ -30,12 +29,7 @@ class Interrupt:
         self._before = [signal.signal(each, self._note) for each in SIGNALS]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for each, handler in zip(SIGNALS, self._before, strict=True):
             signal.signal(each, handler)
 
@@ -47,7 +41,7 @@ class Interrupt:
         log.info("stopped as asked; the state is saved, and the next start goes on from it")
         raise SystemExit(128 + (self.received or 0))
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _: object) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from datetime import datetime, timedelta
-from types import TracebackType
 
 import torch
 from tqdm import tqdm
@@ -35,14 +34,9 @@ class Progress:
         self.redirect.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
-        self.redirect.__exit__(kind, error, trace)
+        self.redirect.__exit__(None, None, None)
 
     def start_epoch(self, epoch: int, steps: int, done: int) -> None:
         self.steps, self.before, self.step = steps, done, done

@@ -79,9 +79,6 @@ def _tables(survey: Survey) -> list[str]:
     return found
 
 
-# --- a folder a class
-
-
 def _of_folders(survey: Survey) -> Block:
     if any(path.startswith((f"{TRAINING}/", f"{TEST}/")) for path in survey.paths):
         return _of_patients(survey)
@@ -117,9 +114,6 @@ def _of_patients(survey: Survey) -> Block:
     reader = Because("volumes", f"{TRAINING}/<class>/<patient>/<sequence>")
     classes = Because(_ordered(names), f"folders below {TRAINING}")
     return {"task": "binary", "classes": classes, "index": {"reader": reader}, "split": {}}
-
-
-# --- a table
 
 
 def _of_table(survey: Survey, table: Columns, choices: Choices) -> Block:
@@ -275,15 +269,12 @@ def _names(table: Columns, columns: Block) -> list[str]:
     return [stem(cell, SUFFIXES) for cell in table.columns[file.value].cells] if file else []
 
 
-# --- the whole block
-
-
 def _complete(
     survey: Survey, block: Block, raw: Path, memory: float
 ) -> tuple[Block, list[Case], list[Problem]]:
     plain = settings(block)
     index = plain["index"] | {"classes": plain["classes"], "task": plain["task"]}
-    planned = typed.convert(IndexSettings, _json(index), "index")
+    planned = typed.convert(IndexSettings, json.loads(json.dumps(index)), "index")
     cases, problems = readers.reader(planned.reader).find(survey.raw, survey.paths, planned)
     labelled = [case for case in cases if case.label]
     if not labelled:
@@ -297,10 +288,6 @@ def _complete(
     whole["split"] = _split(block["split"], cases, rarest, len(groups[rarest]))
     whole["training"] = _training(survey, whole, labelled, plain, memory)
     return whole, cases, problems
-
-
-def _json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def _images(survey: Survey) -> Block:

@@ -94,7 +94,8 @@ def _part(settings: Settings, name: str, count: int, first: int) -> list[Picture
             findings = {next(leading), *map(str, more)}
         age, sex = int(np.clip(rng.normal(47, 17), 2, 94)), str(rng.choice(("M", "F")))
         for i in range(several):
-            shown = sorted(each for each in findings if rng.uniform() < PERSISTENCE)
+            # Sorted first: the order of a set differs from one process to the next.
+            shown = [each for each in sorted(findings) if rng.uniform() < PERSISTENCE]
             rgba = bool(rng.uniform() < RGBA)
             found.append(Picture(patient, i, tuple(shown), age + i // 2, sex, rgba))
         patient += 1
