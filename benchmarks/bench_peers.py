@@ -1,6 +1,7 @@
 """The race with other trainers: same pictures, network, optimizer, batch and validation.
 
 python benchmarks/bench_peers.py [NETWORK ...] [--pictures 1583] [--rounds 3]
+python benchmarks/bench_peers.py resnet18 --device cuda --size 224 --precision bfloat16
 
 Needs the extra ``peers`` (pip install ".[peers]"); a contestant whose package is missing is left
 out, and named. The pictures are skin lesions of HAM10000 in $TRIAGE_REAL_DATA/full, or generated
@@ -41,6 +42,8 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--device", default="cpu", help="or cuda, or cuda:1")
+    options.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     options.add_argument("--side-by-side", type=int, nargs="+", default=[1, 2], help="runs at once")
     default = os.environ.get("TRIAGE_REAL_DATA", bench.ROOT.parent / "shared" / "data")
     options.add_argument("--data", type=Path, default=Path(default))
@@ -62,18 +65,21 @@ def main() -> None:
                     batch=arguments.batch,
                     epochs=arguments.epochs,
                     threads=max(1, len(os.sched_getaffinity(0)) // runs),
+                    device=arguments.device,
+                    precision=arguments.precision,
                 )
                 rows += table_of(race, contestants, runs, arguments.rounds, Path(folder))
     left_out = f" Not installed, so left out: {', '.join(missing)}." if missing else ""
     header = ["network", "at once", "contestant", "s an epoch", "times ours", "s in all"]
+    on = "" if arguments.device == "cpu" else f", on {arguments.device}"
     bench.report(
-        "peers",
-        "Peers: the same training by others",
+        f"peers{'' if arguments.device == 'cpu' else '_gpu'}",
+        f"Peers: the same training by others{on}",
         f"{len(paths)} {kind}, {arguments.size} pixels, a fifth of them for validation; batches of"
-        f" {arguments.batch}, Adam, flips, float32 unless it says otherwise; the last of"
-        f" {arguments.epochs} epochs counts. Every run is a process of its own; runs at once share"
-        " the cores out. `s in all`: from the picture files to the AUC of validation, imports left"
-        f" out.{left_out}",
+        f" {arguments.batch}, Adam, flips, {arguments.precision} unless it says otherwise; the last"
+        f" of {arguments.epochs} epochs counts. Every run is a process of its own; runs at once"
+        " share the cores out. `s in all`: from the picture files to the AUC of validation,"
+        f" imports left out.{left_out}",
         bench.table([*header, "processor s", "MB", "val AUC"], rows),
     )
 

@@ -56,6 +56,8 @@ class Race:
     batch: int
     epochs: int
     threads: int
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
     @property
@@ -68,7 +70,12 @@ class Race:
 
     def net(self) -> nn.Module:
         torch.manual_seed(self.seed)
-        return build(NETWORKS[self.network][0], self.channels, 1)
+        network = build(NETWORKS[self.network][0], self.channels, 1).to(self.device)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def picture(self, row: int) -> Image.Image:
         with Image.open(self.paths[row]) as picture:
@@ -79,9 +86,7 @@ class Race:
         return np.asarray(self.picture(row)).reshape(self.size, self.size, -1).transpose(2, 0, 1)
 
 
-def ours(
-    race: Race, precision: Literal["auto", "float32"] = "float32"
-) -> tuple[list[float], float]:
+def ours(race: Race, precision: Literal["auto"] | None = None) -> tuple[list[float], float]:
     """This project's trainer on pictures that were decoded once, as the workflow has them."""
     train, val = race.parts()
     names = tuple(f"case{row:06d}" for row in range(len(race.paths)))
@@ -93,7 +98,7 @@ def ours(
         model=NETWORKS[race.network][0],
         epochs=race.epochs,
         batch_size=race.batch,
-        precision=precision,
+        precision=precision or race.precision,
         optimizer=dataclasses.replace(usual.optimizer, name="adam", lr=LR),
         stopping=dataclasses.replace(usual.stopping, patience=None),
         augment=dataclasses.replace(
@@ -102,7 +107,7 @@ def ours(
         ),
     )  # fmt: skip
     device = training.job.prepare(
-        argparse.Namespace(threads=race.threads, device="cpu"), recipe.deterministic
+        argparse.Namespace(threads=race.threads, device=race.device), recipe.deterministic
     )
     network = placement.place(race.net(), device, recipe)
     normalisation = Normalisation((MEAN,) * race.channels, (STD,) * race.channels)
@@ -128,21 +133,27 @@ def _train(
     race: Race, batches: Callable[[], Iterable[Any]], val: Callable[[], Iterable[Any]]
 ) -> tuple[list[float], float]:
     """A plain loop over batches of inputs and labels."""
-    network = race.net().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = race.net()
     optimizer = torch.optim.Adam(network.parameters(), LR)
+
+    def loss_and_logits(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = inputs.to(race.device, memory_format=torch.channels_last, non_blocking=True)
+        with race.autocast():
+            logits = network(inputs).float()
+        return loss_of(logits, labels.to(race.device).float()[:, None]), logits
+
     seconds, auc = [], 0.0
     for _ in range(race.epochs):
         started = time.perf_counter()
         network.train()
         for inputs, labels in batches():
             optimizer.zero_grad()
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-            loss_of(network(inputs), labels.float()[:, None]).backward()
+            loss_and_logits(inputs, labels)[0].backward()
             optimizer.step()
         network.eval()
         with torch.inference_mode():
-            found = [(network(inputs), labels) for inputs, labels in val()]
-        logits, labels = (torch.cat(each) for each in zip(*found, strict=True))
+            found = [(loss_and_logits(inputs, labels)[1], labels) for inputs, labels in val()]
+        logits, labels = (torch.cat(each).cpu() for each in zip(*found, strict=True))
         auc = scores(logits.numpy(), labels.float()[:, None].numpy())["auc"]
         seconds.append(time.perf_counter() - started)
     return seconds, auc
@@ -151,12 +162,12 @@ def _train(
 def plain(race: Race) -> tuple[list[float], float]:
     """All pictures in memory as bytes, and a loop of a few lines."""
     stack = torch.from_numpy(np.stack([race.pixels(row) for row in range(len(race.paths))]))
-    labels = torch.tensor(race.labels)
+    stack, labels = stack.to(race.device), torch.tensor(race.labels, device=race.device)
     train, val = (torch.tensor(part) for part in race.parts())
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for rows in train[torch.randperm(len(train))].split(race.batch):
-            flips = torch.rand(len(rows), 1, 1, 1) < FLIP
+            flips = torch.rand(len(rows), 1, 1, 1, device=race.device) < FLIP
             inputs = _normal(stack[rows])
             yield torch.where(flips, inputs.flip(-1), inputs), labels[rows]
 
@@ -211,7 +222,7 @@ def lightning(race: Race) -> tuple[list[float], float]:
     class Module(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network = race.net().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = race.net()
             self.found: list[tuple[Tensor, Tensor]] = []
             self.seconds: list[float] = []
             self.auc = 0.0
@@ -226,8 +237,8 @@ def lightning(race: Race) -> tuple[list[float], float]:
             self.started, self.found = time.perf_counter(), []
 
         def on_train_epoch_end(self) -> None:  # after validation
-            logits, labels = (torch.cat(each) for each in zip(*self.found, strict=True))
-            self.auc = scores(logits.numpy(), labels.float()[:, None].numpy())["auc"]
+            logits, labels = (torch.cat(each).cpu() for each in zip(*self.found, strict=True))
+            self.auc = scores(logits.float().numpy(), labels.float()[:, None].numpy())["auc"]
             self.seconds.append(time.perf_counter() - self.started)
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -237,7 +248,13 @@ def lightning(race: Race) -> tuple[list[float], float]:
     quiet: Any = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )
-    trainer = pl.Trainer(max_epochs=race.epochs, accelerator="cpu", num_sanity_val_steps=0, **quiet)
+    trainer = pl.Trainer(
+        max_epochs=race.epochs,
+        accelerator="cpu" if race.device == "cpu" else "gpu",
+        precision="bf16-mixed" if race.precision == "bfloat16" else "32-true",
+        num_sanity_val_steps=0,
+        **quiet,
+    )
     trainer.fit(module, *_loaders(race))
     return module.seconds, module.auc
 
