@@ -41,7 +41,9 @@ def main() -> None:
             network, size, epochs = SETS[name]
             cores = len(os.sched_getaffinity(0))
             races = [
-                peers.Race(network, paths, labels, len(paths) // 3, size, 32, epochs, cores, seed)
+                peers.Race(
+                    network, paths, labels, len(paths) // 3, size, 32, epochs, cores, seed=seed
+                )
                 for seed in range(arguments.seeds)
             ]
             found = {
