@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from damages import LAYOUTS, Damage, Layout, all_damages, without_privileges
+from damage_layouts import LAYOUTS, Damage, Layout
+from damages import all_damages
+from damages_files import without_privileges
 from triage.data import inventory
 
 pytestmark = pytest.mark.slow

@@ -44,9 +44,6 @@ def images(
     return make_images(cohort[0], cohort[2], request.param)
 
 
-# --- contents
-
-
 def test_every_voxel_comes_back(
     cohort: tuple[Path, dict[str, np.ndarray], Prepared], images: Images
 ) -> None:
@@ -114,9 +111,6 @@ def test_threads_and_order_do_not_matter(
         shards.make(raw, cases, how, array, table, bad, processes)
     for suffix in (".npy", ".csv"):
         assert (tmp_path / f"1{suffix}").read_bytes() == (tmp_path / f"3{suffix}").read_bytes()
-
-
-# --- reading
 
 
 def test_rows_are_positions_by_case_and_slice(images: Images) -> None:
@@ -187,9 +181,6 @@ def test_each_image_has_its_own_size() -> None:
     assert np.array_equal(found.sizes(np.arange(1500)), places[:, 1:])
     assert np.array_equal([found._kinds[kind] for kind in found._kind], places)
     assert len(set(found._kinds)) == len(found._kinds)
-
-
-# --- damage
 
 
 def paths_of(images: Images) -> list[Path]:
@@ -301,9 +292,6 @@ def test_a_size_for_volumes_is_refused(tmp_path: Path) -> None:
     how = ImagesSettings("volumes", 128, "volume", 1)
     with pytest.raises(UserError, match="size: null"):
         shards.make(tmp_path, tmp_path / "m.csv", how, *(tmp_path / name for name in "atp"), 1)
-
-
-# --- number types and pictures
 
 
 @search(deadline=None)

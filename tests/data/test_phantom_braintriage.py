@@ -17,13 +17,7 @@ from triage.data.phantoms import braintriage
 from triage.data.phantoms.brain_anatomy import tissue_maps
 from triage.data.phantoms.brain_findings import Finding, add_findings, draw_lesions
 from triage.data.phantoms.brain_scan import SEQUENCES, Scanner
-from triage.data.phantoms.brain_shape import (
-    Grid,
-    draw_head,
-    locate,
-    surface_depth,
-    ventricle_depth,
-)
+from triage.data.phantoms.brain_shape import Grid, draw_head, locate, surface_depth, ventricle_depth
 from triage.data.phantoms.braintriage import Patient, Settings, cohort, generate, volumes
 from triage.data.phantoms.folder import MARK
 from triage.errors import UserError
@@ -48,9 +42,6 @@ def lesions(difficulty: float) -> list[list[Finding]]:
     """The lesions of each of 60 abnormal patients."""
     generators = [np.random.default_rng(seed) for seed in range(60)]
     return [draw_lesions(HEAD, difficulty, rng) for rng in generators]
-
-
-# --- files
 
 
 def test_layout_is_that_of_the_study(tmp_path: Path) -> None:
@@ -119,9 +110,6 @@ def test_every_file_says_that_it_is_a_phantom(tmp_path: Path) -> None:
         assert f"Comment = {MARK}\n".encode() in path.read_bytes()
 
 
-# --- cohort
-
-
 @given(patients=st.integers(0, 60), others=st.integers(0, 20), seed=st.integers(0, 2**31 - 1))
 def test_classes_are_balanced_and_cases_unique(patients: int, others: int, seed: int) -> None:
     settings = dataclasses.replace(SMALL, seed=seed, patients=patients, test_patients=others)
@@ -143,9 +131,6 @@ def test_numbers_do_not_give_the_class_away() -> None:
 def test_too_large_a_cohort_is_refused() -> None:
     with pytest.raises(UserError, match="at most 5000"):
         cohort(dataclasses.replace(SMALL, patients=5001))
-
-
-# --- anatomy
 
 
 def grid(size: int = 64, slices: int = 12) -> Grid:
@@ -216,9 +201,6 @@ def test_slabs_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SEQUENCES:
         assert np.abs(pieces[name] - smooth[name]).max() <= 1  # rounding
         assert np.abs(pieces[name] - whole[name]).max() > 1  # the noise
-
-
-# --- lesions
 
 
 def bright_share(voxels: dict[str, np.ndarray]) -> float:

@@ -121,9 +121,6 @@ def contents(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
-# --- for all studies
-
-
 @pytest.mark.parametrize("study", MODULES)
 def test_bytes_depend_on_neither_workers_nor_what_was_there(study: str, tmp_path: Path) -> None:
     module, how = MODULES[study], small(study)
@@ -201,9 +198,6 @@ def _features(path: Path, study: str) -> np.ndarray:
     channels = np.asarray(image).reshape(-1, len(image.getbands())).T
     shares = [np.histogram(each, 16, (0, 256))[0] / each.size for each in channels]
     return np.concatenate([pixels, *shares])
-
-
-# --- each study
 
 
 def test_pneumonia_is_laid_out_as_kermanys() -> None:

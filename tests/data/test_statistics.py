@@ -107,9 +107,6 @@ def test_no_or_unknown_cases_and_a_damaged_shard_stop(raw: Path, tmp_path: Path)
     statistics.compute(damaged, ["P01"], 1)
 
 
-# --- the scripts
-
-
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, SCRIPTS / script, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)

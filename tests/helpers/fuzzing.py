@@ -64,9 +64,6 @@ class Target:
     read: Callable[[Path, str], str]
 
 
-# --- damages
-
-
 def damage_bytes(rng: random.Random, content: bytes) -> bytes:
     """Some random damages to any file; the checksums of a PNG are often made to fit again."""
     data = bytearray(content)
@@ -157,9 +154,6 @@ def damage_text(rng: random.Random, content: bytes) -> bytes:
 def _refused(is_clear: bool, refusal: Exception) -> str:
     assert is_clear, f"it does not say which file: {refusal}"
     return "refused"
-
-
-# --- images
 
 
 def _pictures() -> dict[str, bytes]:
@@ -253,8 +247,6 @@ def read_image(folder: Path, name: str) -> str:
     return "read"
 
 
-# --- tables
-
 NAMES = ("MHIST_aaa.png", "MHIST_aab.png", "00000001_000.png", "00000002_000.png")
 MHIST = "\n".join(
     [
@@ -307,9 +299,6 @@ def targets() -> dict[str, Target]:
         "tables": Target(tables, damage_text, read_table),
         "images": Target(_pictures() | _volumes(), damage_bytes, read_image),
     }
-
-
-# --- the run
 
 
 class Found(Exception):

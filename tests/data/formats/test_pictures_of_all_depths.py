@@ -51,9 +51,6 @@ def png16(path: Path, array: np.ndarray, *extra: bytes) -> Path:
     return path
 
 
-# --- 16-bit PNG
-
-
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_colours_and_alpha_of_16_bits_are_scaled_as_grey_is(tmp_path: Path, channels: int) -> None:
     opaque = np.full_like(DEEP, 65535)
@@ -110,9 +107,6 @@ def test_deep_pictures_that_are_cut_are_refused(tmp_path: Path, share: float) ->
         path = tmp_path / "cut.tif"
         path.write_bytes(content[: start + int(share * (len(content) - start)) - 1])
         assert reason(path)
-
-
-# --- TIFF
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"])
@@ -211,9 +205,6 @@ def test_grey_that_is_multiplied_with_its_alpha_stays_so(tmp_path: Path) -> None
     assert np.array_equal(pixels(tmp_path / "a.tif")[0], planes[..., 0])
 
 
-# --- whole files
-
-
 def jpeg(**options: object) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(GREY).save(stream, "JPEG", **options)
@@ -263,9 +254,6 @@ def test_large_texts_and_colour_profiles_are_no_damage(tmp_path: Path) -> None:
     assert "checksum" in reason(tmp_path / "a.png")
     (tmp_path / "d.png").write_bytes((tmp_path / "b.png").read_bytes() + bytes(99))
     assert np.array_equal(pixels(tmp_path / "d.png")[0], GREY)
-
-
-# --- told apart
 
 
 def test_transparent_constant_and_foreign_files_are_told_apart(tmp_path: Path) -> None:
