@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from triage_workflow.params.declared import defaults
 
+import results_studies
 import results_tree
 from triage.data import attributes
 from triage.errors import UserError
@@ -36,7 +37,7 @@ CHECKLISTS = results_tree.PROJECT / "workflow" / "report" / "checklists.yaml"
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> results_tree.Tree:
-    made = results_tree.Tree(tmp_path_factory.mktemp("card"), results_tree.LESIONS)
+    made = results_tree.Tree(tmp_path_factory.mktemp("card"), results_studies.LESIONS)
     results_tree.write_data(made)
     results_tree.write_runs(made)
     return made
@@ -185,7 +186,7 @@ def test_the_card_of_an_ensemble_over_folds_says_how_it_was_validated(
 @pytest.fixture(scope="module")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> results_tree.Tree:
     """A study whose arms go on from each other; the last of them is chosen."""
-    made = results_tree.Tree(tmp_path_factory.mktemp("chain"), results_tree.BRAIN)
+    made = results_tree.Tree(tmp_path_factory.mktemp("chain"), results_studies.BRAIN)
     results_tree.write_data(made)
     results_tree.write_runs(made)
     chosen = {"arm": "finetuned", "by": "", "value": 1, "reason": None}

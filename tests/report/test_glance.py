@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import results_studies
 import results_tree
 from triage.report.data import Data
 from triage.report.glance import Fact, Glance, glance
@@ -222,7 +223,7 @@ def test_no_arm_chosen_is_said() -> None:
 
 
 def test_the_page_answers_on_its_first_screen(tmp_path: Path) -> None:
-    page = results_tree.write_all(tmp_path, results_tree.LESIONS).read_text()
+    page = results_tree.write_all(tmp_path, results_studies.LESIONS).read_text()
     start = page.index('class="question"')
     first = page[start : page.index('id="melanoma-part-data"')]
     for question in ("Data", "Best arm", "second best?", "always saying one class?"):
@@ -232,7 +233,9 @@ def test_the_page_answers_on_its_first_screen(tmp_path: Path) -> None:
 
 
 def test_the_overview_says_what_to_be_careful_about(tmp_path: Path) -> None:
-    page = results_tree.write_all(tmp_path, results_tree.LESIONS, results_tree.CHEST).read_text()
+    page = results_tree.write_all(
+        tmp_path, results_studies.LESIONS, results_studies.CHEST
+    ).read_text()
     overview, *studies = page.split('<section class="study"')
     assert "to be careful about" in overview
     rows = overview[overview.index("<tbody>") :].split("<tr>")[1:]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from triage_workflow.params.declared import defaults
 
+import results_studies
 import results_tree
 from triage.errors import UserError
 from triage.evaluation.operating import Threshold
@@ -194,7 +195,7 @@ def test_what_validation_chose_is_only_what_it_did() -> None:
 
 @pytest.mark.parametrize("tested", [True, False])
 def test_a_study_without_a_labelled_test_part_says_so(tmp_path: Path, tested: bool) -> None:
-    tree = results_tree.Tree(tmp_path, replace(results_tree.LESIONS, tested=tested))
+    tree = results_tree.Tree(tmp_path, replace(results_studies.LESIONS, tested=tested))
     results_tree.write_data(tree)
     results_tree.write_runs(tree)
     text = " ".join(rendered(tree).split())
@@ -299,7 +300,7 @@ def test_cases_with_several_labels_count_for_each(tmp_path: Path) -> None:
 
 
 def test_the_page_and_the_card_tell_of_excluded_cases(tmp_path: Path) -> None:
-    tree = results_tree.Tree(tmp_path, results_tree.LESIONS)
+    tree = results_tree.Tree(tmp_path, results_studies.LESIONS)
     results_tree.write_data(tree)
     results_tree.write_runs(tree)
     assert "excluded, each with its reason" not in rendered(tree)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import results_studies
 import results_tree
 from browser import CHROMIUM, DRIVER, ENTER, ESCAPE, MISSING, Browser, browser
 
@@ -38,7 +39,7 @@ def test_every_picture_is_loaded(window: Browser) -> None:
         for (const each of pictures) each.loading = 'eager';
         return Promise.all(pictures.map(each => each.decode().then(() => each.naturalWidth)))"""
     )
-    drawn = [name for name in results_tree.BRAIN.pictures if "twins" not in name]  # has none
+    drawn = [name for name in results_studies.BRAIN.pictures if "twins" not in name]  # has none
     assert len(widths) == len(drawn)
     assert all(width > 300 for width in widths)
 

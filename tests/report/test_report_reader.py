@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import results_studies
 import results_tree
 from browser import CHROMIUM, DRIVER, MISSING, Browser, browser
 from triage.files import read_json, read_rows
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason=MISSING),
 ]
-STUDIES = (results_tree.BRAIN, results_tree.CHEST, results_tree.SKIN)
+STUDIES = (results_studies.BRAIN, results_studies.CHEST, results_studies.SKIN)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def first_screen(window: Browser, study: str) -> str:
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_the_first_screen_answers_the_five_questions(
-    window: Browser, root: Path, study: results_tree.Study
+    window: Browser, root: Path, study: results_studies.Study
 ) -> None:
     text, tree = first_screen(window, study.name), results_tree.Tree(root, study)
     winner = read_json(tree.results / "winner.json")["arm"]
@@ -96,7 +97,7 @@ def slide(window: Browser, study: str, script: str) -> None:
 
 
 def test_a_threshold_that_is_moved_shows_what_it_decides(window: Browser, root: Path) -> None:
-    tree = results_tree.Tree(root, results_tree.BRAIN)
+    tree = results_tree.Tree(root, results_studies.BRAIN)
     at = status(window, "braintriage")
     assert "the stored one" in at["told"]
     arm = read_json(tree.results / "winner.json")["arm"]

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+import results_studies
 import results_tree
 from triage import pseudonyms
 from triage.errors import UserError
@@ -178,7 +179,9 @@ def texts(figure: Figure) -> str:
 
 
 @pytest.mark.parametrize("pseudonymous", [True, False])
-@pytest.mark.parametrize("study", [results_tree.BRAIN, results_tree.LESIONS], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "study", [results_studies.BRAIN, results_studies.LESIONS], ids=lambda s: s.name
+)
 def test_pictures_name_no_case(study, pseudonymous, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tree = results_tree.Tree(tmp_path, study)
@@ -199,7 +202,7 @@ def test_pictures_name_no_case(study, pseudonymous, tmp_path, monkeypatch):
 
 def test_the_lists_of_the_report_name_no_case(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tree = results_tree.Tree(tmp_path, results_tree.BRAIN)
+    tree = results_tree.Tree(tmp_path, results_studies.BRAIN)
     results_tree.write_data(tree)
     (tree.data / "withdrawn.csv").write_text("case,date,reason\nP001,2026-01-31,P001 asked\n")
     (tree.data / "quarantine.csv").write_text("file,case,reason\nP002/T1.mha,P002,P002 is empty\n")
