@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from engines_both import BETA_ALL, BETA_CHECKPOINT
 from engines_support import ROOT, Project, jobs, wait_until
-from test_engines_matrix import BETA_ALL, BETA_CHECKPOINT
 
 pytestmark = pytest.mark.slow
 ONE = ["evaluate alpha large 1", "report", "table alpha", "train alpha large 1"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engines_both import BETA_ALL
 from engines_support import Project, Server
-from test_engines_matrix import BETA_ALL
 
 pytestmark = pytest.mark.slow
 RAW = "raw/beta"
