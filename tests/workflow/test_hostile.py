@@ -50,9 +50,6 @@ def _in_time() -> Iterator[None]:
     assert time.monotonic() - started < 20
 
 
-# --- paths that a file names
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -114,9 +111,6 @@ def test_a_manifest_can_name_no_file_outside_of_its_folder(tmp_path):
         found = shards.decode(shards.Task(tmp_path / "raw", "one", {"image": file}, settings))
         assert isinstance(found, BadFile)
         assert found.reason == "lies outside of the folder of raw files"
-
-
-# --- files that are small and stand for much, or never end
 
 
 def laughs() -> str:
@@ -188,9 +182,6 @@ def test_pipes_and_devices_are_not_waited_for(tmp_path, read: Callable[[Path], o
         path.mkdir()
     with pytest.raises((UserError, OSError), match=r"no plain file|can't be read"):
         read(path)
-
-
-# --- checkpoints
 
 
 @pytest.fixture
@@ -305,9 +296,6 @@ def test_a_checkpoint_of_a_huge_network_takes_no_memory(checkpoint):
     torch.save(whole | {"model": model}, checkpoint)
     with pytest.raises(UserError, match=str(checkpoint)):
         Checkpoint.load(checkpoint)
-
-
-# --- text that acts elsewhere
 
 
 @pytest.mark.parametrize(
