@@ -112,9 +112,6 @@ def _shifts(externals: Sequence[External]) -> tuple[tuple[str, ...], ...]:
     return tuple(body)
 
 
-# --- of the page
-
-
 @dataclass(frozen=True)
 class Elsewhere:
     """The part of a study's page: tables of results and images, and what was left out and why."""
