@@ -9,11 +9,8 @@ start warm (the default) and once with jobs that each import their libraries.
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,7 +29,10 @@ import bench
 WAYS = {"warm": [], "each on its own": ["--no-hooks"]}
 TRAINING = {"pretrained", "train", "fit", "features", "train_sequence", "finetune"}
 EVALUATION = {"predict", "evaluate", "ensemble", "table", "submission"}
-BLOCK = re.compile(r"^(?:local)?rule (\S+):\n((?:    .*\n)+)", re.MULTILINE)
+STAMPED = re.compile(r"^\[(.{24})\]\n((?:(?!\[).*\n)+)", re.MULTILINE)
+BLOCK = re.compile(r"^(?:local)?rule \S+:\n((?:    .*\n)+)", re.MULTILINE)
+FACT = re.compile(r"^    (\w+): (.*)$", re.MULTILINE)
+ENDED = re.compile(r"^Finished jobid: (\d+) \(Rule: (\S+)\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Job:
     """A job as Snakemake recorded it; ``seconds`` are of all its threads."""
 
     rule: str
-    script: str
     seconds: float
 
 
@@ -50,12 +49,12 @@ class Run:
     processor: float
     memory: float
     jobs: list[Job]
-    starts: dict[str, float]
+    start: float  # what a script takes to start, in the middle
 
     def work(self, rules: set[str] | None = None) -> float:
         """Seconds on cores that jobs of ``rules`` spent after they had started."""
         return sum(
-            max(0.0, job.seconds - self.starts.get(job.script, 0.0))
+            max(0.0, job.seconds - self.start)
             for job in self.jobs
             if rules is None or job.rule in rules
         )
@@ -85,8 +84,8 @@ def run(cores: int, options: list[str]) -> Run:
         if process.returncode:
             sys.exit(text[-3000:])
         processor = sum(after[2:4]) - sum(before[2:4])
-        jobs = list(_jobs(folder, text))
-        return Run(wall, processor, max(peak), jobs, _starts(folder, not options))
+        jobs = list(_jobs(folder))
+        return Run(wall, processor, max(peak), jobs, _start(folder, not options))
 
 
 @contextmanager
@@ -126,23 +125,24 @@ def _proportional(process: int) -> int:
     return sum(map(int, re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)))
 
 
-def _jobs(folder: Path, printed: str) -> Iterator[Job]:
-    for rule, block in BLOCK.findall(printed):
-        facts = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
-        if "output" not in facts:
-            continue
-        first = facts["output"].split(", ")[0]
-        name = base64.urlsafe_b64encode(first.encode()).decode()
-        record = json.loads((folder / ".snakemake" / "metadata" / name).read_text())
-        script = re.search(r"python (scripts/\w+\.py)", record["shellcmd"] or "")
-        seconds = (record["endtime"] - record["starttime"]) * int(facts.get("threads", 1))
-        yield Job(rule, script[1] if script else "", seconds)
+def _jobs(folder: Path) -> Iterator[Job]:
+    """The jobs in Snakemake's own log, which tells times in whole seconds."""
+    (log,) = (folder / ".snakemake" / "log").glob("*.log")
+    began: dict[str, tuple[float, int]] = {}
+    for stamp, told in STAMPED.findall(log.read_text(encoding="utf-8")):
+        now = time.mktime(time.strptime(stamp))
+        if ended := ENDED.search(told):
+            start, threads = began[ended[1]]
+            yield Job(ended[2], (now - start) * threads)
+        for block in BLOCK.findall(told):
+            facts = dict(FACT.findall(block))
+            began[facts["jobid"]] = now, int(facts.get("threads", 1))
 
 
-def _starts(folder: Path, warm: bool) -> dict[str, float]:
-    """Seconds that each script takes to say how it is used."""
+def _start(folder: Path, warm: bool) -> float:
+    """Seconds that scripts take to say how they are used, in the middle."""
     program = f"""
-import os, sys, time, json, statistics, subprocess
+import os, sys, time, statistics, subprocess
 from pathlib import Path
 from triage_workflow.engines.preload import start
 scripts = sorted(Path("scripts").glob("*.py"))
@@ -156,12 +156,12 @@ if {warm}:
     time.sleep(0.5)
 else:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-taken = {{}}
+taken = []
 for each in scripts * 3:
     started = time.perf_counter()
     subprocess.run(["python", str(each), "--help"], stdout=subprocess.DEVNULL, check=True)
-    taken.setdefault(str(each), []).append(time.perf_counter() - started)
-print(json.dumps({{script: statistics.median(all) for script, all in taken.items()}}))
+    taken.append(time.perf_counter() - started)
+print(statistics.median(taken))
 """
     done = subprocess.check_output(
         [sys.executable, "-c", program],
@@ -169,7 +169,7 @@ print(json.dumps({{script: statistics.median(all) for script, all in taken.items
         text=True,
         env=bench.usual_environment() | {"OMP_NUM_THREADS": "1"},
     )
-    return json.loads(done)
+    return float(done)
 
 
 def main() -> None:
@@ -184,7 +184,7 @@ def main() -> None:
         ("wall time, s", [each.wall for each in runs.values()]),
         ("time on processors, s", [each.processor for each in runs.values()]),
         ("most memory at once, GiB", [each.memory for each in runs.values()]),
-        ("start of a job, median, s", [_start(each) for each in runs.values()]),
+        ("start of a job, median, s", [each.start for each in runs.values()]),
         ("work in training and evaluation, of cores x wall", _shares(runs, cores, True)),
         ("work in all jobs, of cores x wall", _shares(runs, cores, False)),
     ]
@@ -195,7 +195,7 @@ def main() -> None:
     slowest = sorted(kinds.items(), key=lambda item: -sum(item[1]))
     bench.report(
         "demo",
-        "The demo: five studies from nothing to the report",
+        "The demo: seven studies from nothing to the report",
         f"{len(first.jobs)} jobs on {cores} cores. Work is the time of jobs, on all their threads,"
         " less what their scripts take to start.",
         bench.table(header, [(name, *values) for name, values in rows]),
@@ -204,10 +204,6 @@ def main() -> None:
             ["rule", "jobs", "seconds"], [(rule, len(all), sum(all)) for rule, all in slowest]
         ),
     )
-
-
-def _start(run: Run) -> float:
-    return statistics.median(run.starts.get(job.script, 0.0) for job in run.jobs if job.script)
 
 
 def _shares(runs: dict[str, Run], cores: int, narrow: bool) -> list[str]:
