@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+import splitting
 from scans import SEQUENCES, make_images, make_index, volume, voxels, write, write_cohort
 from triage.data import statistics
 from triage.data.image_store import Images
@@ -129,15 +130,7 @@ def test_the_steps_of_the_data_run_one_after_another(tmp_path: Path) -> None:
             "min_slices": 4,
         },
         "decode_images.py": {"reader": "volumes", "size": None, "mode": "volume", "min_slices": 4},
-        "split.py": {
-            "k": 3,
-            "seed": 1,
-            "validation": "fold",
-            "test": "fold",
-            "stratify": "label",
-            "near_duplicate_bits": 4,
-            "leaks": "error",
-        },
+        "split.py": splitting.DEFAULTS | {"k": 3},
     }
     settings["write_manifest.py"] = settings["index.py"]
     settings["assign_folds.py"] = {

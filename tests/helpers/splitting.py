@@ -25,17 +25,19 @@ def balanced(each: int) -> Table:
     return cases([{"label": label} for label in ("normal", "abnormal") for _ in range(each)])
 
 
+DEFAULTS = {
+    "k": 4,
+    "seed": 1,
+    "validation": "fold",
+    "test": "fold",
+    "stratify": "label",
+    "near_duplicate_bits": 4,
+    "leaks": "error",
+}
+
+
 def settings(**changes: object) -> SplitSettings:
-    defaults = {
-        "k": 4,
-        "seed": 1,
-        "validation": "fold",
-        "test": "fold",
-        "stratify": "label",
-        "near_duplicate_bits": 4,
-        "leaks": "error",
-    }
-    return SplitSettings(**defaults | changes)  # type: ignore[arg-type]
+    return SplitSettings(**DEFAULTS | changes)  # type: ignore[arg-type]
 
 
 def deal(

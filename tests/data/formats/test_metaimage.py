@@ -74,6 +74,7 @@ def metaimage(path: Path, *lines: str, data: bytes | None = None, **changes: str
         ["DimSize : 1 1 1"],
         ["= 4"],
         ["ElementSize = 1 1"],
+        ["ElementSize = 1 1 -3"],
     ],
 )
 def test_a_header_that_can_be_taken_in_two_ways_is_refused(

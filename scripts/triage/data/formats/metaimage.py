@@ -17,7 +17,7 @@ import numpy as np
 from triage.data import inventory
 from triage.data.formats import Refusal
 from triage.data.formats.inflate import inflate
-from triage.data.formats.volume import Volume, check_size
+from triage.data.formats.volume import Volume, check_size, numbers
 
 EXTENSIONS = (".mha", ".mhd")
 _HEADER_LIMIT = 1 << 16
@@ -180,6 +180,9 @@ class _Header:
     def spacing(self) -> list[float]:
         """Of x, y and z in mm."""
         given = [self._numbers((key,), 3) for key in ("ElementSpacing", "ElementSize")]
+        for spacing in filter(None, given):
+            if not all(value > 0 for value in spacing):
+                raise Refusal(f"has a voxel spacing of {numbers(spacing)} mm, must be above 0")
         return next(filter(None, given), [1.0, 1.0, 1.0])
 
     def origin(self) -> list[float]:
